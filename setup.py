@@ -10,14 +10,8 @@ FOLDERS = {
     "costmodel.search": "search",
     "costmodel.datasets": "datasets",
 }
-MAPPED = (
-    "ir",
-    "ir.*",
-    "search",
-    "search.*",
-    "datasets",
-    "datasets.*",
-)  # in costmodel/ these are the links that `make links` makes
+# In costmodel/ these are the links that `make links` makes.
+MAPPED = ("ir", "ir.*", "search", "search.*", "datasets", "datasets.*")
 
 
 def packages() -> list[str]:
