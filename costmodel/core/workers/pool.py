@@ -46,8 +46,8 @@ class WorkerPool:
     """`size` isolated processes that run `"module:function"` tasks under limits of time and memory.
 
     Processes start with the first tasks (or `warm_up`), live on across tasks, and are replaced when they were killed.
-    All methods are thread-safe. Close the pool, or use it as a context manager; an exit of the interpreter closes it too,
-    and should this process be killed, the kernel kills the workers.
+    All methods are thread-safe. Close the pool, or use it as a context manager; an exit of the interpreter closes it
+    too, and should this process be killed, the kernel kills the workers.
     """
 
     def __init__(
@@ -93,7 +93,10 @@ class WorkerPool:
         """Queue `task` and return its handle, which always ends in an `Outcome`.
 
         The time limit counts from when a ready worker takes the task. Large arrays in `args` are not copied before they
-        are sent: leave them alone until then. Raises `UsageError` for a bad task name, limit or argument, or after `close`.
+        are sent: leave them alone until then.
+
+        Raises:
+            UsageError: A bad task name or limit, an argument that does not pickle, or a closed pool.
         """
         job = _make_job(task, args, timeout_s)
         with self._lock:

@@ -31,11 +31,11 @@ _BOOT = (
 _EXIT_GRACE_S = 2.0
 
 
-class _TimeUp(Exception):
+class _TimeUpError(Exception):
     """The deadline passed before the steps were done."""
 
 
-class _Gone(Exception):
+class _GoneError(Exception):
     """The process ended or hung up before the steps were done."""
 
 
@@ -145,11 +145,11 @@ class WorkerProcess:
         try:
             self._drive(protocol.send(self._connection, frame), select.POLLOUT, deadline_s)
             answer = self._drive(protocol.receive(self._connection), select.POLLIN, deadline_s)
-        except _TimeUp:
+        except _TimeUpError:
             self._bury()
             cause = with_stderr(f"no answer within {timeout_s:g} s, killed", self._tail)
             return Outcome(status="timeout", cause=cause, wall_s=time.monotonic() - begin_s)
-        except (_Gone, EOFError, OSError, MemoryError) as error:
+        except (_GoneError, EOFError, OSError, MemoryError) as error:
             end = self._bury(grace_s=_EXIT_GRACE_S)
             status, cause = explain(end, self._tail, self._launch.setup.memory_bytes, note=str(error))
             return Outcome(status=status, cause=cause, wall_s=time.monotonic() - begin_s)
@@ -170,7 +170,7 @@ class WorkerProcess:
         return Outcome(status=status, cause=with_stderr(reply.cause, self._tail), wall_s=wall_s)  # type: ignore[arg-type]
 
     def _drive(self, steps: protocol.Steps[protocol.R], events: int, deadline_s: float) -> protocol.R:
-        """Step until done, draining standard error meanwhile; raises `_TimeUp` or `_Gone`."""
+        """Step until done, draining standard error meanwhile; raises `_TimeUpError` or `_GoneError`."""
         poller = select.poll()
         poller.register(self._connection, events)
         if self._errors_open:
@@ -186,11 +186,11 @@ class WorkerProcess:
                 return result
             remaining_s = deadline_s - time.monotonic()
             if remaining_s <= 0:
-                raise _TimeUp
+                raise _TimeUpError
             if progress:
                 continue
             if ended:
-                raise _Gone
+                raise _GoneError
             for descriptor, _ in poller.poll(remaining_s * 1000 + 1):
                 ended = ended or descriptor == self._exit_descriptor
                 if descriptor == self._errors and not self._drain():

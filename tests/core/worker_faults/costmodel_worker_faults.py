@@ -110,12 +110,12 @@ def warn(text):
     raise ValueError("after a warning")
 
 
-class Unpicklable(Exception):
+class UnpicklableError(Exception):
     def __init__(self):
         super().__init__(lambda: 0, threading.Lock())
 
 
-class Unprintable(Exception):
+class UnprintableError(Exception):
     def __str__(self):
         raise RuntimeError("no text")
 
@@ -129,8 +129,8 @@ class Explosive:
 
 def raise_named(name):
     raise {
-        "unpicklable": Unpicklable,
-        "unprintable": Unprintable,
+        "unpicklable": UnpicklableError,
+        "unprintable": UnprintableError,
         "exit": SystemExit,
         "interrupt": KeyboardInterrupt,
         "value": lambda: ValueError("seven is not even"),
