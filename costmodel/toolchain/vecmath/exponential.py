@@ -29,7 +29,7 @@ _EXP2 = (
     1.0, 0.6931471824645996, 0.24022647738456726, 0.05550359562039375, 0.009618503041565418, 0.0013390997191891074,
     0.00015327802975662053,
 )  # fmt: skip
-_EXPM1 = (0.4999999701976776, 0.1666654646396637, 0.04166743531823158, 0.00836626160889864, 0.0013870657421648502)
+EXPM1 = (0.4999999701976776, 0.1666654646396637, 0.04166743531823158, 0.00836626160889864, 0.0013870657421648502)
 _SCALE_BIAS = 254.0
 _EXP_HIGH = 89.0
 _EXP_LOW = -104.0
@@ -91,7 +91,7 @@ def expm1(emitter: Emitter, x: str, type_: str) -> str:
     lanes = Lanes(emitter, type_)
     clamped = lanes.at_least(lanes.at_most(x, _EXP_HIGH), -18.0)
     shifted, r = reduce_by_ln2(lanes, clamped, 126.0)
-    small = lanes.fma(lanes.mul(r, r), lanes.polynomial(r, _EXPM1), r)
+    small = lanes.fma(lanes.mul(r, r), lanes.polynomial(r, EXPM1), r)
     half_power = lanes.from_bits(lanes.iop("arith.shli", lanes.bits(shifted), lanes.k(23)))
     half = lanes.fma(small, half_power, lanes.sub(half_power, lanes.c(0.5)))
     return lanes.fop("math.copysign", lanes.add(half, half), x)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from costmodel.core.errors import UnknownNameError, UnsupportedError, UsageError
-from costmodel.toolchain.vecmath import exponential, logarithm, power, rational, trigonometric
+from costmodel.toolchain.vecmath import exponential, logarithm, power, saturating, trigonometric
 from costmodel.toolchain.vecmath.builder import Emitter, Lanes, element_type
 
 
@@ -52,8 +52,8 @@ FUNCTIONS: dict[str, ElementaryFunction] = {
     "math.exp2": ElementaryFunction(emit=exponential.exp2, max_ulp=1.5),
     "math.expm1": ElementaryFunction(emit=exponential.expm1, max_ulp=2.0),
     "sigmoid": ElementaryFunction(emit=exponential.sigmoid, max_ulp=2.5),
-    "math.tanh": ElementaryFunction(emit=rational.tanh, max_ulp=3.0),
-    "math.erf": ElementaryFunction(emit=rational.erf, max_ulp=3.0),
+    "math.tanh": ElementaryFunction(emit=saturating.tanh, max_ulp=3.0),
+    "math.erf": ElementaryFunction(emit=saturating.erf, max_ulp=3.0),
     "math.log": ElementaryFunction(emit=logarithm.log, max_ulp=2.0),
     "math.log2": ElementaryFunction(emit=logarithm.log2, max_ulp=2.0),
     "math.log1p": ElementaryFunction(emit=logarithm.log1p, max_ulp=2.0),

@@ -21,9 +21,20 @@ _EXPONENT_CLAMP = 2.0**40
 
 
 def rsqrt(emitter: Emitter, x: str, type_: str) -> str:
-    """1 / sqrt(x) by the two correctly rounded instructions."""
+    """1 / sqrt(x): root and division by instruction, then one step that removes the error of both.
+
+    With s = sqrt(x) and y = 1 / s as rounded, 1 - s y and x - s^2 are exact, and y (1 - s y) - (x - s^2) y^3 / 2 is what y lacks. The
+    step is NaN exactly where y is 0, infinite or NaN, and y is kept there.
+    """
     lanes = Lanes(emitter, type_)
-    return lanes.div(lanes.c(1.0), lanes.fop("math.sqrt", x))
+    one = lanes.c(1.0)
+    s = lanes.fop("math.sqrt", x)
+    y = lanes.div(one, s)
+    negative_s = lanes.fop("arith.negf", s)
+    of_root = lanes.mul(lanes.mul(lanes.fma(negative_s, s, x), y), lanes.mul(y, lanes.c(-0.5)))
+    correction = lanes.add(lanes.fma(negative_s, y, one), of_root)
+    refined = lanes.fma(y, correction, y)
+    return lanes.select(lanes.cmp("ord", refined, refined), refined, y)
 
 
 def powf(emitter: Emitter, x: str, y: str, type_: str) -> str:
