@@ -1,8 +1,8 @@
 """Emission of single `arith`, `math` operations on scalar or vector lanes.
 
-Owns the spelling of operations and types. Invariant: every operation works lane by lane, carries no fast-math flag, and maps
-to instructions on any target with a fused multiply-add; none becomes a library call. Does not own SSA names: the caller's
-`Emitter` does.
+Owns the spelling of operations and types. Invariant: every operation works lane by lane, carries no fast-math flag,
+and maps to instructions on any target with a fused multiply-add; none becomes a library call. Does not own SSA names:
+the caller's `Emitter` does.
 """
 
 from __future__ import annotations

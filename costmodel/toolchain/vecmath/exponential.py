@@ -1,9 +1,9 @@
 """exp, exp2, expm1 and the logistic function.
 
-x = n ln 2 + r with |r| <= ln 2 / 2 by a two-part (Cody-Waite) constant and fused multiply-adds, a degree-6 minimax polynomial
-(`benchmarks/vecmath_fit.py`), then a power of two (Muller, "Elementary Functions", ch. 11). n is rounded by adding
-1.5 * 2^23, which leaves n, plus a bias of our choice, in the low bits of the sum: no conversion to integer, hence no
-undefined lane for NaN and infinity.
+x = n ln 2 + r with |r| <= ln 2 / 2 by a two-part (Cody-Waite) constant and fused multiply-adds, a degree-6 minimax
+polynomial (`benchmarks/vecmath_fit.py`), then a power of two (Muller, "Elementary Functions", ch. 11). n is rounded by
+adding 1.5 * 2^23, which leaves n, plus a bias of our choice, in the low bits of the sum: no conversion to integer,
+hence no undefined lane for NaN and infinity.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def reduce_by_ln2(lanes: Lanes, x: str, bias: float) -> tuple[str, str]:
 def scale(lanes: Lanes, x: str, shifted: str) -> str:
     """`x * 2^n` for |n| <= 250, in two factors, so that it is right for subnormal and infinite results too.
 
-    `shifted` holds n + 254 in its low bits: half of it is the exponent field of the first factor, the rest of the second.
+    `shifted` holds n + 254 in its low bits: half of it is the exponent field of the first factor, the rest that of the
+    second.
     """
     n = lanes.bits(shifted)
     by_23 = lanes.k(23)
@@ -62,7 +63,7 @@ def scale(lanes: Lanes, x: str, shifted: str) -> str:
 
 
 def _exp_not_above(lanes: Lanes, x: str) -> str:
-    """exp of x <= 89 or NaN."""
+    """The exponential of x <= 89 or NaN."""
     shifted, r = reduce_by_ln2(lanes, lanes.at_least(x, _EXP_LOW), _SCALE_BIAS)
     return scale(lanes, lanes.polynomial(r, _EXP), shifted)
 
@@ -87,7 +88,10 @@ def exp2(emitter: Emitter, x: str, type_: str) -> str:
 
 
 def expm1(emitter: Emitter, x: str, type_: str) -> str:
-    """e^x - 1, accurate near 0: 2 (2^(n-1) expm1(r) + 2^(n-1) - 1/2), halved so that n = 128 does not overflow."""
+    """e^x - 1, accurate near 0.
+
+    With m = 2^(n-1) it is 2 (m (e^r - 1) + m - 1/2): halved, so that n = 128 does not overflow too early.
+    """
     lanes = Lanes(emitter, type_)
     clamped = lanes.at_least(lanes.at_most(x, _EXP_HIGH), -18.0)
     shifted, r = reduce_by_ln2(lanes, clamped, 126.0)

@@ -1,7 +1,7 @@
 """rsqrt and powf.
 
-powf is 2^(y log2 |x|) with the logarithm and the product in float64 lanes (a degree-13 minimax polynomial, `benchmarks/vecmath_fit.py`) and
-the power in float32; the special cases are those of C99 annex F.9.4.4.
+powf is 2^(y log2 |x|) with the logarithm and the product in float64 lanes (a degree-13 minimax polynomial,
+`benchmarks/vecmath_fit.py`) and the power in float32; the special cases are those of C99 annex F.9.4.4.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ from costmodel.toolchain.vecmath.logarithm import reduce
 
 _INFINITY = float("inf")
 _LOG2 = (
-    1.442695040868637, -0.7213475208706484, 0.48089836143610454, -0.3606736744837648, 0.28853728951389096, -0.2404531812435612,
-    0.20617549901564125, -0.1803003643354692, 0.15876769135525257, -0.14315721721454128, 0.14476109566352316, -0.14284414087215416,
-    0.07735434875297713,
+    1.442695040868637, -0.7213475208706484, 0.48089836143610454, -0.3606736744837648, 0.28853728951389096,
+    -0.2404531812435612, 0.20617549901564125, -0.1803003643354692, 0.15876769135525257, -0.14315721721454128,
+    0.14476109566352316, -0.14284414087215416, 0.07735434875297713,
 )  # fmt: skip
 _EXPONENT_CLAMP = 2.0**40
 """A larger |y| changes no result but turns 0 * y into NaN where |x| is 1."""
 
 
 def rsqrt(emitter: Emitter, x: str, type_: str) -> str:
-    """1 / sqrt(x): root and division by instruction, then one step that removes the error of both.
+    """1 / sqrt(x): root and division by instruction, then one Newton step that removes the error of both.
 
-    With s = sqrt(x) and y = 1 / s as rounded, 1 - s y and x - s^2 are exact, and y (1 - s y) - (x - s^2) y^3 / 2 is what y lacks. The
-    step is NaN exactly where y is 0, infinite or NaN, and y is kept there.
+    y (1 - x y^2) / 2 is what y lacks; x y is kept in two parts, so that the difference is good to the last bit for
+    subnormal x too. The step is NaN exactly where y is 0, infinite or NaN, and y is kept there.
     """
     lanes = Lanes(emitter, type_)
     one = lanes.c(1.0)
-    s = lanes.fop("math.sqrt", x)
-    y = lanes.div(one, s)
-    negative_s = lanes.fop("arith.negf", s)
-    of_root = lanes.mul(lanes.mul(lanes.fma(negative_s, s, x), y), lanes.mul(y, lanes.c(-0.5)))
-    correction = lanes.add(lanes.fma(negative_s, y, one), of_root)
-    refined = lanes.fma(y, correction, y)
+    y = lanes.div(one, lanes.fop("math.sqrt", x))
+    product = lanes.mul(x, y)
+    negative_y = lanes.fop("arith.negf", y)
+    lost = lanes.fma(x, negative_y, product)
+    residual = lanes.fma(lost, y, lanes.fma(product, negative_y, one))
+    refined = lanes.fma(lanes.mul(y, lanes.c(0.5)), residual, y)
     return lanes.select(lanes.cmp("ord", refined, refined), refined, y)
 
 

@@ -1,8 +1,8 @@
-"""tanh and erf, both by way of expm1 in one range: no division into pieces, no cancellation, exactly 1 where they saturate.
+"""tanh and erf by way of expm1, each in one piece, exactly 1 where it saturates.
 
-tanh |x| = H / (H + 1) with H = expm1(2 |x|) / 2, in which errors of a large H cancel (Muller, "Elementary Functions", ch. 11).
-erf |x| = -expm1(log erfc |x|), where log erfc is smooth: y + y P(y) in y = -|x|, fitted with the weight erfc / erf, so a
-degree-9 polynomial is enough down to -4. (N. Juffa's `erff` uses the same formula for large |x| only.)
+tanh |x| = H / (H + 1) with H = expm1(2 |x|) / 2, in which errors of a large H cancel (fdlibm's `tanh` has the formula).
+erf |x| = -expm1(log erfc |x|), where log erfc is smooth: y + y P(y) in y = -|x|, fitted with the weight erfc / erf,
+so a polynomial of degree 9 is enough down to -4 (N. Juffa's `erff` uses the same formula for large |x| only).
 Coefficients: `benchmarks/vecmath_fit.py`.
 """
 

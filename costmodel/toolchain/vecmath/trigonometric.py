@@ -1,8 +1,8 @@
 """sin and cos.
 
 x = n pi/2 + r with a three-part (Cody-Waite) constant and fused multiply-adds, then minimax polynomials on |r| <= 0.8
-(`benchmarks/vecmath_fit.py`; Muller, "Elementary Functions", ch. 11). There is no Payne-Hanek reduction: beyond `ACCURATE_LIMIT` the
-result is some number in [-1, 1].
+(`benchmarks/vecmath_fit.py`; Muller, "Elementary Functions", ch. 11). There is no Payne-Hanek reduction: beyond
+`ACCURATE_LIMIT` the result is some number in [-1, 1].
 """
 
 from __future__ import annotations
