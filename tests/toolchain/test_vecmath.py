@@ -59,7 +59,7 @@ def evaluate(name: str, *arguments: Float32, lanes: int = 16) -> Float32:
 
 @cache
 def stratified() -> Float32:
-    """Every sign and exponent with 2,000 mantissas each, both ends among them, and ordinary ranges: 1.5 million values."""
+    """Every sign and exponent with 2,000 mantissas each, ends among them, and ordinary ranges: 1.5 million values."""
     rng = np.random.default_rng(20)
     mantissa = rng.integers(0, 1 << 23, (512, 2000), dtype=np.uint32)
     mantissa[:, :3] = (0, 1, (1 << 23) - 1)
