@@ -3,7 +3,7 @@
 Accuracy: every `--stride`-th of the 2^32 bit patterns of float32 (1: all of them, minutes a function), in chunks,
 against float64. powf, of two operands, takes random pairs whose power is representable.
 Speed: nanoseconds an element over arrays that fit the second-level cache, one thread, ours and numpy interleaved,
-medians; each run is preceded by one of its own that is not counted, so that none pays for the caches and clocks that
+medians; each run is preceded by some of its own that are not counted, so that none pays for the caches and clocks that
 the one before it left behind.
 
 Run: `python benchmarks/vecmath.py --out vecmath.json [--stride 61] [--repeats 300] [--functions math.exp ...]`
@@ -36,6 +36,7 @@ Kernel = Callable[..., None]
 
 CHUNK = 1 << 15
 SEED = 7
+WARM_UPS = 5
 _erf = np.vectorize(math.erf, otypes=[np.float32])
 
 _BASELINES: dict[str, tuple[str, Callable[[Float32, Float32], object]]] = {
@@ -126,7 +127,7 @@ def speed(name: str, lanes: int, repeats: int) -> dict[str, object]:
     )
     label, baseline = _BASELINES[name]
     vector, scalar = compile_kernel(name, lanes), compile_kernel(name, 0)
-    contenders = {
+    contenders: dict[str, Callable[[], object]] = {
         "vector": lambda: vector(x, out),
         "scalar": lambda: scalar(x, out),
         "baseline": lambda: baseline(x, out),
@@ -134,7 +135,8 @@ def speed(name: str, lanes: int, repeats: int) -> dict[str, object]:
     samples: dict[str, list[float]] = {key: [] for key in contenders}
     for _ in range(repeats):
         for key, run in contenders.items():
-            run()
+            for _ in range(WARM_UPS):
+                run()
             start = time.perf_counter_ns()
             run()
             samples[key].append((time.perf_counter_ns() - start) / CHUNK)
