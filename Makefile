@@ -10,9 +10,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 SETUPTOOLS := $(shell sed -n 's/^requires = \["\(setuptools==[0-9.]*\)"\]/\1/p' pyproject.toml)
+comma := ,
 # Tuned kernels are linked with cc where there is one, else with the wheel of the `link` extra.
 LINK := $(if $(shell command -v cc 2>/dev/null),,$(comma)link)
-comma := ,
 
 DEMO := .demo
 DEMO_SECONDS := 150
