@@ -37,7 +37,7 @@ def suite(tmp_path: Path):
     def run(*arguments: str, text: str = "one\n") -> tuple[int, str]:
         (tests / "test_it.py").write_text(TESTS.format(text=text))
         command = [sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider", *arguments, str(tests)]
-        environment = {**os.environ, "PATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {**os.environ, "PATH": str(tmp_path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout
 
