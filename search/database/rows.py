@@ -68,7 +68,7 @@ def row_to_record(row: sqlite3.Row) -> Record:
 def workload_to_row(info: WorkloadInfo) -> dict[str, object]:
     """Values by column."""
     return info.to_json() | {
-        "dims": json.dumps(dict(info.dims), sort_keys=True),
+        "dims": json.dumps(dict(info.dims)),
         "dtypes": json.dumps(list(info.dtypes)),
     }
 

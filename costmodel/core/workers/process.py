@@ -28,7 +28,7 @@ _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[3]); "
     "from costmodel.core.workers.child import main; main(int(sys.argv[1]), int(sys.argv[2]))"
 )
-_EXIT_GRACE_S = 2.0
+_EXIT_GRACE_S = 0.5
 
 
 class _TimeUpError(Exception):
