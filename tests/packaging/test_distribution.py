@@ -83,6 +83,10 @@ def test_installed_program_works(distribution) -> None:
     assert "costmodel.cli.main" in script.read_text()
 
 
+def test_version_is_the_same_everywhere(distribution) -> None:
+    assert distribution.wheel.name == f"costmodel_ir-{__version__}-py3-none-any.whl"
+
+
 def test_import_costmodel_is_light(distribution) -> None:
     code = "import sys; old = set(sys.modules); import costmodel; print(*sorted(set(sys.modules) - old))"
     loaded = set(distribution.run("-c", code).stdout.split())

@@ -1,12 +1,16 @@
 """Finding tools: what wins, what is refused, and the tool-chain part of a record's key."""
 
+import ctypes
+import subprocess
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from costmodel.core.errors import MissingDependencyError
+from costmodel.toolchain.link import link_shared
 from costmodel.toolchain.tools import (
+    APT_TOOLS,
     MLIR_BACKEND_WHEELS,
     find_apt_tool,
     find_tool,
@@ -98,3 +102,24 @@ def test_toolchain_id_without_a_wheel_is_an_error(monkeypatch: pytest.MonkeyPatc
     assert wheel_version("costmodel-no-such-wheel") is None
     with pytest.raises(MissingDependencyError, match="costmodel-no-such-wheel is not installed"):
         toolchain_id()
+
+
+@pytest.mark.toolchain
+@pytest.mark.parametrize("name", APT_TOOLS)
+def test_apts_tool_is_of_the_right_version_and_preferred(name: str) -> None:
+    tool = find_apt_tool(name)
+    assert tool is not None
+    assert tool.version.startswith("22.")
+    assert find_tool(name) == tool
+
+
+@pytest.mark.toolchain("llc")
+def test_what_apts_llc_compiles_links_and_runs(tmp_path: Path) -> None:
+    llc = find_apt_tool("llc")
+    assert llc is not None
+    source, code = tmp_path / "seven.ll", tmp_path / "seven.o"
+    source.write_text("define i32 @seven() {\n  ret i32 7\n}\n")
+    subprocess.run([llc.path, "-filetype=obj", "-relocation-model=pic", source, "-o", code], check=True)
+    library = tmp_path / "seven.so"
+    link_shared([code], library, exports=["seven"], soname="seven.so")
+    assert ctypes.CDLL(str(library)).seven() == 7
