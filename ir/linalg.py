@@ -1,0 +1,61 @@
+"""Iteration spaces of operations that carry indexing maps: linalg and vector.contract.
+
+Owns the inference of loop sizes from operand shapes. Invariant: a size is exact or None (dynamic).
+"""
+
+from __future__ import annotations
+
+from costmodel.core.errors import ParseError
+from costmodel.ir.mlir.affine import AffineMap
+from costmodel.ir.mlir.structure import Operation
+from costmodel.ir.mlir.types import ShapedType, parse_type
+
+
+def indexing_maps(operation: Operation) -> list[AffineMap] | None:
+    """The maps of an operation, one for each operand; None where it has none in its text."""
+    attribute = operation.attribute("indexing_maps") or operation.attribute("linalg.memoized_indexing_maps")
+    if attribute is None:
+        return None
+    try:
+        return [item.as_affine_map() for item in attribute.as_list()]
+    except ParseError:
+        return None
+
+
+def loop_sizes(operation: Operation) -> list[int | None]:
+    """Size of each loop. Without maps (fill, elementwise, reduce, transpose) the operand of highest rank is the space."""
+    shapes = [operand_shape(value.type_text) for value in operation.operands]
+    maps = indexing_maps(operation)
+    if maps is None:
+        return list(max(shapes, key=len, default=()))
+    sizes: list[int | None] = [None] * (maps[0].num_dims if maps else 0)
+    for shape, affine_map in zip(shapes, maps, strict=False):
+        for size, result in zip(shape, affine_map.results, strict=False):
+            if result.kind == "dim" and size is not None:
+                sizes[result.value] = size
+    return sizes
+
+
+def operand_shape(type_text: str) -> tuple[int | None, ...]:
+    """Shape of a shaped type, `()` for others."""
+    kind = parse_type(type_text)
+    return (kind.shape or ()) if isinstance(kind, ShapedType) else ()
+
+
+def num_inputs(operation: Operation) -> int:
+    """Number of input operands (`ins`) of a linalg operation."""
+    attribute = operation.attribute("operandSegmentSizes")
+    if attribute is not None:
+        return attribute.as_int_array()[0]
+    return len(operation.operands) - max(1, len(operation.results))
+
+
+def reads_output(operation: Operation, index: int) -> bool:
+    """Whether the body uses the old value of operand `index`."""
+    if not operation.regions or not operation.regions[0].blocks:
+        return False
+    body = operation.regions[0].blocks[0]
+    if index >= len(body.args):
+        return False
+    argument = body.args[index]
+    return any(argument in inner.operands for inner in body.operations)

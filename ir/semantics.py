@@ -1,0 +1,160 @@
+"""What little the graph, the tokens and the features must know about operations of any dialect.
+
+Owns: which operations are constants and what they hold, which operands a terminator forwards to which block, what a call
+calls. Invariant: works on unknown dialects by structure alone. MLIR's LLVM dialect and LLVM IR come out alike.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import lru_cache
+
+from costmodel.core.errors import ParseError
+from costmodel.ir.mlir.affine import parse_affine_map
+from costmodel.ir.mlir.attributes import Attribute, parse_float
+from costmodel.ir.mlir.structure import Block, Operation, Value
+from costmodel.ir.mlir.types import ScalarType, ShapedType, parse_type
+
+CONSTANT_NAMES = frozenset(
+    (
+        "arith.constant",
+        "complex.constant",
+        "index.constant",
+        "llvm.mlir.addressof",
+        "llvm.mlir.constant",
+        "llvm.mlir.poison",
+        "llvm.mlir.undef",
+        "llvm.mlir.zero",
+        "spirv.Constant",
+        "stablehlo.constant",
+        "tosa.const",
+        "ub.poison",
+    )
+)
+_INTEGER = re.compile(r"\s*(-?\d+)\s*(?::.*)?", re.DOTALL)
+_SPLAT = re.compile(r"dense<([^\[\"<>]+)>\s*:\s*(.*)", re.DOTALL)
+_AFFINE = re.compile(r"affine_map<[^<>]*(?:->[^<>]*)?>")
+_FLOAT = re.compile(r"\s*(-?\d+\.\d*(?:[eE][+-]?\d+)?|0x[0-9A-Fa-f]+)\s*(?::\s*(.*))?", re.DOTALL)
+_LONG_TEXT = 4096
+
+
+def is_constant(operation: Operation) -> bool:
+    """Whether the operation only brings a constant into being."""
+    return operation.name in CONSTANT_NAMES and len(operation.results) == 1
+
+
+def constant_text(operation: Operation) -> str:
+    """The attribute that a constant holds, or its kind (`zero`, `undef`, `poison`) where it holds none."""
+    value = operation.attribute("value") or operation.attribute("values") or operation.attribute("global_name")
+    return value if value is not None else operation.name.rpartition(".")[2]
+
+
+def number_of(text: str) -> float | None:
+    """The number an attribute holds: integers, floats, booleans and splats; None for anything else."""
+    return None if len(text) > _LONG_TEXT else _number_of(text)
+
+
+@lru_cache(maxsize=65536)
+def _number_of(text: str) -> float | None:
+    if text in ("true", "false"):
+        return float(text == "true")
+    integer = _INTEGER.fullmatch(text)
+    if integer is not None:
+        return float(integer[1])
+    real = _FLOAT.fullmatch(text)
+    if real is not None:
+        return _real(real[1], real[2])
+    splat = _SPLAT.fullmatch(text)
+    if splat is None:
+        return None
+    kind = parse_type(splat[2])
+    element = kind.element if isinstance(kind, ShapedType) else kind
+    return _number_of(f"{splat[1].strip()} : {element}" if isinstance(element, ScalarType) else splat[1].strip())
+
+
+def _real(value: str, type_text: str | None) -> float | None:
+    try:
+        number = parse_float(f"{value} : {type_text}" if type_text else value)
+    except ParseError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def integer_constant(value: Value) -> int | None:
+    """The integer that a value is known to hold, if a constant operation defines it."""
+    owner = value.owner
+    if not isinstance(owner, Operation) or owner.name not in CONSTANT_NAMES:
+        return None
+    if owner.name == "llvm.mlir.zero":
+        return 0
+    match = _INTEGER.fullmatch(constant_text(owner)[:80])
+    return int(match[1]) if match else None
+
+
+def forwarded(operation: Operation) -> list[tuple[Block, list[Value]]]:
+    """For each successor of a terminator, the operands that become its arguments.
+
+    Forwarded operands are the last ones, in the order of the successors, as in every upstream dialect.
+    """
+    total = sum(len(block.args) for block in operation.successors)
+    first = len(operation.operands) - total
+    found: list[tuple[Block, list[Value]]] = []
+    for block in operation.successors:
+        count = len(block.args)
+        found.append((block, operation.operands[first : first + count] if first >= 0 else []))
+        first += count
+    return found
+
+
+def num_own_operands(operation: Operation) -> int:
+    """Operands that the operation itself consumes: all but the forwarded ones."""
+    if not operation.successors:
+        return len(operation.operands)
+    total = sum(len(block.args) for block in operation.successors)
+    return max(0, len(operation.operands) - total)
+
+
+def callee_of(operation: Operation) -> str | None:
+    """The symbol a call names (`""` for an indirect call), None if the operation is no call."""
+    kind = operation.name.rpartition(".")[2]
+    if kind not in ("call", "call_indirect", "invoke", "launch_func", "callbr"):
+        return None
+    target = operation.attribute("callee") or operation.attribute("kernel")
+    return target.lstrip("@").strip('"') if target is not None else ""
+
+
+@lru_cache(maxsize=16384)
+def canonical_attribute(text: str) -> str:
+    """The same text for equal attributes: affine maps with canonical names, single spaces outside strings."""
+    if "affine_map<" in text:
+        text = _AFFINE.sub(lambda match: _canonical_map(match[0]), text)
+    return " ".join(text.split())
+
+
+def _canonical_map(text: str) -> str:
+    try:
+        return str(parse_affine_map(text))
+    except ParseError:
+        return text
+
+
+def attribute_items(operation: Operation) -> list[tuple[str, Attribute]]:
+    """Properties then attributes, without those that only name things or repeat types."""
+    items = [*operation.properties.items(), *operation.attributes.items()]
+    return [(name, value) for name, value in items if name not in NAMING_ATTRIBUTES and not value.startswith("@")]
+
+
+NAMING_ATTRIBUTES = frozenset(
+    (
+        "arg_attrs",
+        "callee",
+        "function_type",
+        "res_attrs",
+        "sym_name",
+        "sym_visibility",
+        "symbol",
+        "value_type",
+        "var_callee_type",
+    )
+)
