@@ -28,8 +28,12 @@ LINK_TIMEOUT_S = 180.0
 """The first link with ziglang builds its own copy of libc's stubs: 17 s on two cores, once for each user."""
 
 ALLOWED_LIBRARIES = re.compile(r"(libc\.so|libm\.so|ld-linux|ld64|libc\.musl|ld-musl)")
+CC_ATTEMPTS = (("-nostartfiles", "-static-libgcc"),)
+ZIG_ATTEMPTS = (("-nostdlib",), ("-Wl,--strip-all",))
+"""ziglang's run-time library has its own, slower expf, memset and others: it comes in only where it must."""
+
 CRT_WEAK = frozenset({"__gmon_start__", "__cxa_finalize", "_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable"})
-"""Weak references of the start files, which test them before the call; ziglang links those files always."""
+"""Weak references of the start files, which test them before the call."""
 
 MISSING_REMEDY = "install a C compiler (apt-get install gcc libc6-dev) or the wheel: pip install 'costmodel-ir[link]'"
 
@@ -44,6 +48,8 @@ class Linker:
     name: str
     command: tuple[str, ...]
     version: str
+    attempts: tuple[tuple[str, ...], ...]
+    """Options to try in turn: a later one is for objects that an earlier one leaves with undefined symbols."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,13 +138,18 @@ def _link(linker: Linker, objects: Sequence[bytes | Path], scratch: Path, export
     script.write_text("{\n  global:\n" + "".join(f"    {name};\n" for name in sorted(exports)) + "  local: *;\n};\n")
     draft = scratch / soname
     options = ["version-script=" + str(script), "soname=" + soname, "as-needed", "build-id=none"]
-    command = [*linker.command, "-shared", "-nostartfiles", "-static-libgcc", "-o", str(draft), *paths]
-    command += [f"-Wl,--{option}" for option in options] + ["-Wl,-z,defs", "-Wl,-z,noexecstack", "-lm", "-lc"]
-    _run(linker, command, scratch)
-    return draft
+    common = ["-shared", "-o", str(draft), *paths, *(f"-Wl,--{option}" for option in options)]
+    common += ["-Wl,-z,defs", "-Wl,-z,noexecstack", "-lm", "-lc"]
+    undefined: list[str] = []
+    for attempt in linker.attempts:
+        undefined = _run(linker, [*linker.command, *attempt, *common], scratch)
+        if not undefined:
+            return draft
+    raise ArtifactError(f"undefined symbols beyond libc and libm: {', '.join(undefined)}")
 
 
-def _run(linker: Linker, command: list[str], scratch: Path) -> None:
+def _run(linker: Linker, command: list[str], scratch: Path) -> list[str]:
+    """Link; returns the undefined symbols that stood in the way, none where it worked."""
     environment = {**os.environ, "LC_ALL": "C", "ZIG_LOCAL_CACHE_DIR": str(scratch / "cache")}
     try:
         done = subprocess.run(
@@ -148,14 +159,12 @@ def _run(linker: Linker, command: list[str], scratch: Path) -> None:
     except subprocess.TimeoutExpired as error:
         raise ArtifactError(f"{linker.name} did not link within {LINK_TIMEOUT_S:.0f} s") from error
     if done.returncode == 0:
-        return
+        return []
     undefined = sorted(set(_UNDEFINED.findall(done.stderr)))
     if undefined:
-        raise ArtifactError(f"undefined symbols beyond libc and libm: {', '.join(undefined)}")
+        return undefined
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    cause = next(
-        (line for line in lines if "error" in line or "cannot find" in line), lines[0] if lines else "no message"
-    )
+    cause = next((line for line in lines if "error" in line or "cannot find" in line), " ".join(lines[:1]))
     raise ArtifactError(f"{linker.name} ({linker.version}) failed with status {done.returncode}: {cause[:300]}")
 
 
@@ -180,7 +189,7 @@ def _find_cc() -> Linker | None:
     path = shutil.which("cc")
     if path is None:
         return None
-    return Linker(name="cc", command=(path,), version=_first_line([path, "--version"]))
+    return Linker(name="cc", command=(path,), version=_first_line([path, "--version"]), attempts=CC_ATTEMPTS)
 
 
 def _find_ziglang() -> Linker | None:
@@ -188,7 +197,9 @@ def _find_ziglang() -> Linker | None:
     if spec is None or spec.origin is None:
         return None
     program = Path(spec.origin).parent / "zig"
-    return Linker(name="ziglang", command=(str(program), "cc"), version=wheel_version("ziglang") or "")
+    return Linker(
+        name="ziglang", command=(str(program), "cc"), version=wheel_version("ziglang") or "", attempts=ZIG_ATTEMPTS
+    )
 
 
 def _first_line(command: list[str]) -> str:

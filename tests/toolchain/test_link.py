@@ -36,6 +36,24 @@ define double @four_times(double %x) {
   ret double %z
 }
 """
+HALF = """
+target triple = "x86_64-unknown-linux-gnu"
+define float @round_trip(float %x) {
+  %h = fptrunc float %x to half
+  %y = fpext half %h to float
+  ret float %y
+}
+"""
+MEMORY = """
+target triple = "x86_64-unknown-linux-gnu"
+declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+declare float @expf(float)
+define float @kernel(ptr %p, i64 %n, float %x) {
+  call void @llvm.memset.p0.i64(ptr %p, i8 0, i64 %n, i1 false)
+  %y = call float @expf(float %x)
+  ret float %y
+}
+"""
 UNDEFINED = """
 target triple = "x86_64-unknown-linux-gnu"
 declare void @memrefCopy(i64)
@@ -97,6 +115,21 @@ def test_objects_as_paths_and_bytes_resolve_each_other(linker: Linker, tmp_path:
     function = ctypes.CDLL(str(output)).four_times
     function.restype, function.argtypes = ctypes.c_double, [ctypes.c_double]
     assert function(0.5) == pytest.approx(4 * math.cosh(0.5))
+
+
+def test_libc_and_libm_functions_are_the_systems_own(linker: Linker, tmp_path: Path) -> None:
+    result = link_shared([compiled(MEMORY)], tmp_path / "lib.so", exports=["kernel"], soname="lib.so", linker=linker)
+    assert result.imports == ("expf", "memset")
+    assert set(result.needed) == {"libm.so.6", "libc.so.6"}
+
+
+def test_arithmetic_that_needs_the_compilers_own_functions_links(linker: Linker, tmp_path: Path) -> None:
+    output = tmp_path / "lib.so"
+    result = link_shared([compiled(HALF)], output, exports=["round_trip"], soname="lib.so", linker=linker)
+    function = ctypes.CDLL(str(output)).round_trip
+    function.restype, function.argtypes = ctypes.c_float, [ctypes.c_float]
+    assert function(1.0 + 2**-13) == 1.0
+    assert result.imports == ()
 
 
 def test_undefined_symbols_are_an_error_that_names_them_all(linker: Linker, tmp_path: Path) -> None:
