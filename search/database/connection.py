@@ -33,7 +33,7 @@ def connect(path: Path, *, create: bool, readonly: bool) -> sqlite3.Connection:
             raise DatabaseError(f"{path}: there is no record database here")
         _create(path)
     with translated(path):
-        connection = _open(path, "ro" if readonly else "rw")
+        connection = _open_to_read(path) if readonly else _open(path, "mode=rw")
         try:
             _check_identity(connection, path)
             _check_soundness(connection, path)
@@ -67,7 +67,7 @@ def _explain(error: sqlite3.Error) -> str:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return f"another process kept the database locked for over {BUSY_TIMEOUT_S:.0f} s ({text}); try again"
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_AUTH:
-            return f"cannot open for writing ({text}); check permissions or choose another path"
+            return f"cannot open or write ({text}); check permissions or choose another path"
     return f"cannot use the record database ({text})"
 
 
@@ -94,7 +94,7 @@ def _create(path: Path) -> None:
         raise DatabaseError(f"{path}: its folder does not exist; make it or choose another path")
     draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
-        with translated(path), contextlib.closing(_open(draft, "rwc")) as connection:
+        with translated(path), contextlib.closing(_open(draft, "mode=rwc")) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             with transaction(connection):
                 _create_tables(connection)
@@ -108,8 +108,22 @@ def _create(path: Path) -> None:
             draft.with_name(draft.name + suffix).unlink(missing_ok=True)
 
 
-def _open(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    """Open for reading, also where nothing may be written beside the file and so nobody can be writing it."""
+    connection = _open(path, "mode=ro")
+    try:
+        _version(connection)
+    except sqlite3.OperationalError as error:
+        connection.close()
+        refused = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+        if not refused or path.with_name(path.name + "-wal").exists():
+            raise
+        return _open(path, "mode=ro&immutable=1")
+    return connection
+
+
+def _open(path: Path, options: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?{options}"
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     return connection

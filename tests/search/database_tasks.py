@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from pathlib import Path
@@ -49,6 +50,19 @@ def create_on_a_full_disk(path: str) -> str:
     except DatabaseError as error:
         return str(error)
     raise AssertionError("there was room")
+
+
+def read_where_nothing_can_be_written(path: str) -> tuple[int, str]:
+    """Number of records, and the message when opening to write."""
+    if os.geteuid() == 0:
+        os.seteuid(65534)  # permissions do not bind root
+    with Database.open(path, readonly=True) as database:
+        count = len(database)
+    try:
+        Database.open(path).add(make_record())
+    except DatabaseError as error:
+        return count, str(error)
+    raise AssertionError("it could be written")
 
 
 def add_many(path: str, session: str, count: int) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -217,6 +219,19 @@ class TestBadFiles:
 
     def test_a_path_that_cannot_be_written(self):
         assert "cannot" in self.refused(Path("/proc/records.db"))
+
+    def test_an_archive_can_be_read_but_not_written(self, workers):
+        with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to other users
+            path = Path(folder, "records.db")
+            self.fill(path)
+            path.chmod(0o444)
+            os.chmod(folder, 0o555)
+            outcome = workers.call("database_tasks:read_where_nothing_can_be_written", str(path), timeout_s=30)
+            os.chmod(folder, 0o755)
+        assert outcome.ok, outcome
+        count, message = outcome.value
+        assert count == 200
+        assert_one_line(message, path)
 
     def test_a_newer_version(self, path):
         Database.open(path).close()

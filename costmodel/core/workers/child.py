@@ -25,6 +25,7 @@ OUT_OF_MEMORY_EXIT = 86
 """Exit status where there was not even enough memory to report that there is none."""
 
 _PR_SET_PDEATHSIG = 1
+_TEXT_LIMIT = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,9 +135,9 @@ def _flush() -> None:
 
 
 def describe(error: BaseException) -> str:
-    """`Type: text (file:line)`, whatever the exception's own `__str__` does."""
+    """`Type: text (file:line)` in one line of bounded length, whatever the exception's own `__str__` does."""
     try:
-        text = str(error)
+        text = " ".join(str(error).split())[:_TEXT_LIMIT]
     except Exception as failure:  # noqa: BLE001 - a foreign __str__ may raise anything
         text = f"<its text raised {type(failure).__name__}>"
     kind = type(error)

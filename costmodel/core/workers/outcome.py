@@ -19,7 +19,7 @@ class Outcome:
     status: OutcomeStatus
     value: Any = None
     cause: str = ""
-    """Empty when ok; else one line that says what happened, then the end of what the task wrote to standard error."""
+    """Empty when ok; else one line that says what happened, then both ends of what the task wrote to standard error."""
     wall_s: float = 0.0
     """From handing the task to a ready worker until its end, on the coordinator's clock; start-up is not in it."""
 

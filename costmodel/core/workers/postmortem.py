@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from dataclasses import dataclass
 from typing import Literal
 
 from costmodel.core.workers.child import OUT_OF_MEMORY_EXIT
 
-TAIL_BYTES = 4096
-"""How much of the end of a task's standard error is kept."""
+HEAD_BYTES, TAIL_BYTES = 2048, 4096
+"""How much of the beginning and the end of a task's standard error is kept: a stack dump has its reason on top."""
 
 _MEMORY_WORDS = (
     "bad_alloc",
@@ -21,6 +22,8 @@ _MEMORY_WORDS = (
     "allocation failed",
 )
 _NEAR_LIMIT = 0.8
+_COMPLAINT = re.compile(r"error|assert|terminate called|abort", re.IGNORECASE)
+_WORDS_LIMIT = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,7 @@ def explain(
     end: End, tail: bytes | bytearray, memory_bytes: int | None, *, note: str = ""
 ) -> tuple[Literal["crash", "oom"], str]:
     """Status and cause of a process that went away during a task."""
-    what = _describe(end, note)
+    what = ": ".join(filter(None, (_describe(end, note), last_words(tail))))
     if _out_of_memory(end, tail, memory_bytes):
         limit = "" if memory_bytes is None else f" (limit {memory_bytes / 2**20:.0f} MiB beyond start-up)"
         return "oom", with_stderr(f"out of memory{limit}: {what}", tail)
@@ -47,9 +50,17 @@ def explain(
 
 
 def with_stderr(headline: str, tail: bytes | bytearray) -> str:
-    """The headline, and below it the end of the task's standard error if it wrote any."""
+    """The headline, and below it what was kept of the task's standard error if it wrote any."""
     text = bytes(tail).decode(errors="replace").strip()
     return f"{headline}\n{text}" if text else headline
+
+
+def last_words(tail: bytes | bytearray) -> str:
+    """The line of standard error that most likely says why: the first complaint, else the last line; bounded."""
+    text = bytes(tail).decode(errors="replace").partition("Fatal Python error:")[0]
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    complaints = [line for line in lines if _COMPLAINT.search(line)]
+    return next(iter(complaints or lines[-1:]), "")[:_WORDS_LIMIT]
 
 
 def _describe(end: End, note: str) -> str:

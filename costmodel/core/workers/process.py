@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from costmodel.core.workers import protocol
 from costmodel.core.workers.child import Reply, Setup
 from costmodel.core.workers.outcome import Outcome
-from costmodel.core.workers.postmortem import TAIL_BYTES, End, explain, with_stderr
+from costmodel.core.workers.postmortem import HEAD_BYTES, TAIL_BYTES, End, explain, with_stderr
 
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[3]); "
@@ -197,7 +197,7 @@ class WorkerProcess:
                     poller.unregister(self._errors)
 
     def _drain(self) -> bool:
-        """Take what is in the standard error pipe, keep its end; False once it is closed."""
+        """Take what is in the standard error pipe, keep both ends of it; False once it is closed."""
         while self._errors_open:
             try:
                 data = os.read(self._errors, 1 << 16)
@@ -205,7 +205,7 @@ class WorkerProcess:
                 return True
             self._errors_open = bool(data)
             self._tail += data
-            del self._tail[:-TAIL_BYTES]
+            del self._tail[HEAD_BYTES:-TAIL_BYTES]
             if len(data) < 1 << 12:
                 break
         return self._errors_open

@@ -133,6 +133,7 @@ def raise_named(name):
         "unprintable": UnprintableError,
         "exit": SystemExit,
         "interrupt": KeyboardInterrupt,
+        "lines": lambda: ValueError("one\n two\n"),
         "value": lambda: ValueError("seven is not even"),
     }[name]()
 
