@@ -107,9 +107,10 @@ class Database:
 
         A schedule measured several times counts with its newest ok measurement. Schedule text decides between equals.
         """
-        found = self.winners(
+        condition, values = _condition(
             workload_id=workload_id, target=target, device=device, backend=backend, toolchain=toolchain
         )
+        found = self._records(f"{_WINNERS} AND {condition} ORDER BY runtime_s, schedule, id LIMIT 1", values)
         return found[0] if found else None
 
     def winners(
