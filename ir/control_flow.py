@@ -1,7 +1,8 @@
 """Loops made of branches: natural loops of a region's blocks, and their trip counts.
 
-Owns dominators, natural loops and the recognition of counted loops (an argument of the header that starts at a constant, grows
-by a constant, and is compared with a constant). Invariant: a trip count is exact or None. Irreducible cycles are not loops here.
+Owns dominators, natural loops and the recognition of counted loops (an argument of the header that starts at a
+constant, grows by a constant, and is compared with a constant). Invariant: a trip count is exact or None. Irreducible
+cycles are not loops here.
 """
 
 from __future__ import annotations

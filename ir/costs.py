@@ -1,8 +1,8 @@
 """What one execution of one operation costs: floating-point operations, bytes moved, and its category.
 
-Owns the tables. Counting rules: an addition, multiplication, division, negation, minimum or maximum is one floating-point
-operation an element; a fused multiply-add is two; a mathematical function (exp, sqrt, ...) is one, and counted as
-transcendental too; comparisons, selects and conversions are none. Unknown operations cost nothing.
+Owns the tables. Counting rules: an addition, multiplication, division, negation, minimum or maximum is one
+floating-point operation an element; a fused multiply-add is two; a mathematical function (exp, sqrt, ...) is one, and
+counted as transcendental too; comparisons, selects and conversions are none. Unknown operations cost nothing.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _SIMPLE = frozenset(
 )
 _FUSED = frozenset(("fma", "intr.fma", "intr.fmuladd"))
 _FUNCTIONS = frozenset(
-    "acos acosh asin asinh atan atan2 atanh cbrt cos cosh erf erfc exp exp2 expm1 log log10 log1p log2 pow powf powi fpowi "
-    "rsqrt sin sinh sqrt tan tanh sincos".split()
+    "acos acosh asin asinh atan atan2 atanh cbrt cos cosh erf erfc exp exp2 expm1 log log10 log1p log2 pow powf powi "
+    "fpowi rsqrt sin sinh sqrt tan tanh sincos".split()
 )
 _LOADS = frozenset(
     "memref.load affine.load vector.load vector.transfer_read affine.vector_load vector.gather vector.maskedload "
@@ -168,7 +168,7 @@ def _category(name: str) -> str:
         return "float_arithmetic"
     if kind in ("icmp", "fcmp", "cmpi", "cmpf", "select", "cmp"):
         return "compare_select"
-    if dialect in _CONTROL and kind in ("for", "if", "while", "forall", "parallel") or kind in _TERMINATOR_WORDS:
+    if (dialect in _CONTROL and kind in ("for", "if", "while", "forall", "parallel")) or kind in _TERMINATOR_WORDS:
         return "control"
     if dialect == "linalg":
         return "structured"
@@ -183,6 +183,7 @@ def _category(name: str) -> str:
 
 _CONTRACTIONS = frozenset(("vector.contract", "vector.outerproduct", "vector.reduction", "vector.multi_reduction"))
 _INTEGER = frozenset(
-    "addi subi muli divsi divui remsi remui ceildivsi floordivsi andi ori xori shli shrsi shrui maxsi maxui minsi minui "
-    "add sub mul udiv sdiv urem srem shl lshr ashr and or xor apply min max intr.smax intr.smin intr.umax intr.umin".split()
+    "addi subi muli divsi divui remsi remui ceildivsi floordivsi andi ori xori shli shrsi shrui maxsi maxui minsi "
+    "minui add sub mul udiv sdiv urem srem shl lshr ashr and or xor apply min max intr.smax intr.smin intr.umax "
+    "intr.umin".split()
 )

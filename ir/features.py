@@ -1,8 +1,8 @@
 """Static features of a function: numbers with units, each defined here, none learned.
 
-Owns the feature list and the walk. "Executed" counts weigh an operation by the trip counts around it: of scf and affine loops, of
-counted loops made of branches, and of the iteration space of linalg. A loop of unknown length, or a dynamic size, counts as 1 and
-clears `is_exact`.
+Owns the feature list and the walk. "Executed" counts weigh an operation by the trip counts around it: of scf and
+affine loops, of counted loops made of branches, and of the iteration space of linalg. A loop of unknown length, or a
+dynamic size, counts as 1 and clears `is_exact`.
 
 | feature | unit | from |
 |---|---|---|
@@ -14,7 +14,7 @@ clears `is_exact`.
 | trip_count_max | iterations | largest product of trip counts around one operation |
 | flops | executed floating-point operations | `costs.flops_of` |
 | transcendentals | executed elements | mathematical functions (exp, sqrt, ...), also in `flops` |
-| bytes_touched | bytes | executed loads, stores and copies; linalg: each input once, each output once, twice if its old value is read |
+| bytes_touched | bytes | executed loads, stores, copies; linalg: inputs once, outputs once or, if read, twice |
 | arithmetic_intensity | flop / byte | flops / bytes_touched, 0 without bytes (Williams et al., Roofline, 2009) |
 | vector_lanes_max | elements | widest vector value, all dimensions |
 | vector_bits_max | bits | widest vector value |

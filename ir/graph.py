@@ -136,8 +136,8 @@ class ProgramGraph:
     def to_pyg(self) -> Any:
         """A `torch_geometric.data.HeteroData`: one node store a node kind, one edge store a (kind, kind, kind) triple.
 
-        Node stores hold `token` [n] i64, `x` [n, F] f32 and `node_id` [n] (position in the arrays here); edge stores hold
-        `edge_index` [2, e] and `edge_pos` [e]. Raises `MissingDependencyError` without torch_geometric.
+        Node stores hold `token` [n] i64, `x` [n, F] f32 and `node_id` [n] (position in the arrays here); edge stores
+        hold `edge_index` [2, e] and `edge_pos` [e]. Raises `MissingDependencyError` without torch_geometric.
         """
         from costmodel.ir.graph_pyg import to_hetero_data
 

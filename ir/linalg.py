@@ -23,11 +23,12 @@ def indexing_maps(operation: Operation) -> list[AffineMap] | None:
 
 
 def loop_sizes(operation: Operation) -> list[int | None]:
-    """Size of each loop. Without maps (fill, elementwise, reduce, transpose) the operand of highest rank is the space."""
+    """Size of each loop. Without maps (fill, add, reduce, ...) the operand of highest rank is the space."""
     shapes = [operand_shape(value.type_text) for value in operation.operands]
     maps = indexing_maps(operation)
     if maps is None:
-        return list(max(shapes, key=len, default=()))
+        ranks = [len(shape) for shape in shapes]
+        return list(shapes[ranks.index(max(ranks))]) if shapes else []
     sizes: list[int | None] = [None] * (maps[0].num_dims if maps else 0)
     for shape, affine_map in zip(shapes, maps, strict=False):
         for size, result in zip(shape, affine_map.results, strict=False):

@@ -1,8 +1,9 @@
 """Live values at the widest point: an estimate of register pressure.
 
-Owns live intervals in textual order, without holes, as linear-scan allocation uses them (Poletto and Sarkar 1999). A value used
-inside a nested region lives until that region's operation ends; one that is used in a loop made of branches and comes from before
-it lives until the loop's last block ends. Constants and values of `index` type do count as general values only if not constant.
+Owns live intervals in textual order, without holes, as linear-scan allocation uses them (Poletto and Sarkar 1999). A
+value used inside a nested region lives until that region's operation ends; one that is used in a loop made of branches
+and comes from before it lives until the loop's last block ends. Constants and values of `index` type do count as
+general values only if not constant.
 """
 
 from __future__ import annotations

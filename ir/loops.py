@@ -1,7 +1,7 @@
 """Structured loops and their trip counts: scf, affine.
 
-Owns `trip_count` of one loop operation. Invariant: a number is exact for the text; what depends on run-time values is None.
-Loops made of branches are in `control_flow`.
+Owns `trip_count` of one loop operation. Invariant: a number is exact for the text; what depends on run-time values is
+None. Loops made of branches are in `control_flow`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The one program form: what every reader returns and every predictor takes.
 
-Owns `Program`, `Function`, `Diagnostic`. Invariant: a function at level "graph" has an operation tree whose operands are
-resolved; at level "tokens" it has text only, and `graph()` and `features()` refuse with a remedy.
+Owns `Program`, `Function`, `Diagnostic`. Invariant: a function at level "graph" has an operation tree whose operands
+are resolved; at level "tokens" it has text only, and `graph()` and `features()` refuse with a remedy.
 Does not read files (`reading` does) and knows no input format.
 """
 
@@ -46,7 +46,7 @@ class Function:
 
     @property
     def level(self) -> Level:
-        """ "graph" or "tokens"."""
+        """Either "graph" or "tokens"."""
         return "tokens" if self.operation is None else "graph"
 
     @property

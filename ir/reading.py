@@ -58,7 +58,7 @@ def read(source: Path | str | bytes, *, format: str | None = None) -> Program:
 
 
 def decode(data: bytes, file: str) -> str:
-    """UTF-8 to text with `\\n` line ends kept; Raises `ParseError` at the first byte that is not UTF-8."""
+    """UTF-8 to text; Raises `ParseError` at the first byte that is not UTF-8."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

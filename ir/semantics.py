@@ -1,7 +1,7 @@
 """What little the graph, the tokens and the features must know about operations of any dialect.
 
-Owns: which operations are constants and what they hold, which operands a terminator forwards to which block, what a call
-calls. Invariant: works on unknown dialects by structure alone. MLIR's LLVM dialect and LLVM IR come out alike.
+Owns: which operations are constants and what they hold, which operands a terminator forwards to which block, what a
+call calls. Invariant: works on unknown dialects by structure alone. MLIR's LLVM dialect and LLVM IR come out alike.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Token sequences of a function, for models that read programs as text.
 
-Owns the schemes: `ops` and `ops-operands` (after "ML-driven Hardware Cost Model for MLIR", arXiv 2302.11405: operations alone,
-or with operands, shapes as single tokens), `anonymized` (after "Scope is all you need", arXiv 2308.09440: a name becomes its
-class and a number, a number its magnitude). Invariant: without a seed the result depends on the program alone, and renaming or
-reformatting does not change it. Special tokens stand in angle brackets.
+Owns the schemes: `ops` and `ops-operands` (after "ML-driven Hardware Cost Model for MLIR", arXiv 2302.11405:
+operations alone, or with operands, shapes as single tokens), `anonymized` (after "Scope is all you need", arXiv
+2308.09440: a name becomes its class and a number, a number its magnitude). Invariant: without a seed the result
+depends on the program alone, and renaming or reformatting does not change it. Special tokens stand in angle brackets.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from costmodel.ir.mlir.structure import Block, Operation, Value
 from costmodel.ir.mlir.types import OtherType, ScalarType, parse_type
 
 SCHEMES = ("ops", "ops-operands", "anonymized")
-"""`ops`: operation names in order. `ops-operands`: results' types, name, operands. `anonymized`: everything but names."""
+"""`ops`: operation names in order. `ops-operands`: results' types, name, operands. `anonymized`: all but names."""
 
 FUNCTION, BLOCK, REGION, END = "<function>", "<block>", "<region>", "<end>"
 _MIN_RANDOM_NAMES = 1024
@@ -197,8 +197,8 @@ def type_token(text: str) -> str:
 def tokenize_text(text: str, scheme: str, *, seed: int | None = None) -> list[str]:
     """Tokens of text whose structure no reader knows: lexemes, under the same three names.
 
-    `ops` keeps words that look like operations; `ops-operands` adds values; `anonymized` keeps every lexeme, names and numbers
-    replaced.
+    `ops` keeps words that look like operations; `ops-operands` adds values; `anonymized` keeps every lexeme, names and
+    numbers replaced.
     """
     _check(scheme)
     names = _Names(seed)

@@ -1,8 +1,8 @@
 """LLVM's printed module text to operations: `llvm.func` with blocks, phis turned into block arguments.
 
-Owns functions, blocks, names and constants. Invariant: the tree has the structure of MLIR's LLVM dialect: a phi is an argument
-of its block and each predecessor's terminator forwards the value; a constant operand is the result of a `llvm.mlir.constant`
-that stands in no block.
+Owns functions, blocks, names and constants. Invariant: the tree has the structure of MLIR's LLVM dialect: a phi is an
+argument of its block and each predecessor's terminator forwards the value; a constant operand is the result of a
+`llvm.mlir.constant` that stands in no block.
 """
 
 from __future__ import annotations

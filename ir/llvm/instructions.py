@@ -1,7 +1,7 @@
 """One LLVM instruction's text to name, operands, result type and attributes.
 
-Owns the syntax of instructions of LLVM 22 as LLVM prints them. Invariant: an instruction without rules of its own is still
-read: its typed operands are found by pattern.
+Owns the syntax of instructions of LLVM 22 as LLVM prints them. Invariant: an instruction without rules of its own is
+still read: its typed operands are found by pattern.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ _FLOAT_PREDICATES = {
 }
 _BINARY = frozenset("add sub mul udiv sdiv urem srem shl lshr ashr and or xor fadd fsub fmul fdiv frem".split())
 _CASTS = frozenset(
-    "trunc zext sext fptrunc fpext fptoui fptosi uitofp sitofp ptrtoint inttoptr bitcast addrspacecast ptrtoaddr".split()
+    "trunc zext sext fptrunc fpext fptoui fptosi uitofp sitofp ptrtoint inttoptr bitcast addrspacecast "
+    "ptrtoaddr".split()
 )
 _DYNAMIC_INDEX = -2147483648
 _SUFFIX = re.compile(r"(?:\.(?:[vp]?\d*[if]\d+|nxv\d+\w+|p\d+|v\d+\w+|bf16|isVoid))+$")
@@ -338,10 +339,8 @@ def _unknown(opcode: str, rest: str) -> Parsed:
 
 def _atomic(opcode: str, rest: str) -> Parsed:
     words = rest.split(" ")
-    while (
-        words
-        and words[0] in ("volatile", "weak")
-        or (opcode == "atomicrmw" and words and words[0].isalpha() and words[0] != "ptr")
+    while (words and words[0] in ("volatile", "weak")) or (
+        opcode == "atomicrmw" and words and words[0].isalpha() and words[0] != "ptr"
     ):
         words.pop(0)
     items = _items(" ".join(words))

@@ -1,7 +1,7 @@
 """The `llvm` reader: LLVM IR as text or bitcode.
 
-Owns the order of attempts: LLVM verifies and prints the module (upgrading older versions), then our parser reads the print.
-What LLVM refuses but looks like its IR comes back at level "tokens"; anything else is a `ParseError`.
+Owns the order of attempts: LLVM verifies and prints the module (upgrading older versions), then our parser reads the
+print. What LLVM refuses but looks like its IR comes back at level "tokens"; anything else is a `ParseError`.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class LlvmReader:
         text = None if data.startswith(_MAGICS) else decode(data, file)
         if text is not None and _TEXT.search(text) is None:
             raise ParseError(
-                "this is no LLVM IR: no definition begins any of its lines; give LLVM IR (text or bitcode), or name the "
-                "right format",
+                "this is no LLVM IR: no definition begins any of its lines; give LLVM IR (text or bitcode), or name "
+                "the right format",
                 location=Location(file=file, line=1, column=1),
             )
         printed, diagnostic = to_printed(data, file)

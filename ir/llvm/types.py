@@ -26,9 +26,10 @@ _SCALARS = {
 _VECTOR = re.compile(r"<\s*(vscale x )?(\d+) x (.*)>", re.DOTALL)
 _ARRAY = re.compile(r"\[\s*(\d+) x (.*)\]", re.DOTALL)
 _POINTER = re.compile(r"ptr addrspace\((\d+)\)")
-_NESTED = (
-    r"(?:[^<>\[\]{}()]|[<\[{(](?:[^<>\[\]{}()]|[<\[{(](?:[^<>\[\]{}()]|[<\[{(][^<>\[\]{}()]*[>\]})])*[>\]})])*[>\]})])*"
-)
+_PLAIN = r"[^<>\[\]{}()]"
+_ONE = rf"(?:{_PLAIN}++|[<\[{{(]{_PLAIN}*+[>\]}})])*+"
+_TWO = rf"(?:{_PLAIN}++|[<\[{{(]{_ONE}[>\]}})])*+"
+_NESTED = rf"(?:{_PLAIN}++|[<\[{{(]{_TWO}[>\]}})])*+"
 TYPE = (
     r"(?:ptr(?: addrspace\(\d+\))?|i\d+|float|double|half|bfloat|void|label|metadata|token|fp128|x86_fp80|ppc_fp128|x86_amx"
     rf"|<{_NESTED}>|\[{_NESTED}\]|\{{{_NESTED}\}}|target\({_NESTED}\)|%(?:\"[^\"]*\"|[\w$.\-]+)(?=[\s,)\]}}>]|$))"
@@ -40,7 +41,7 @@ _FUNCTION = re.compile(rf"({TYPE})\s*\(")
 
 @lru_cache(maxsize=16384)
 def mlir_type(text: str) -> str:
-    """`<4 x float>` to `vector<4xf32>`, `[2 x ptr]` to `!llvm.array<2 x !llvm.ptr>`; unknown text is kept as `!llvm<...>`."""
+    """`<4 x float>` to `vector<4xf32>`, `[2 x ptr]` to `!llvm.array<2 x !llvm.ptr>`."""
     text = text.strip()
     if text in _SCALARS:
         return _SCALARS[text]

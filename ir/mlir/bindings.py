@@ -1,7 +1,7 @@
 """Custom-form MLIR and bytecode to generic form, by the MLIR bindings in an isolated worker.
 
-Owns the conversation with the bindings, which may abort the process on foreign input. Invariant: the caller gets a text or a
-diagnostic, never a crash. Locations are not printed.
+Owns the conversation with the bindings, which may abort the process on foreign input. Invariant: the caller gets a
+text or a diagnostic, never a crash. Locations are not printed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def to_generic(source: str | bytes, file: str) -> tuple[str | None, Diagnostic |
 
 
 def _parts(text: str) -> list[str]:
-    return [part for part in syntax.SPLIT_MARK.split(text)]
+    return syntax.SPLIT_MARK.split(text)
 
 
 def _offset(text: str, part: int) -> int:

@@ -1,14 +1,14 @@
 """Reader of MLIR's generic form, for any dialect, in one pass.
 
-Owns the grammar: `parse_generic` turns what `mlir-opt -mlir-print-op-generic` prints into operations, values, blocks and
-regions. Invariant: linear time, no recursion, any nesting depth; every error carries file, line and column.
+Owns the grammar: `parse_generic` turns what `mlir-opt -mlir-print-op-generic` prints into operations, values, blocks
+and regions. Invariant: linear time, no recursion, any nesting depth; every error carries file, line and column.
 Does not verify: types are text, and an operation's meaning is the caller's business.
 """
 
 from __future__ import annotations
 
 import re
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from costmodel.core.errors import ParseError
 from costmodel.ir.mlir import syntax
@@ -86,7 +86,7 @@ class _ChunkParser:
             match = match_operation(text, position, end)
             if match is not None:
                 position = match.end()
-                self._operation(match.groups(), match.start(2))
+                self._operation(cast("Head", match.groups()), match.start(2))
                 continue
             position = self._other(position)
             if position < 0:
@@ -334,7 +334,7 @@ class _ChunkParser:
         tail: Tail
         match = syntax.TAIL.match(self.text, position, self.end)
         if match is not None:
-            tail, position = match.groups(), match.end()
+            tail, position = cast("Tail", match.groups()), match.end()
         else:
             wide = wide_tail(self.text, position, self.end)
             if isinstance(wide, int):

@@ -1,7 +1,7 @@
 """The `mlir` reader: generic form directly, custom form and bytecode through the bindings, tokens where neither works.
 
-Owns the order of attempts. Invariant: a text of MLIR never fails for an unknown dialect: it comes back at level "tokens" with
-the bindings' complaint as diagnostic. Text that is no MLIR at all is a `ParseError`.
+Owns the order of attempts. Invariant: a text of MLIR never fails for an unknown dialect: it comes back at level
+"tokens" with the bindings' complaint as diagnostic. Text that is no MLIR at all is a `ParseError`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Regular expressions of MLIR's textual syntax, shared by the reader, the attribute helpers and the tokenizer.
 
-Owns the lexical rules. Invariant: every pattern is possessive, so matching is linear and never backtracks into a string.
-Does not know any dialect: an attribute or type is text with balanced brackets.
+Owns the lexical rules. Invariant: every pattern is possessive, so matching is linear and never backtracks into a
+string. Does not know any dialect: an attribute or type is text with balanced brackets.
 """
 
 from __future__ import annotations

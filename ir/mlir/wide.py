@@ -1,7 +1,7 @@
 """The slow way through operations that the one-pattern reader does not match: brackets nested deeper than its limit.
 
-Owns the token-by-token reading of an operation's head and tail. Invariant: iterative, linear in the text of the operation.
-Returns the groups that the fast patterns give, or the offset at which reading stopped.
+Owns the token-by-token reading of an operation's head and tail. Invariant: iterative, linear in the text of the
+operation. Returns the groups that the fast patterns give, or the offset at which reading stopped.
 """
 
 from __future__ import annotations
