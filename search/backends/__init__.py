@@ -1,0 +1,1 @@
+"""Backends realise a schedule, lower it, build it and run it."""

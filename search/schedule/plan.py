@@ -1,0 +1,263 @@
+"""What a schedule means for a kernel: fused nests, tiles, shared loops. Everything a backend needs to generate code.
+
+Owns legality: a schedule that does not fit the kernel is an `UnsupportedError` that names the step.
+Invariant: the plan of a schedule depends on the kernel and the schedule only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from costmodel.core.errors import UnsupportedError
+from costmodel.search.backends.mlir.kernel import Group, KernelPlan
+from costmodel.search.backends.mlir.plan import NestPlan
+from costmodel.search.kernel.form import ELEMENT_BYTES, Kernel
+from costmodel.search.kernel.fusion import fuse_consumers, fuse_producers
+from costmodel.search.kernel.nest import FlatAccess, LoopProgram, Nest, loop_program
+from costmodel.search.schedule.text import Schedule, Step
+
+OPERANDS = "abcdefghijklmnop"
+DEFAULT_VECTORS = 4
+
+
+def fused_program(kernel: Kernel, producers: int, consumers: int) -> LoopProgram:
+    """The nests of a kernel after fusing that many producers and consumers."""
+    return fuse_consumers(fuse_producers(loop_program(kernel), producers), consumers)
+
+
+def apply_schedule(kernel: Kernel, schedule: Schedule) -> KernelPlan:
+    """Turn a schedule into a plan; raises `UnsupportedError` where it does not fit the kernel."""
+    fuse = schedule.find("fuse") or Step("fuse")
+    sizes = fuse.sizes()
+    program = fused_program(kernel, sizes.get("producers", 0), sizes.get("consumers", 0))
+    program = reuse_outputs(program)
+    return _Planner(program, schedule, sizes.get("depth", 0)).plan()
+
+
+class _Planner:
+    def __init__(self, program: LoopProgram, schedule: Schedule, depth: int) -> None:
+        self.program = program
+        self.extents = program.extents
+        self.anchor = program.anchor
+        self.depth = depth
+        self.cache = self._tile(schedule, "cache")
+        self.register = self._tile(schedule, "register")
+        self.unroll = self._dims((schedule.find("unroll") or Step("unroll")).sizes(), "unroll")
+        order = [str(d) for d in (schedule.find("order") or Step("order")).args]
+        self._dims(dict.fromkeys(order, 1), "order")
+        self.order = (*order, *(d for d in self.extents if d not in order))
+        vectorize = schedule.find("vectorize") or Step("vectorize", (1,))
+        self.lanes = int(vectorize.args[0])
+        dim = vectorize.get("dim")
+        self.vector = str(dim) if dim is not None else default_vector(self.anchor)
+        if dim is not None:
+            self._dims({str(dim): 1}, "vectorize")
+        self.packed = tuple(self._operand(str(a)) for a in (schedule.find("pack") or Step("pack")).args)
+
+    def _tile(self, schedule: Schedule, level: str) -> dict[str, int]:
+        step = schedule.find("tile", level)
+        return self._dims(step.sizes() if step else {}, f"tile(level={level})")
+
+    def _dims(self, sizes: dict[str, int], step: str) -> dict[str, int]:
+        for dim in sizes:
+            if dim not in self.extents:
+                raise UnsupportedError(f"{step} names dimension {dim!r}; this kernel has {', '.join(self.extents) or 'none'}")
+        return sizes
+
+    def _operand(self, name: str) -> int:
+        index = OPERANDS.find(name)
+        if len(name) != 1 or not 0 <= index < len(self.anchor.reads):
+            known = ", ".join(OPERANDS[: len(self.anchor.reads)])
+            raise UnsupportedError(f"pack names operand {name!r}; this kernel has {known}")
+        if not packable(self.anchor, index, self.vector):
+            raise UnsupportedError(f"operand {name!r} of this kernel cannot be packed: its accesses overlap or are vectors of a reduction")
+        return index
+
+    def plan(self) -> KernelPlan:
+        groups: list[Group] = []
+        shared = self._shared_dims()
+        run: list[tuple[Nest, NestPlan]] = []
+        for nest in self.program.nests:
+            member = (nest, self._nest_plan(nest, shared if self._joins(nest, shared) else ()))
+            if shared and self._joins(nest, shared):
+                run.append(member)
+                continue
+            if run:
+                groups.append(self._group(shared, run))
+                run = []
+            groups.append(Group(dims=(), tiles={}, members=(member,)))
+        if run:
+            groups.append(self._group(shared, run))
+        return KernelPlan(kernel=self.program.kernel, extents=self.extents, groups=tuple(groups))
+
+    def _group(self, dims: tuple[str, ...], members: list[tuple[Nest, NestPlan]]) -> Group:
+        return Group(dims=dims, tiles={d: self._cache_size(d) for d in dims}, members=tuple(members))
+
+    def _shared_dims(self) -> tuple[str, ...]:
+        """The first `depth` dimensions of the order that nests can share as outer loops."""
+        if self.depth == 0 or len(self.program.nests) < 2:
+            return ()
+        dims = [d for d in self.order if d in sharable_dims(self.program)]
+        return tuple(dims[: self.depth])
+
+    def _joins(self, nest: Nest, shared: tuple[str, ...]) -> bool:
+        return bool(shared) and nest.prefill is None and set(shared) <= set(nest.parallel)
+
+    def _cache_size(self, dim: str) -> int:
+        register = self._register_size(self.anchor, dim)
+        size = self.cache.get(dim, register)
+        return max(register, size - size % register)
+
+    # -- one nest ----------------------------------------------------------------------------------------------
+
+    def _register_size(self, nest: Nest, dim: str) -> int:
+        extent = self.extents[dim]
+        size = self.register.get(dim, 1)
+        if dim == self.vector and self.lanes > 1:
+            return max(self.lanes, size - size % self.lanes)
+        del nest
+        return min(size, extent)
+
+    def _nest_plan(self, nest: Nest, shared: tuple[str, ...]) -> NestPlan:
+        order = tuple(d for d in self.order if d in nest.dims)
+        if nest is self.anchor or (self.vector in nest.dims and self._suits(nest)):
+            return self._scheduled(nest, order, shared)
+        vector = default_vector(nest)
+        lanes = self._lanes_for(nest, vector)
+        register = {d: 1 for d in nest.dims}
+        if vector is not None and lanes > 1:
+            register[vector] = lanes * (DEFAULT_VECTORS if self.extents[vector] >= lanes * DEFAULT_VECTORS else 1)
+        register.update({d: self._register_size(nest, d) for d in shared if d != vector})
+        return NestPlan(order=order, register=register, vector=vector if lanes > 1 else None, lanes=lanes)
+
+    def _suits(self, nest: Nest) -> bool:
+        """Whether the schedule's vector dimension walks this nest's memory contiguously."""
+        accesses = [a for a in nest.accesses if a.stride(self.vector or "")]
+        return bool(accesses) and all(a.stride(self.vector or "") == 1 for a in accesses)
+
+    def _lanes_for(self, nest: Nest, vector: str | None) -> int:
+        if vector is None or self.lanes == 1:
+            return 1
+        lanes = self.lanes
+        while lanes > 1 and lanes >= 2 * self.extents[vector]:
+            lanes //= 2
+        return lanes
+
+    def _scheduled(self, nest: Nest, order: tuple[str, ...], shared: tuple[str, ...]) -> NestPlan:
+        vector = self.vector if self.lanes > 1 and self.vector in nest.dims else None
+        register = {d: self._register_size(nest, d) for d in nest.parallel}
+        if vector in nest.reduction:
+            register[vector or ""] = self._register_size(nest, vector or "")
+        cache = {}
+        for d, size in self.cache.items():
+            if d not in nest.dims or d in shared or (d in nest.reduction and d == vector):
+                continue
+            if d in nest.reduction and nest is not self.anchor:
+                continue
+            unit = register.get(d, 1)
+            cache[d] = max(unit, size - size % unit)
+        unroll = {d: u for d, u in self.unroll.items() if d in nest.reduction}
+        pack = self.packed if nest is self.anchor else ()
+        if vector in nest.reduction:
+            pack = ()
+        return NestPlan(order=order, register=register, cache=cache, unroll=unroll, vector=vector, lanes=self.lanes if vector else 1, pack=pack)
+
+
+def default_vector(nest: Nest) -> str | None:
+    """The dimension that most accesses walk contiguously, written ones first; a reduced one only where no other is."""
+    written = [w.access for w in nest.writes if not w.inside]
+
+    def votes(dim: str) -> tuple[int, int]:
+        return sum(a.stride(dim) == 1 for a in written), sum(a.stride(dim) == 1 for a in nest.reads)
+
+    parallel = [d for d in nest.parallel if votes(d)[0]]
+    if parallel:
+        return max(parallel, key=votes)
+    reduced = [d for d in nest.reduction if votes(d)[1]]
+    if reduced:
+        return max(reduced, key=votes)
+    return nest.parallel[-1] if nest.parallel else None
+
+
+def packable(nest: Nest, read: int, vector: str | None) -> bool:
+    """Whether a packed copy of a read has one element for each element: no sliding windows, no reduced vector dimension."""
+    access = nest.reads[read]
+    if nest.combine is None or vector in nest.reduction or not access.dims & set(nest.reduction):
+        return False
+    strides = sorted((abs(s), n) for n, s in access.strides)
+    return all(a != b for (a, _), (b, _) in zip(strides, strides[1:], strict=False))
+
+
+def sharable_dims(program: LoopProgram) -> frozenset[str]:
+    """Parallel dimensions over which at least two nests can run tile by tile without needing another tile's results."""
+    nests = [n for n in program.nests if n.prefill is None]
+    found = set()
+    for dim in program.extents:
+        members = [n for n in nests if dim in n.parallel]
+        if len(members) < 2:
+            continue
+        indices = [program.nests.index(n) for n in members]
+        if indices != list(range(indices[0], indices[0] + len(indices))):
+            continue
+        if all(_tiles_agree(members, dim) for _ in (0,)):
+            found.add(dim)
+    return frozenset(found)
+
+
+def _tiles_agree(nests: list[Nest], dim: str) -> bool:
+    written: dict[str, FlatAccess] = {}
+    for nest in nests:
+        for access in nest.accesses:
+            if access.buffer in written and access.stride(dim) != written[access.buffer].stride(dim):
+                return False
+        for write in nest.writes:
+            written[write.access.buffer] = write.access
+            if write.access.stride(dim) == 0:
+                return False
+    return True
+
+
+def reuse_outputs(program: LoopProgram) -> LoopProgram:
+    """Keep a temporary in the output that is computed from it element by element, instead of in scratch memory."""
+    for output in program.kernel.outputs:
+        source = _same_place(program, output)
+        if source is not None:
+            program = replace(program, nests=tuple(_renamed(n, source, output) for n in program.nests))
+    return program
+
+
+def _same_place(program: LoopProgram, output: str) -> str | None:
+    by_name = program.kernel.by_name
+    touching = [n for n in program.nests if any(a.buffer == output for a in n.accesses)]
+    if len(touching) != 1:
+        return None
+    nest = touching[0]
+    if nest.combine is not None or nest.prefill is not None:
+        return None
+    write = next(w.access for w in nest.writes if w.access.buffer == output)
+    after = program.nests[program.nests.index(nest) + 1 :]
+    for read in nest.reads:
+        name = read.buffer
+        if name in program.kernel.inputs or name in program.kernel.outputs:
+            continue
+        same = set(read.strides) == set(write.strides) and read.offset == write.offset
+        alone = all(r == read for r in nest.reads if r.buffer == name)
+        sizes = by_name[name].elements == by_name[output].elements and by_name[name].dtype == by_name[output].dtype
+        if same and alone and sizes and not any(a.buffer == name for n in after for a in n.accesses):
+            return name
+    return None
+
+
+def _renamed(nest: Nest, old: str, new: str) -> Nest:
+    def change(a: FlatAccess) -> FlatAccess:
+        return replace(a, buffer=new) if a.buffer == old else a
+
+    return replace(
+        nest,
+        reads=tuple(change(a) for a in nest.reads),
+        writes=tuple(replace(w, access=change(w.access)) for w in nest.writes),
+        init=change(nest.init) if isinstance(nest.init, FlatAccess) else nest.init,
+    )
+
+
+__all__ = ["ELEMENT_BYTES", "apply_schedule", "default_vector", "fused_program", "packable", "reuse_outputs", "sharable_dims"]
