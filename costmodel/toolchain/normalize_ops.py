@@ -57,13 +57,16 @@ def reassociation(fine: Sequence[int], coarse: Sequence[int]) -> list[list[int]]
     groups: list[list[int]] = []
     position = 0
     for index, size in enumerate(coarse):
-        group, product = [], 1
+        group: list[int] = []
+        product = 1
         while position < len(fine) and (not group or product < size):
             product *= fine[position]
             group.append(position)
             position += 1
         left = len(coarse) - index - 1
-        while position < len(fine) and fine[position] == 1 and len(fine) - position > left and not _needs(coarse, index):
+        while (
+            position < len(fine) and fine[position] == 1 and len(fine) - position > left and not _needs(coarse, index)
+        ):
             group.append(position)
             position += 1
         if product != size or not group:

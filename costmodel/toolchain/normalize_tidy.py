@@ -81,7 +81,9 @@ def _pad(op: Any) -> Any | None:
     if kept is None or len(op.operands) != 1 or fill.owner == body or len(list(body.operations)) != 1:
         return None
     low, high = (list(ir.DenseI64ArrayAttr(op.attributes[key])) for key in ("static_low", "static_high"))
-    attributes = dict(op.attributes.items()) if hasattr(op.attributes, "items") else {a.name: a.attr for a in op.attributes}
+    attributes = (
+        dict(op.attributes.items()) if hasattr(op.attributes, "items") else {a.name: a.attr for a in op.attributes}
+    )
     attributes["static_low"] = ir.DenseI64ArrayAttr.get(_pick(low, kept))
     attributes["static_high"] = ir.DenseI64ArrayAttr.get(_pick(high, kept))
     padded = ir.Operation.create(

@@ -14,8 +14,20 @@ from typing import Any
 import numpy as np
 
 from costmodel.core.errors import UnsupportedError
-from costmodel.toolchain.onnx_import_conv import absorb_into_convolution, reciprocal_to_division, split_batch_norm, split_bias
-from costmodel.toolchain.onnx_import_graph import SMALL_ELEMENTS, Array, OnnxGraph, format_dims, infer_types, require_onnx
+from costmodel.toolchain.onnx_import_conv import (
+    absorb_into_convolution,
+    reciprocal_to_division,
+    split_batch_norm,
+    split_bias,
+)
+from costmodel.toolchain.onnx_import_graph import (
+    SMALL_ELEMENTS,
+    Array,
+    OnnxGraph,
+    format_dims,
+    infer_types,
+    require_onnx,
+)
 
 MAX_FOLDED_BYTES = 64 << 20
 """A constant larger than this is not computed ahead of time."""
@@ -23,7 +35,9 @@ MAX_FOLDED_BYTES = 64 << 20
 SMALL_CONSTANT = 16
 """Constants above this many elements become arguments, unless all elements are equal."""
 
-RANDOM = frozenset({"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"})
+RANDOM = frozenset(
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+)
 
 DATA_OPERATORS = frozenset(
     "Add Sub Mul Div Pow Conv ConvTranspose MatMul Gemm PRelu Where Concat Max Min Equal Less Greater".split()
@@ -155,7 +169,8 @@ def _shape_value(graph: OnnxGraph, node: Any) -> list[Array] | None:
 
 def _evaluate(graph: OnnxGraph, node: Any) -> list[Array] | None:
     names = [name for name in node.input if name]
-    if node.op_type in RANDOM or not all(name in graph.constants for name in names):
+    is_kept = node.op_type == "Identity" and any(name in graph.outputs for name in node.output)
+    if is_kept or node.op_type in RANDOM or not all(name in graph.constants for name in names):
         return None
     inputs = {name: graph.constants[name] for name in names}
     if not _affordable(graph, node, inputs):
@@ -164,9 +179,7 @@ def _evaluate(graph: OnnxGraph, node: Any) -> list[Array] | None:
     from onnx.reference import ReferenceEvaluator
 
     unknown = onnx.helper.make_empty_tensor_value_info
-    body = onnx.helper.make_graph(
-        [node], "fold", [unknown(n) for n in inputs], [unknown(n) for n in node.output if n]
-    )
+    body = onnx.helper.make_graph([node], "fold", [unknown(n) for n in inputs], [unknown(n) for n in node.output if n])
     opset = [onnx.helper.make_opsetid("", graph.opset)]
     try:
         results = ReferenceEvaluator(onnx.helper.make_model(body, opset_imports=opset)).run(None, inputs)

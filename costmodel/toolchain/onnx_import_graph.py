@@ -84,11 +84,13 @@ def require_onnx() -> ModuleType:
         import onnx
         import onnx.shape_inference
         import onnx.version_converter
+
+        module: ModuleType = onnx
     except ImportError as error:
         raise MissingDependencyError(
             f"reading ONNX files needs the package 'onnx' ({error}); run: pip install 'costmodel-ir[onnx]'"
         ) from error
-    return onnx
+    return module
 
 
 def load_graph(path: Path, input_shapes: Mapping[str, tuple[int, ...]]) -> OnnxGraph:
@@ -230,9 +232,7 @@ def _initializers(onnx: ModuleType, model: Any) -> dict[str, Array]:
     return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
-def _static_input(
-    onnx: ModuleType, value: Any, input_shapes: Mapping[str, tuple[int, ...]], path: Path
-) -> TensorInfo:
+def _static_input(onnx: ModuleType, value: Any, input_shapes: Mapping[str, tuple[int, ...]], path: Path) -> TensorInfo:
     if not value.type.HasField("tensor_type"):
         raise UnsupportedError(f"{path}: input {value.name!r} is not a tensor")
     tensor = value.type.tensor_type
@@ -248,7 +248,9 @@ def _static_input(
             f"{format_dims(declared)} ('?' takes any size)"
         )
     if any(d <= 0 for d in shape):
-        raise UnsupportedError(f"{path}: input {value.name!r} has the shape {format_dims(shape)}: a dimension of size zero")
+        raise UnsupportedError(
+            f"{path}: input {value.name!r} has the shape {format_dims(shape)}: a dimension of size zero"
+        )
     return TensorInfo(name=value.name, shape=tuple(shape), dtype=_dtype_name(onnx, tensor.elem_type))
 
 
@@ -269,6 +271,7 @@ def _dim(dim: Any) -> int | None:
 
 
 def format_dims(shape: Iterable[int | None]) -> str:
+    """`1x3x48`, with `?` for an unknown size."""
     return "x".join("?" if d is None else str(d) for d in shape) or "scalar"
 
 

@@ -51,7 +51,9 @@ def to_linalg(graph: OnnxGraph, lifted: Sequence[str]) -> str:
             importer = onnx_importer.NodeImporter.define_function(info.main_graph, module)
             importer.import_all()
         except (onnx_importer.OnnxImportError, NotImplementedError) as error:
-            raise UnsupportedError(f"torch-mlir cannot import the graph: {' '.join(str(error).split())[:300]}") from error
+            raise UnsupportedError(
+                f"torch-mlir cannot import the graph: {' '.join(str(error).split())[:300]}"
+            ) from error
         try:
             passmanager.PassManager.parse(ONNX_TO_LINALG).run(module)
         except ir.MLIRError as error:

@@ -48,7 +48,7 @@ PIPELINES: dict[str, Pipeline] = {
                 "function-boundary-type-conversion=identity-layout-map},canonicalize,cse,"
                 "func.func(buffer-hoisting,buffer-loop-hoisting),"
                 "buffer-deallocation-pipeline,convert-bufferization-to-memref)",
-                f"builtin.module(func.func(convert-linalg-to-loops),canonicalize,cse,{_TO_LLVM})"
+                f"builtin.module(func.func(convert-linalg-to-loops),canonicalize,cse,{_TO_LLVM})",
             ),
             doc="upstream passes only: fuse elementwise, bufferize, scalar loops; the baseline of every speed-up",
             from_tensors=True,
@@ -60,7 +60,7 @@ PIPELINES: dict[str, Pipeline] = {
                 "builtin.module(func.func(convert-linalg-to-loops),convert-vector-to-scf,convert-scf-to-cf,expand-strided-metadata,"
                 "lower-affine,convert-vector-to-llvm,convert-math-to-llvm,convert-math-to-libm,"
                 "finalize-memref-to-llvm,convert-arith-to-llvm,convert-index-to-llvm,convert-func-to-llvm,"
-                "convert-cf-to-llvm,convert-ub-to-llvm,reconcile-unrealized-casts)"
+                "convert-cf-to-llvm,convert-ub-to-llvm,reconcile-unrealized-casts)",
             ),
             doc="code that is scheduled already, in scf, vector and memref: lowered as it stands",
             from_tensors=False,
@@ -152,9 +152,8 @@ def _entry_text(name: str, body: str, inputs: list[Any], results: list[Any]) -> 
     signature = f"({', '.join(map(str, inputs))}) -> ({', '.join(map(str, results))})"
     lines.append(f"%r:{len(results)} = func.call @{_quoted(body)}({', '.join(values)}) : {signature}")
     for i, kind in enumerate(results):
-        lines.append(
-            f"bufferization.materialize_in_destination %r#{i} in restrict writable %d{i} : ({kind}, {_memref(kind)}) -> ()"
-        )
+        types = f"({kind}, {_memref(kind)}) -> ()"
+        lines.append(f"bufferization.materialize_in_destination %r#{i} in restrict writable %d{i} : {types}")
     declaration = f"func.func private @{_quoted(body)}{signature}"
     return "\n".join([*lines, "return", "}", declaration])
 
