@@ -16,6 +16,7 @@ from mlir import ir
 from mlir.passmanager import PassManager
 
 from costmodel.core.errors import ToolchainError, UnsupportedError
+from costmodel.toolchain.decompose import decompose_composites
 from costmodel.toolchain.diagnostics import first_line, location_of, parse_module
 from costmodel.toolchain.normalize_fuse import fuse_elementwise
 from costmodel.toolchain.normalize_ops import top_level
@@ -30,7 +31,7 @@ from costmodel.toolchain.normalize_tidy import (
 SIMPLIFY = (
     "builtin.module(inline,symbol-dce,canonicalize,cse,"
     "func.func(linalg-generalize-named-ops),canonicalize,cse,"
-    "linalg-fold-unit-extent-dims,canonicalize,cse)"
+    "linalg-inline-scalar-operands,linalg-fold-unit-extent-dims,canonicalize,cse)"
 )
 CLEAN = "builtin.module(canonicalize,cse)"
 
@@ -51,6 +52,7 @@ def normalize_linalg(text: str, file: str = "<text>") -> str:
         module = parse_module(text, context=context, file=file)
         _check_functions(module, file)
         try:
+            decompose_composites(module)
             _run(module, SIMPLIFY)
             fills_by_name(module)
             drop_unit_dims(module)

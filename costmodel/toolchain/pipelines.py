@@ -16,6 +16,7 @@ from mlir.dialects.llvm import translate_module_to_llvmir
 from mlir.passmanager import PassManager
 
 from costmodel.core.errors import ToolchainError, UnknownNameError, UnsupportedError
+from costmodel.toolchain.decompose import decompose_composites
 from costmodel.toolchain.diagnostics import first_line, parse_module
 
 _TO_LLVM = (
@@ -89,6 +90,7 @@ def lower_to_llvm_ir(text: str, pipeline: str) -> str:
         if chosen.from_tensors:
             wrap_tensor_functions(module)
         try:
+            decompose_composites(module)
             for index, passes in enumerate(chosen.stages):
                 if index == len(chosen.stages) - 1:
                     copies_to_linalg(module)
