@@ -52,8 +52,14 @@ def _may_fuse(producer: Any, access: ir.AffineMap | None, copies_only: bool) -> 
         return producer.name not in RESHAPES
     if access is None:
         return False
-    return _is_copy(producer) if copies_only else access.is_permutation
+    if copies_only:
+        return _is_copy(producer)
+    return bool(access.is_permutation) and "tensor.extract" not in _body(producer)
 
 
 def _is_copy(op: Any) -> bool:
-    return [inner.operation.name for inner in op.regions[0].blocks[0].operations] == ["linalg.yield"]
+    return _body(op) == ["linalg.yield"]
+
+
+def _body(op: Any) -> list[str]:
+    return [inner.operation.name for inner in op.regions[0].blocks[0].operations]

@@ -28,6 +28,14 @@ from costmodel.toolchain.onnx_import_graph import (
     infer_types,
     require_onnx,
 )
+from costmodel.toolchain.onnx_import_rewrites import (
+    disjoint_transposed_convolution,
+    drop_expand_before_equal,
+    elementwise_before_gather,
+    flatten_concats,
+    nearest_resize_to_copies,
+    one_hot_product_to_gather,
+)
 
 MAX_FOLDED_BYTES = 64 << 20
 """A constant larger than this is not computed ahead of time."""
@@ -51,6 +59,12 @@ def fold_graph(graph: OnnxGraph) -> None:
         fold_constants,
         remove_no_ops,
         reciprocal_to_division,
+        flatten_concats,
+        drop_expand_before_equal,
+        one_hot_product_to_gather,
+        elementwise_before_gather,
+        nearest_resize_to_copies,
+        disjoint_transposed_convolution,
         split_batch_norm,
         absorb_into_convolution,
     )

@@ -191,6 +191,51 @@ def test_onnx_to_machine_code_equals_onnxruntime(tmp_path: Path) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
+def test_embedding_by_one_hot_product_equals_onnxruntime(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("torch_mlir")
+    from costmodel.toolchain.onnx_import import import_onnx
+
+    path = tmp_path / "m.onnx"
+    path.write_bytes(embedding(onnx).SerializeToString())
+    x = np.array([[-1, 0, 1, 2, 3, 4, 5, 6, 7, 300, 2, 2]], dtype=np.int32)
+    model = import_onnx(path)
+    normal = call_isolated("costmodel.toolchain.normalize:normalize_linalg", model.mlir)
+    assert "arith.mulf" not in normal  # neither a product nor the scaling is left to run time
+    out = fresh(model.outputs[0].shape)
+    Loaded(lower(normal)).bind("main", [x, *model.weights.values(), out])()
+    expected = runtime.InferenceSession(str(path)).run(None, {"x": x})[0]
+    np.testing.assert_allclose(out, expected, rtol=1e-6, atol=1e-6)
+
+
+def embedding(onnx: Any) -> Any:
+    """`tanh(onehot(x) @ W + b) * 2` as exporters write it."""
+    make, rng = onnx.helper.make_node, np.random.default_rng(3)
+    constants = {
+        "column": np.array([1, 12, 1]),
+        "line": np.arange(5, dtype=np.int32).reshape(1, 1, 5),
+        "wide": np.array([1, 12, 5]),
+        "w": rng.standard_normal((5, 3)).astype(np.float32),
+        "b": rng.standard_normal((1, 1, 3)).astype(np.float32),
+        "two": np.array(2, dtype=np.float32),
+    }
+    nodes = [
+        make("Reshape", ["x", "column"], ["r"]),
+        make("Expand", ["r", "wide"], ["e"]),
+        make("Equal", ["e", "line"], ["q"]),
+        make("Cast", ["q"], ["h"], to=1),
+        make("MatMul", ["h", "w"], ["m"]),
+        make("Add", ["m", "b"], ["a"]),
+        make("Tanh", ["a"], ["t"]),
+        make("Mul", ["two", "t"], ["y"]),
+    ]
+    weights = [onnx.numpy_helper.from_array(v, k) for k, v in constants.items()]
+    info = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(nodes, "g", [info("x", 6, [1, 12])], [info("y", 1, None)], initializer=weights)
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+
+
 def small_network(onnx: Any) -> Any:
     """Convolutions plain, strided, depthwise and transposed, batch norm, pooling, reshapes, matmul, softmax."""
     make, rng = onnx.helper.make_node, np.random.default_rng(2)
