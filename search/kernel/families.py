@@ -6,7 +6,7 @@ Owns the names of families. Invariant: the family depends on structure only, nev
 from __future__ import annotations
 
 from costmodel.search.kernel.form import Kernel, Stage
-from costmodel.search.kernel.naming import depends_on, windowed_dims
+from costmodel.search.kernel.naming import factors, windowed_dims
 
 FAMILIES = (
     "matmul", "batch_matmul", "matvec", "conv1d", "conv2d", "conv3d", "depthwise_conv1d", "depthwise_conv2d", "pooling",
@@ -15,9 +15,8 @@ FAMILIES = (
 
 
 def family_of(kernel: Kernel) -> str:
-    """The family of the stage with the most work, refined by its companions."""
-    anchor = max(kernel.stages, key=lambda s: (s.points * max(1, len(s.body)), s.is_reduction))
-    contractions = [s for s in kernel.stages if _multiplies(s)]
+    """The family of the heaviest sum of products, else of the reductions, else of the elementwise stages."""
+    contractions = [s for s in kernel.stages if factors(s) is not None]
     if contractions:
         return _contraction(max(contractions, key=lambda s: s.points))
     reductions = [s for s in kernel.stages if s.is_reduction]
@@ -25,17 +24,13 @@ def family_of(kernel: Kernel) -> str:
         return _reduction(kernel, reductions)
     if all(not s.body for s in kernel.stages):
         return "data_movement"
-    del anchor
     return "elementwise"
 
 
-def _multiplies(stage: Stage) -> bool:
-    names = [op.name for op in stage.body]
-    return stage.is_reduction and len(stage.reads) >= 2 and names[-2:] == ["arith.mulf", "arith.addf"]
-
-
 def _contraction(stage: Stage) -> str:
-    image, weight = (depends_on(a) for a in stage.reads[:2])
+    product = factors(stage)
+    assert product is not None
+    image, weight = product
     extents = [d.extent for d in stage.dims]
     windows = windowed_dims(stage)
     parallel = {i for i, d in enumerate(stage.dims) if not d.reduction and extents[i] > 1}

@@ -6,7 +6,7 @@ get the same name; no stage has a name twice.
 
 from __future__ import annotations
 
-from costmodel.search.kernel.form import Access, Kernel, Linear, Stage
+from costmodel.search.kernel.form import Access, Kernel, Linear, Operand, Ref, Stage
 
 Key = tuple[str, int]
 
@@ -91,6 +91,30 @@ def depends_on(access: Access) -> set[int]:
     return {d for linear in access.maps for d, c in enumerate(linear.coeffs) if c}
 
 
+def factors(stage: Stage) -> tuple[set[int], set[int]] | None:
+    """For a sum of products: the dimensions each factor depends on. None where there is no product of two sources."""
+    names = [op.name for op in stage.body]
+    if not stage.is_reduction or names[-2:] != ["arith.mulf", "arith.addf"]:
+        return None
+    left, right = (_sources(stage, o) for o in stage.body[-2].operands)
+    dims = [set().union(*(depends_on(stage.reads[r]) for r in reads)) for reads in (left, right)]
+    moving = {i for i, d in enumerate(stage.dims) if d.extent > 1}
+    if not left or not right or left == right or not (dims[0] & dims[1] & moving or moving == set()):
+        return None
+    return dims[0], dims[1]
+
+
+def _sources(stage: Stage, operand: Operand) -> frozenset[int]:
+    """Reads that a body value is computed from."""
+    if not isinstance(operand, Ref):
+        return frozenset()
+    if operand.kind == "read":
+        return frozenset([operand.index])
+    if operand.kind != "op":
+        return frozenset()
+    return frozenset().union(*(_sources(stage, o) for o in stage.body[operand.index].operands))
+
+
 def dim_roles(stage: Stage) -> tuple[str, ...]:
     """The conventional name of each dimension, not yet unique."""
     windows = windowed_dims(stage)
@@ -100,8 +124,9 @@ def dim_roles(stage: Stage) -> tuple[str, ...]:
     for group, letter in ((spatial, "o"), (kernel, "k")):
         suffixes = {1: ["w"], 2: ["h", "w"], 3: ["d", "h", "w"]}.get(len(group), [str(i) for i in range(len(group))])
         roles.update({i: letter + s for i, s in zip(group, suffixes, strict=True)})
-    if stage.is_reduction and len(stage.reads) >= 2:
-        roles.update({i: r for i, r in _contraction_roles(stage, bool(windows)).items() if i not in roles})
+    product = factors(stage)
+    if product is not None:
+        roles.update({i: r for i, r in _contraction_roles(stage, product, bool(windows)).items() if i not in roles})
     parallel = iter(["i", "j", "l", "p", "q", "s", "t", "u"])
     reduced = iter(["r", "r2", "r3", "r4"])
     for i, dim in enumerate(stage.dims):
@@ -110,9 +135,9 @@ def dim_roles(stage: Stage) -> tuple[str, ...]:
     return tuple(roles[i] for i in range(len(stage.dims)))
 
 
-def _contraction_roles(stage: Stage, convolution: bool) -> dict[int, str]:
-    image, weight = (depends_on(a) for a in stage.reads[:2])
-    if convolution and windowed_dims(stage) & weight and not windowed_dims(stage) & image:
+def _contraction_roles(stage: Stage, product: tuple[set[int], set[int]], convolution: bool) -> dict[int, str]:
+    image, weight = product
+    if convolution and len(windowed_dims(stage) & image) < len(windowed_dims(stage) & weight):
         image, weight = weight, image
     roles = {}
     for i, dim in enumerate(stage.dims):

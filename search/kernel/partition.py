@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from costmodel.search.kernel.form import Access, Buffer, Kernel, Linear, Ref, Stage
 from costmodel.search.kernel.graph import Graph, Island
-from costmodel.search.kernel.naming import windowed_dims
+from costmodel.search.kernel.naming import factors, windowed_dims
 
 MAX_STAGES = 16
 _ROW_RATIO = 64
@@ -204,10 +204,8 @@ class _Partitioner:
 
 
 def is_contraction(stage: Stage) -> bool:
-    """A sum of products of two reads, or any windowed reduction."""
-    if not stage.is_reduction:
-        return False
-    return bool(windowed_dims(stage)) or (len(stage.reads) >= 2 and len(stage.body) >= 2 and stage.body[-2].name == "arith.mulf" and stage.body[-1].name == "arith.addf")
+    """A sum of products of two sources, or any windowed reduction."""
+    return stage.is_reduction and (bool(windowed_dims(stage)) or factors(stage) is not None)
 
 
 def _aligned(producer: Stage, access: Access) -> bool:

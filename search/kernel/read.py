@@ -177,6 +177,13 @@ def _empty(reader: GraphReader, op: Operation) -> None:
     reader.undefined.add(reader.buffer(op.results[0]))
 
 
+def _fill(reader: GraphReader, op: Operation) -> None:
+    const = reader.scalars.get(id(op.operands[0]))
+    if const is None:
+        raise NotStructured("linalg.fill with a value that is no constant")
+    reader.uniform[reader.buffer(op.results[0])] = const
+
+
 def _reshape(reader: GraphReader, op: Operation) -> None:
     source = reader.of[id(op.operands[0])]
     name = reader.buffer(op.results[0], alias_of=source)
@@ -301,6 +308,7 @@ _HANDLERS: dict[str, Callable[[GraphReader, Operation], None]] = {
     "tensor.insert_slice": _insert_slice,
     "tensor.concat": _concat,
     "tensor.pad": _pad,
+    "linalg.fill": _fill,
     "linalg.generic": _generic,
     "func.return": _return,
 }

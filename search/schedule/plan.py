@@ -11,7 +11,7 @@ from dataclasses import replace
 from costmodel.core.errors import UnsupportedError
 from costmodel.search.backends.mlir.kernel import Group, KernelPlan
 from costmodel.search.backends.mlir.plan import NestPlan
-from costmodel.search.kernel.form import ELEMENT_BYTES, Kernel
+from costmodel.search.kernel.form import Kernel
 from costmodel.search.kernel.fusion import fuse_consumers, fuse_producers
 from costmodel.search.kernel.nest import FlatAccess, LoopProgram, Nest, loop_program
 from costmodel.search.schedule.text import Schedule, Step
@@ -20,21 +20,53 @@ OPERANDS = "abcdefghijklmnop"
 DEFAULT_VECTORS = 4
 
 
-def fused_program(kernel: Kernel, producers: int, consumers: int) -> LoopProgram:
-    """The nests of a kernel after fusing that many producers and consumers."""
-    return fuse_consumers(fuse_producers(loop_program(kernel), producers), consumers)
+class Planner:
+    """Plans schedules of one kernel; fused programs are kept, so that planning thousands of candidates is cheap."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self._loops = loop_program(kernel)
+        self._programs: dict[tuple[int, int], LoopProgram] = {}
+        self._limits: tuple[int, int] | None = None
+
+    def program(self, producers: int, consumers: int) -> LoopProgram:
+        """The nests after fusing that many producers and consumers."""
+        key = (producers, consumers)
+        if key not in self._programs:
+            fused = fuse_consumers(fuse_producers(self._loops, producers), consumers)
+            self._programs[key] = reuse_outputs(fused)
+        return self._programs[key]
+
+    def fusable(self) -> tuple[int, int]:
+        """How many producers, and then how many consumers, can be fused at most."""
+        if self._limits is None:
+            count = len(self._loops.nests)
+            producers = count - len(fuse_producers(self._loops, count).nests)
+            consumers = count - len(fuse_consumers(self._loops, count).nests)
+            self._limits = (producers, consumers)
+        return self._limits
+
+    def max_depth(self) -> int:
+        """How many dimensions nests can share as outer loops, at most two."""
+        return min(2, len(sharable_dims(self.program(0, 0))))
+
+    def default_vector(self, nest: Nest) -> str | None:
+        """The vector dimension of a schedule that names none."""
+        return default_vector(nest)
+
+    def plan(self, schedule: Schedule) -> KernelPlan:
+        """Turn a schedule into a plan; raises `UnsupportedError` where it does not fit the kernel."""
+        sizes = (schedule.find("fuse") or Step("fuse")).sizes()
+        program = self.program(sizes.get("producers", 0), sizes.get("consumers", 0))
+        return _Plan(program, schedule, sizes.get("depth", 0)).plan()
 
 
 def apply_schedule(kernel: Kernel, schedule: Schedule) -> KernelPlan:
-    """Turn a schedule into a plan; raises `UnsupportedError` where it does not fit the kernel."""
-    fuse = schedule.find("fuse") or Step("fuse")
-    sizes = fuse.sizes()
-    program = fused_program(kernel, sizes.get("producers", 0), sizes.get("consumers", 0))
-    program = reuse_outputs(program)
-    return _Planner(program, schedule, sizes.get("depth", 0)).plan()
+    """The plan of one schedule; see `Planner.plan`."""
+    return Planner(kernel).plan(schedule)
 
 
-class _Planner:
+class _Plan:
     def __init__(self, program: LoopProgram, schedule: Schedule, depth: int) -> None:
         self.program = program
         self.extents = program.extents
@@ -125,9 +157,10 @@ class _Planner:
         vector = default_vector(nest)
         lanes = self._lanes_for(nest, vector)
         register = {d: 1 for d in nest.dims}
+        register.update({d: self._register_size(nest, d) for d in shared})
         if vector is not None and lanes > 1:
-            register[vector] = lanes * (DEFAULT_VECTORS if self.extents[vector] >= lanes * DEFAULT_VECTORS else 1)
-        register.update({d: self._register_size(nest, d) for d in shared if d != vector})
+            limit = self._cache_size(vector) if vector in shared else self.extents[vector]
+            lanes, register[vector] = _vector_tile(lanes, limit, exact=vector in shared)
         return NestPlan(order=order, register=register, vector=vector if lanes > 1 else None, lanes=lanes)
 
     def _suits(self, nest: Nest) -> bool:
@@ -161,6 +194,16 @@ class _Planner:
         if vector in nest.reduction:
             pack = ()
         return NestPlan(order=order, register=register, cache=cache, unroll=unroll, vector=vector, lanes=self.lanes if vector else 1, pack=pack)
+
+
+def _vector_tile(lanes: int, limit: int, *, exact: bool) -> tuple[int, int]:
+    """Lanes and elements of a register tile; with `exact` the tile divides `limit`, a shared loop's step."""
+    if not exact:
+        return lanes, lanes * (DEFAULT_VECTORS if limit >= lanes * DEFAULT_VECTORS else 1)
+    while lanes > 1 and limit % lanes:
+        lanes //= 2
+    vectors = next(v for v in (4, 3, 2, 1) if limit % (v * lanes) == 0)
+    return lanes, vectors * lanes
 
 
 def default_vector(nest: Nest) -> str | None:
@@ -199,7 +242,7 @@ def sharable_dims(program: LoopProgram) -> frozenset[str]:
         indices = [program.nests.index(n) for n in members]
         if indices != list(range(indices[0], indices[0] + len(indices))):
             continue
-        if all(_tiles_agree(members, dim) for _ in (0,)):
+        if _tiles_agree(members, dim):
             found.add(dim)
     return frozenset(found)
 
@@ -260,4 +303,4 @@ def _renamed(nest: Nest, old: str, new: str) -> Nest:
     )
 
 
-__all__ = ["ELEMENT_BYTES", "apply_schedule", "default_vector", "fused_program", "packable", "reuse_outputs", "sharable_dims"]
+__all__ = ["Planner", "apply_schedule", "default_vector", "packable", "reuse_outputs", "sharable_dims"]
