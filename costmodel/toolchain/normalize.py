@@ -31,7 +31,7 @@ from costmodel.toolchain.normalize_tidy import (
 SIMPLIFY = (
     "builtin.module(inline,symbol-dce,canonicalize,cse,"
     "func.func(linalg-generalize-named-ops),canonicalize,cse,"
-    "linalg-inline-scalar-operands,linalg-fold-unit-extent-dims,canonicalize,cse)"
+    "linalg-fold-unit-extent-dims,canonicalize,cse)"
 )
 CLEAN = "builtin.module(canonicalize,cse)"
 

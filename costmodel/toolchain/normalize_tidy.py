@@ -157,29 +157,40 @@ _UNIT_REWRITES: dict[str, Callable[[Any], Any | None]] = {
 
 
 def fills_by_name(module: ir.Module) -> None:
-    """Write generics that only store one scalar from outside as `linalg.fill`."""
+    """Write generics that only store one scalar as `linalg.fill`."""
     for op in top_level(module):
-        if op.name != "linalg.generic" or len(op.operands) != 1:
-            continue
-        body = op.regions[0].blocks[0]
-        inner = list(body.operations)
-        if len(inner) != 1 or inner[0].operands[0].owner == body:
+        scalar = _stored_scalar(op) if op.name == "linalg.generic" else None
+        if scalar is None:
             continue
         with ir.InsertionPoint(op):
-            filled = linalg.fill(inner[0].operands[0], outs=[op.operands[0]])
+            filled = linalg.fill(scalar, outs=[op.operands[len(op.operands) - 1]])
         op.result.replace_all_uses_with(filled)
         op.erase()
 
 
+def _stored_scalar(op: Any) -> Any | None:
+    """The scalar that generic `op` stores everywhere: captured, or its only input."""
+    body = op.regions[0].blocks[0]
+    inner = list(body.operations)
+    if len(inner) != 1 or len(inner[0].operands) != 1 or len(op.operands) > 2:
+        return None
+    stored = inner[0].operands[0]
+    if stored.owner != body:
+        return stored if len(op.operands) == 1 else None
+    is_input = len(op.operands) == 2 and stored == body.arguments[0]
+    return op.operands[0] if is_input and not isinstance(op.operands[0].type, ir.RankedTensorType) else None
+
+
 def own_fills(module: ir.Module) -> None:
-    """Give every reader of a `linalg.fill` or `tensor.empty` its own one."""
+    """Give every reader of a `linalg.fill` or `tensor.empty` its own one, right before it."""
     for name in ("linalg.fill", "tensor.empty"):
         for op in top_level(module):
             if op.name != name:
                 continue
-            for use in list(op.result.uses)[1:]:
+            for use in sorted(op.result.uses, key=lambda use: use.operand_number):
                 with ir.InsertionPoint(use.owner):
                     use.owner.operands[use.operand_number] = op.clone().result
+            op.erase()
 
 
 def own_constants(module: ir.Module) -> None:

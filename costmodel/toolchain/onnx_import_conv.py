@@ -47,7 +47,7 @@ def _batch_norm_factors(graph: OnnxGraph, node: Any) -> tuple[Array, Array] | No
 
 
 def absorb_into_convolution(graph: OnnxGraph) -> bool:
-    """Fold `Conv -> Mul | Add | Sub | Div | Neg` with a per-channel constant into the convolution's weights and bias."""
+    """Fold `Conv -> Mul | Add | Sub | Div | Neg` with a constant a channel into the convolution's weights and bias."""
     readers = graph.consumers()
     producers = {node.output[0]: node for node in graph.nodes if node.op_type == "Conv"}
     dead: list[Any] = []

@@ -123,7 +123,9 @@ def drop_expand_before_equal(graph: OnnxGraph) -> bool:
         for side in (0, 1):
             expand = producers.get(node.input[side])
             other, result = graph.shape(node.input[1 - side]), graph.shape(node.output[0])
-            inner = graph.shape(expand.input[0]) if expand is not None else None
+            if expand is None:
+                continue
+            inner = graph.shape(expand.input[0])
             if inner is None or other is None or np.broadcast_shapes(inner, other) != result:
                 continue
             node.input[side] = expand.input[0]
