@@ -35,6 +35,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
+from costmodel.core.errors import ParseError
 from costmodel.ir import costs, linalg, semantics
 from costmodel.ir.control_flow import NaturalLoop, natural_loops
 from costmodel.ir.liveness import live_peak
@@ -112,12 +113,14 @@ def extract_features(root: Operation) -> StaticFeatures:
     stack: list[tuple[Operation, _Context]] = [(root, _Context())]
     while stack:
         operation, context = stack.pop()
-        if operation is not root:
-            _count(operation, context, totals)
-        if operation.regions:
-            inner = _inside(operation, context, totals)
-            for region in operation.regions:
-                stack.extend(_children(region, inner, totals))
+        try:
+            if operation is not root:
+                _count(operation, context, totals)
+            inner = _inside(operation, context, totals) if operation.regions else context
+        except ParseError as error:
+            raise error if error.location else ParseError(str(error), location=operation.location) from None
+        for region in operation.regions:
+            stack.extend(_children(region, inner, totals))
     return _finish(root, totals)
 
 

@@ -119,7 +119,7 @@ class ProgramGraph:
     def load(cls, path: Path) -> ProgramGraph:
         """Read what `save` wrote; Raises `ParseError` for a damaged file, `UnsupportedError` for another version."""
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays: dict[str, Any] = {name: archive[name] for name in _DTYPES}
                 graph_version, vocab_version = (int(number) for number in archive["versions"])
         except FileNotFoundError:

@@ -62,12 +62,12 @@ def _number(root: Operation, state: _Intervals, known: dict[Region, list[Natural
             continue
         if action == "leave":
             state.op_span[item] = (begun, state.position)
+            state.start.update(dict.fromkeys(item.results, state.position))
             continue
         state.position += 1
-        if not semantics.is_constant(item):
-            for result in item.results:
-                state.start[result] = state.position
         if not item.regions:
+            if not semantics.is_constant(item):
+                state.start.update(dict.fromkeys(item.results, state.position))
             state.op_span[item] = (state.position, state.position)
             continue
         stack.append(("leave", item, state.position))

@@ -34,7 +34,7 @@ CONSTANT_NAMES = frozenset(
 )
 _INTEGER = re.compile(r"\s*(-?\d+)\s*(?::.*)?", re.DOTALL)
 _SPLAT = re.compile(r"dense<([^\[\"<>]+)>\s*:\s*(.*)", re.DOTALL)
-_AFFINE = re.compile(r"affine_map<[^<>]*(?:->[^<>]*)?>")
+_AFFINE = re.compile(r"affine_map<(?:[^<>\-]++|->|-)*+>")
 _FLOAT = re.compile(r"\s*(-?\d+\.\d*(?:[eE][+-]?\d+)?|0x[0-9A-Fa-f]+)\s*(?::\s*(.*))?", re.DOTALL)
 _LONG_TEXT = 4096
 

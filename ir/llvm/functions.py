@@ -8,6 +8,7 @@ argument of its block and each predecessor's terminator forwards the value; a co
 from __future__ import annotations
 
 import re
+import struct
 from typing import NoReturn
 
 from costmodel.core.errors import ParseError
@@ -207,7 +208,10 @@ class _FunctionParser:
         key = (kind, text)
         value = self.constants.get(key)
         if value is None:
-            value = self.constants[key] = self._constant(kind, text)
+            try:
+                value = self.constants[key] = self._constant(kind, text)
+            except ParseError as error:
+                self.fail(str(error), offset)
         return value
 
     def _constant(self, kind: str, text: str) -> Value:
@@ -283,7 +287,8 @@ def _scalar(kind: str, text: str) -> str:
         return text
     if kind in ("f16", "bf16"):
         return f"0x{text[3:]}"
-    import struct
-
-    number = struct.unpack("<d", int(text, 16).to_bytes(8, "little"))[0]
+    try:
+        number = struct.unpack("<d", bytes.fromhex(f"{text[2:]:0>16}")[::-1])[0]
+    except (ValueError, struct.error):
+        raise ParseError(f"{text!r} is no hexadecimal float") from None
     return f"{number:.17e}" if abs(number) < float("inf") else text

@@ -43,7 +43,6 @@ _EXPRESSION = (
 _TYPED = re.compile(rf"({TYPE})\s+(?:{_EXPRESSION}{_ATTRIBUTE}\s+)*+(\S.*)", re.DOTALL)
 _QUICK = re.compile(r"(i\d+|float|double|ptr|<\d+ x [\w]+>) ([%@]?[\w.\-]+)")
 _LABEL = re.compile(r"label (%\"[^\"]*\"|%[\w$.\-]+)")
-_PHI = re.compile(r"\[\s*(.+?), (%\"[^\"]*\"|%[\w$.\-]+)\s*\](?:, |$)", re.DOTALL)
 _SWITCH = re.compile(r"(.*?), (label [^\[]*)\[(.*)\]", re.DOTALL)
 _CALL = re.compile(
     rf"(?:{_ATTRIBUTE} )*?({TYPE}) (?:\([^()]*\) )?(@\"[^\"]*\"|@[\w$.\-]+|%[\w$.\-]+|asm .*?\"[^\"]*\"(?=\())\(",
@@ -198,7 +197,11 @@ def _phi(opcode: str, rest: str) -> Parsed:
     if kind is None:
         raise ParseError(f"expected a type after phi, found {rest[:60]!r}")
     parsed = Parsed("llvm.phi", [], mlir_type(kind[0]))
-    parsed.incoming = [(match[1], match[2]) for match in _PHI.finditer(rest, kind.end())]
+    for item in split_items(rest[kind.end() :]):
+        if not (item.startswith("[") and item.endswith("]")):
+            raise ParseError(f"expected '[ value, %block ]' in a phi, found {item[:60]!r}")
+        value, _, label = item[1:-1].rpartition(", ")
+        parsed.incoming.append((value.strip(), label.strip()))
     return parsed
 
 

@@ -31,8 +31,8 @@ _ONE = rf"(?:{_PLAIN}++|[<\[{{(]{_PLAIN}*+[>\]}})])*+"
 _TWO = rf"(?:{_PLAIN}++|[<\[{{(]{_ONE}[>\]}})])*+"
 _NESTED = rf"(?:{_PLAIN}++|[<\[{{(]{_TWO}[>\]}})])*+"
 TYPE = (
-    r"(?:ptr(?: addrspace\(\d+\))?|i\d+|float|double|half|bfloat|void|label|metadata|token|fp128|x86_fp80|ppc_fp128|x86_amx"
-    rf"|<{_NESTED}>|\[{_NESTED}\]|\{{{_NESTED}\}}|target\({_NESTED}\)|%(?:\"[^\"]*\"|[\w$.\-]+)(?=[\s,)\]}}>]|$))"
+    r"(?:ptr(?: addrspace\(\d+\))?|i\d+|float|double|half|bfloat|void|label|metadata|token|fp128|x86_fp80|ppc_fp128"
+    rf"|x86_amx|<{_NESTED}>|\[{_NESTED}\]|\{{{_NESTED}\}}|target\({_NESTED}\)|%(?:\"[^\"]*\"|[\w$.\-]+)(?=[\s,)\]}}>]|$))"
 )
 """Pattern of one type, aggregates nested up to four deep."""
 

@@ -151,6 +151,8 @@ class _ChunkParser:
         if not value.startswith("loc"):
             # An alias value may span lines inside brackets: extend until they balance.
             item_end = syntax.alias_end(self.text, match.start(2), self.end)
+            if item_end < 0:
+                self.fail(f"a bracket in the value of {name} is never closed", -1 - item_end)
             position = max(position, item_end)
             value = self.text[match.start(2) : position]
             value = syntax.COMMENT.sub(lambda found: found[1] or " ", value) if "//" in value else value
@@ -211,6 +213,8 @@ class _ChunkParser:
     def _operands(self, operation: Operation, text: str, types: list[str]) -> None:
         names = self.names
         operands = operation.operands
+        if "//" in text:
+            text = syntax.COMMENT.sub("", text)
         uses = syntax.OPERAND.findall(text)
         if len(uses) != len(types) or (text.count(",") + 1 != len(uses) and text.strip()):
             self.fail(
@@ -276,6 +280,8 @@ class _ChunkParser:
         return block.parent if block is not None else None
 
     def _successors(self, operation: Operation, text: str, scope: _Scope) -> None:
+        if "//" in text:
+            text = syntax.COMMENT.sub("", text)
         for item in text.split(","):
             label = item.strip()
             block = scope.labels.get(label)

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from costmodel.core.errors import Location
+from costmodel.core.errors import Location, ParseError
 from costmodel.ir.mlir.attributes import Attribute, parse_dictionary
 
 
@@ -124,12 +124,18 @@ class Operation:
     @property
     def properties(self) -> dict[str, Attribute]:
         """The inherent attributes printed as `<{...}>`. Shared between equal operations: do not modify."""
-        return self._chunk.dictionary(self._property_text) if self._property_text else {}
+        return self._dictionary(self._property_text) if self._property_text else {}
 
     @property
     def attributes(self) -> dict[str, Attribute]:
         """The attributes printed as `{...}`. Shared between equal operations: do not modify."""
-        return self._chunk.dictionary(self._attribute_text) if self._attribute_text else {}
+        return self._dictionary(self._attribute_text) if self._attribute_text else {}
+
+    def _dictionary(self, text: str) -> dict[str, Attribute]:
+        try:
+            return self._chunk.dictionary(text)
+        except ParseError as error:
+            raise ParseError(str(error), location=self.location) from None
 
     def attribute(self, name: str) -> Attribute | None:
         """The property or, failing that, the attribute called `name`."""

@@ -33,13 +33,15 @@ BALANCED_ITEM = _balanced(_MAX_FAST_DEPTH, extra_stops=",")
 
 _SUFFIX = r"[\w$.\-]++"
 VALUE_NAME = rf"%{_SUFFIX}"
+_RESULT_NAME = rf"{VALUE_NAME}(?:{SPACE}:{SPACE}\d++)?+"
+RESULT_NAMES = rf"{_RESULT_NAME}(?:{SPACE},{SPACE}{_RESULT_NAME})*+"
 RESULT_TYPES = rf"(?:\({BALANCED}\)|!?[\w$.]++(?:<{BALANCED}>)?)"
 _LOC = rf"(?:{SPACE}loc{SPACE}\({BALANCED}\))?"
 _SIGNATURE = rf"{SPACE}:{SPACE}\(({BALANCED})\){SPACE}->{SPACE}({RESULT_TYPES}){_LOC}"
 _ATTRIBUTES = rf"(?:\{{({BALANCED})\}})?"
 
 OPERATION = re.compile(
-    rf"{SPACE}(?:({VALUE_NAME}[^=\"]*+)={SPACE})?({STRING}){SPACE}\(([^()\"]*+)\)"
+    rf"{SPACE}(?:({RESULT_NAMES}){SPACE}={SPACE})?({STRING}){SPACE}\(([^()\"]*+)\)"
     rf"(?:{SPACE}\[([^\]\"]*+)\])?(?:{SPACE}<\{{({BALANCED})\}}>)?{SPACE}"
     rf"(?:(\({SPACE}\{{)|{_ATTRIBUTES}{_SIGNATURE})"
 )
@@ -100,9 +102,12 @@ def split_items(text: str) -> list[str]:
         match = ITEM.match(text, position)
         position = match.end() if match else position
         while position < size and text[position] != ",":
-            closed = balanced_end(text, position, size) if text[position] in _CLOSERS else -1
-            match = ITEM.match(text, closed if closed > 0 else position + 1)
-            position = match.end() if match else position + 1
+            closed = balanced_end(text, position, size) if text[position] in _CLOSERS else position + 1
+            if closed < 0:
+                position = size
+                break
+            match = ITEM.match(text, closed)
+            position = match.end() if match else closed
         items.append(text[start:position].strip())
         if position >= size:
             break
@@ -113,7 +118,10 @@ def split_items(text: str) -> list[str]:
 
 
 def alias_end(text: str, start: int, end: int) -> int:
-    """Offset just past an alias value that starts at `start`: the end of its line, or later while a bracket is open."""
+    """Offset just past an alias value that starts at `start`: the end of its line, or later while a bracket is open.
+
+    The offset of a bracket that never closes comes back negative, as `-1 - offset`.
+    """
     line_end = text.find("\n", start, end)
     line_end = end if line_end < 0 else line_end
     position = start
@@ -126,7 +134,7 @@ def alias_end(text: str, start: int, end: int) -> int:
             continue
         position = balanced_end(text, opener.start(), end)
         if position < 0:
-            return line_end
+            return -1 - opener.start()
         if position > line_end:
             line_end = text.find("\n", position, end)
             line_end = end if line_end < 0 else line_end

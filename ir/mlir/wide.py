@@ -13,7 +13,7 @@ from costmodel.ir.mlir import syntax
 Head = tuple[str | None, str, str, str | None, str | None, str | None, str | None, str | None, str | None]
 Tail = tuple[str | None, str | None, str | None]
 
-_RESULTS = re.compile(rf'({syntax.VALUE_NAME}[^="]*+)={syntax.SPACE}')
+_RESULTS = re.compile(rf"({syntax.RESULT_NAMES}){syntax.SPACE}={syntax.SPACE}")
 _NAME = re.compile(rf"({syntax.STRING}){syntax.SPACE}")
 _REGION_OPEN = re.compile(rf"\({syntax.SPACE}\{{")
 _COLON = re.compile(rf"{syntax.SPACE}:{syntax.SPACE}")
@@ -87,7 +87,7 @@ def wide_tail(text: str, position: int, end: int) -> tuple[Tail, int] | int:
     position = arrow.end()
     stop = _type_end(text, position, end)
     if stop < 0:
-        return position
+        return end if text.startswith("(", position, end) else position
     result_types = text[position:stop]
     location = _LOC.match(text, stop, end)
     if location is not None:
