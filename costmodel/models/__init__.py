@@ -1,0 +1,14 @@
+"""Learned models behind one protocol and one registry. A new model is one file and one line here."""
+
+from costmodel.core.registry import Registry
+from costmodel.models.base import Model, Prediction
+
+MODELS: Registry[type[Model]] = Registry(
+    "model",
+    {
+        "boosted-ranker": "costmodel.models.ranker:BoostedRanker",
+        "mean": "costmodel.models.mean:MeanModel",
+    },
+)
+
+__all__ = ["MODELS", "Model", "Prediction"]

@@ -1,0 +1,128 @@
+"""The tuner's ranker: boosted trees pre-trained across workloads, a Gaussian process on what this search measured.
+
+Predicts the natural logarithm of run time over a bound that the caller divides by. Trees see each workload centred on its
+median, so that they spend themselves on what ranks schedules; one more set of trees predicts the level.
+Sources: XGBoost (Chen and Guestrin 2016); pre-train and adapt as in TenSet (Zheng et al. 2021).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from costmodel.core.errors import UsageError
+from costmodel.models.base import Array, Model, Prediction
+from costmodel.models.checkpoint import read_checkpoint, write_checkpoint
+from costmodel.models.gaussian import ResidualProcess
+
+MEMBERS = 4
+ROUNDS = 250
+LEVEL_ROUNDS = 80
+PARAMETERS: dict[str, Any] = {
+    "max_depth": 7, "eta": 0.06, "subsample": 0.8, "colsample_bytree": 0.6, "min_child_weight": 4, "lambda": 2.0,
+    "tree_method": "hist", "nthread": 1, "verbosity": 0,
+}  # fmt: skip
+DEFAULT_STD = 0.4
+
+
+def _xgboost() -> Any:
+    import xgboost
+
+    return xgboost
+
+
+class BoostedRanker(Model):
+    """An ensemble of boosted trees and an online residual process. Unit: natural logarithm."""
+
+    def __init__(self, seed: int = 0) -> None:
+        """`seed` decides bootstraps and column samples."""
+        self.seed = seed
+        self.width: int | None = None
+        self.residual_std = DEFAULT_STD
+        self.card: dict[str, object] = {}
+        self._members: list[Any] = []
+        self._level: Any = None
+        self._base_level = 0.0
+        self._x: Array | None = None
+        self._y: Array | None = None
+        self._process = ResidualProcess()
+
+    def fit(self, features: Array, targets: Array, groups: Array) -> None:
+        """See `Model`. Workloads weigh the same however many rows they have."""
+        xgb = _xgboost()
+        self.width = features.shape[1]
+        names, index, counts = np.unique(groups, return_inverse=True, return_counts=True)
+        medians = np.array([np.median(targets[index == i]) for i in range(len(names))])
+        centred = targets - medians[index]
+        weight = (1.0 / counts)[index] * len(targets) / len(names)
+        rng = np.random.default_rng(self.seed)
+        self._members = []
+        for member in range(MEMBERS):
+            drawn = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))[index]
+            rows = drawn > 0
+            data = xgb.DMatrix(features[rows], centred[rows], weight=(weight * drawn)[rows])
+            self._members.append(xgb.train({**PARAMETERS, "seed": self.seed * MEMBERS + member}, data, ROUNDS))
+        self._base_level = float(np.median(medians))
+        level = xgb.DMatrix(features, medians[index] - self._base_level, weight=weight)
+        self._level = xgb.train({**PARAMETERS, "max_depth": 4, "seed": self.seed}, level, LEVEL_ROUNDS)
+
+    def _prior(self, features: Array) -> tuple[Array, Array]:
+        if self.width is not None and features.shape[1] != self.width:
+            raise UsageError(f"the model was trained on {self.width} features, got {features.shape[1]}")
+        if not self._members:
+            return np.zeros(len(features)), np.full(len(features), DEFAULT_STD)
+        votes = np.stack([m.inplace_predict(features) for m in self._members])
+        mean = votes.mean(axis=0) + self._level.inplace_predict(features) + self._base_level
+        return mean, np.sqrt(votes.var(axis=0) + self.residual_std**2)
+
+    def predict(self, features: Array) -> Prediction:
+        """See `Model`."""
+        features = np.asarray(features, np.float32)
+        mean, std = self._prior(features)
+        if self._process.fitted:
+            shift, doubt = self._process.predict(features)
+            mean, std = mean + shift, np.minimum(doubt, std + 1.0)
+        return Prediction(mean, std, "ln")
+
+    def update(self, features: Array, targets: Array) -> None:
+        """See `Model`."""
+        features = np.asarray(features, np.float32)
+        self._x = features if self._x is None else np.concatenate([self._x, features])
+        self._y = np.asarray(targets) if self._y is None else np.concatenate([self._y, targets])
+        self._process.fit(self._x, self._y - self._prior(self._x)[0])
+
+    def fresh(self) -> BoostedRanker:
+        """The same pre-trained model with no memory of a search; shares the trees."""
+        other = BoostedRanker(self.seed)
+        other.width, other.residual_std, other.card = self.width, self.residual_std, self.card
+        other._members, other._level, other._base_level = self._members, self._level, self._base_level
+        return other
+
+    def save(self, folder: Path, card: Mapping[str, object]) -> None:
+        """See `Model`. Only what was pre-trained is saved."""
+        files = {f"trees-{i}.ubj": bytes(m.save_raw("ubj")) for i, m in enumerate(self._members)}
+        files["level.ubj"] = bytes(self._level.save_raw("ubj"))
+        numbers = {"width": self.width, "residual_std": self.residual_std, "base_level": self._base_level, "seed": self.seed}
+        files["ranker.json"] = (json.dumps(numbers, sort_keys=True) + "\n").encode()
+        write_checkpoint(folder, "boosted-ranker", files, card)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """See `Model`."""
+        xgb = _xgboost()
+        files, card = read_checkpoint(folder, "boosted-ranker")
+        numbers = json.loads(files["ranker.json"])
+        model = cls(int(numbers["seed"]))
+        model.width, model.residual_std = int(numbers["width"]), float(numbers["residual_std"])
+        model._base_level, model.card = float(numbers["base_level"]), card
+
+        def booster(name: str) -> Any:
+            return xgb.Booster({"nthread": 1}, model_file=bytearray(files[name]))
+
+        model._members = [booster(n) for n in sorted(files) if n.startswith("trees-")]
+        model._level = booster("level.ubj")
+        return model
