@@ -1,0 +1,1 @@
+"""Loading tuned artifacts: needs numpy and `costmodel.core`, no compiler, no search."""
