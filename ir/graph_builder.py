@@ -175,7 +175,7 @@ class GraphBuilder:
     def _constant(self, owner: Operation, value: Value, type_node: int, row_id: int) -> int:
         text = semantics.constant_text(owner)
         number = semantics.number_of(text)
-        key = (int(NodeKind.CONSTANT), value.type_text, text if number is None else repr(number))
+        key = (int(NodeKind.CONSTANT), str(type_node), text if number is None else repr(number))
         node = self.shared.get(key)
         if node is None:
             _, row = _type_row(semantics.canonical_attribute(value.type_text))
@@ -197,10 +197,12 @@ class GraphBuilder:
         if nodes is None:
             nodes = []
             for name, text in sorted(semantics.attribute_items(operation)):
-                shared_key = (int(NodeKind.ATTRIBUTE), name, text)
+                number = semantics.number_of(text)
+                canonical = semantics.canonical_attribute(text) if number is None else repr(number)
+                shared_key = (int(NodeKind.ATTRIBUTE), name, canonical)
                 node = self.shared.get(shared_key)
                 if node is None:
-                    token, row = _attribute_row(name, text)
+                    token, row = _attribute_row(name, str(text) if number is not None else canonical)
                     node = self._node(NodeKind.ATTRIBUTE, token, self._row_id(row))
                     self.shared[shared_key] = node
                 nodes.append(node)

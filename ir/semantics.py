@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from functools import lru_cache
+from zlib import crc32
 
 from costmodel.core.errors import ParseError
 from costmodel.ir.mlir.affine import parse_affine_map
@@ -36,6 +37,7 @@ _INTEGER = re.compile(r"\s*(-?\d+)\s*(?::.*)?", re.DOTALL)
 _SPLAT = re.compile(r"dense<([^\[\"<>]+)>\s*:\s*(.*)", re.DOTALL)
 _AFFINE = re.compile(r"affine_map<(?:[^<>\-]++|->|-)*+>")
 _FLOAT = re.compile(r"\s*(-?\d+\.\d*(?:[eE][+-]?\d+)?|0x[0-9A-Fa-f]+)\s*(?::\s*(.*))?", re.DOTALL)
+_GAP = re.compile(r"\s+(?!\w)|(?<!\w)\s+")
 _LONG_TEXT = 4096
 
 
@@ -124,12 +126,21 @@ def callee_of(operation: Operation) -> str | None:
     return target.lstrip("@").strip('"') if target is not None else ""
 
 
-@lru_cache(maxsize=16384)
 def canonical_attribute(text: str) -> str:
-    """The same text for equal attributes: affine maps with canonical names, single spaces outside strings."""
+    """The same text for equal attributes: affine maps with canonical names, spaces only between words.
+
+    A text of over 4096 characters (a large constant) comes back as its beginning, length and checksum.
+    """
+    if len(text) > _LONG_TEXT:
+        return f"{text[:16]}...{len(text)}:{crc32(text.encode('utf-8', 'surrogatepass')):08x}"
+    return _canonical(text)
+
+
+@lru_cache(maxsize=16384)
+def _canonical(text: str) -> str:
     if "affine_map<" in text:
         text = _AFFINE.sub(lambda match: _canonical_map(match[0]), text)
-    return " ".join(text.split())
+    return " ".join(_GAP.sub("", text).split())
 
 
 def _canonical_map(text: str) -> str:

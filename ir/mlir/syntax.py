@@ -90,11 +90,11 @@ def balanced_end(text: str, start: int, end: int) -> int:
 
 def split_items(text: str) -> list[str]:
     """Split at commas outside brackets and strings; `""` gives an empty list. Items are stripped."""
+    if "//" in text:
+        text = COMMENT.sub(lambda match: match[1] or " ", text)
     if "," not in text:
         item = text.strip()
         return [item] if item else []
-    if "//" in text:
-        text = COMMENT.sub(lambda match: match[1] or " ", text)
     items: list[str] = []
     position, size = 0, len(text)
     while True:

@@ -14,7 +14,7 @@
       %s = "arith.addf"(%a, %v) <{fastmath = #arith.fastmath<none>}> : (vector<8xf32>, vector<8xf32>) -> vector<8xf32>
       "scf.yield"(%s) : (vector<8xf32>) -> ()
     }) : (index, index, index, vector<8xf32>) -> vector<8xf32>
-    %r = "vector.reduction"(%acc) <{kind = #vector.kind<add>}> : (vector<8xf32>) -> f32
+    %r = "vector.reduction"(%acc) <{fastmath = #arith.fastmath<none>, kind = #vector.kind<add>}> : (vector<8xf32>) -> f32
     "memref.store"(%r, %sums, %i) : (f32, memref<64xf32>, index) -> ()
     "scf.yield"() : () -> ()
   }) : (index, index, index) -> ()
