@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.core.errors import ParseError, UnsupportedError
+from costmodel.ir import collector
 from costmodel.ir.vocabulary import VOCABULARY_VERSION
 
 if TYPE_CHECKING:
@@ -158,4 +159,5 @@ def build_graph(operation: Operation) -> ProgramGraph:
     """The graph of a function's operation (or of any operation with regions)."""
     from costmodel.ir.graph_builder import GraphBuilder
 
-    return GraphBuilder().build(operation)
+    with collector.paused():
+        return GraphBuilder().build(operation)

@@ -12,6 +12,7 @@ import struct
 from typing import NoReturn
 
 from costmodel.core.errors import ParseError
+from costmodel.ir import collector
 from costmodel.ir.llvm.instructions import Parsed, operand, parse
 from costmodel.ir.llvm.types import TYPE, mlir_type
 from costmodel.ir.mlir.structure import Block, Chunk, MlirModule, Operation, Region, Source, Value
@@ -43,11 +44,12 @@ def parse_module(text: str, *, file: str = "<string>") -> MlirModule:
     source = Source(text, file)
     module = MlirModule(source)
     chunk = Chunk(source)
-    for match in _DEFINE.finditer(text):
-        end = text.find("\n}", match.end())
-        if end < 0:
-            raise ParseError("the text ends inside a function", location=source.location(match.start()))
-        module.operations.append(_FunctionParser(chunk, match, end).run())
+    with collector.paused():
+        for match in _DEFINE.finditer(text):
+            end = text.find("\n}", match.end())
+            if end < 0:
+                raise ParseError("the text ends inside a function", location=source.location(match.start()))
+            module.operations.append(_FunctionParser(chunk, match, end).run())
     return module
 
 

@@ -11,6 +11,7 @@ import re
 from typing import NoReturn, cast
 
 from costmodel.core.errors import ParseError
+from costmodel.ir import collector
 from costmodel.ir.mlir import syntax
 from costmodel.ir.mlir.attributes import parse_string, resolve_aliases
 from costmodel.ir.mlir.structure import Block, Chunk, MlirModule, Operation, Region, Source, Value
@@ -34,10 +35,11 @@ def parse_generic(text: str, *, file: str = "<string>") -> MlirModule:
     source = Source(text, file)
     module = MlirModule(source)
     start = 0
-    for mark in syntax.SPLIT_MARK.finditer(text):
-        _ChunkParser(module, start, mark.start()).run()
-        start = mark.end()
-    _ChunkParser(module, start, len(text)).run()
+    with collector.paused():
+        for mark in syntax.SPLIT_MARK.finditer(text):
+            _ChunkParser(module, start, mark.start()).run()
+            start = mark.end()
+        _ChunkParser(module, start, len(text)).run()
     if not module.operations:
         raise ParseError("no operation found; expected MLIR in generic form", location=source.location(0))
     return module
