@@ -14,9 +14,8 @@ from costmodel.search.backends.mlir.plan import NestPlan
 from costmodel.search.kernel.form import Kernel
 from costmodel.search.kernel.fusion import fuse_consumers, fuse_producers
 from costmodel.search.kernel.nest import FlatAccess, LoopProgram, Nest, loop_program
-from costmodel.search.schedule.text import Schedule, Step
+from costmodel.search.schedule.text import OPERAND_NAMES, Schedule, Step
 
-OPERANDS = "abcdefghijklmnop"
 DEFAULT_VECTORS = 4
 
 
@@ -97,9 +96,9 @@ class _Plan:
         return sizes
 
     def _operand(self, name: str) -> int:
-        index = OPERANDS.find(name)
+        index = OPERAND_NAMES.find(name)
         if len(name) != 1 or not 0 <= index < len(self.anchor.reads):
-            known = ", ".join(OPERANDS[: len(self.anchor.reads)])
+            known = ", ".join(OPERAND_NAMES[: len(self.anchor.reads)])
             raise UnsupportedError(f"pack names operand {name!r}; this kernel has {known}")
         if not packable(self.anchor, index, self.vector):
             raise UnsupportedError(f"operand {name!r} of this kernel cannot be packed: its accesses overlap or are vectors of a reduction")
@@ -207,19 +206,32 @@ def _vector_tile(lanes: int, limit: int, *, exact: bool) -> tuple[int, int]:
 
 
 def default_vector(nest: Nest) -> str | None:
-    """The dimension that most accesses walk contiguously, written ones first; a reduced one only where no other is."""
+    """The dimension of a schedule that names none: contiguous in every access; else a reduced one that is; else in writes.
+
+    A reduced dimension is passed over where packing makes the written one contiguous and the packed operand is reused.
+    """
     written = [w.access for w in nest.writes if not w.inside]
 
     def votes(dim: str) -> tuple[int, int]:
         return sum(a.stride(dim) == 1 for a in written), sum(a.stride(dim) == 1 for a in nest.reads)
 
-    parallel = [d for d in nest.parallel if votes(d)[0]]
-    if parallel:
-        return max(parallel, key=votes)
-    reduced = [d for d in nest.reduction if votes(d)[1]]
-    if reduced:
+    stored = [d for d in nest.parallel if votes(d)[0]]
+    ideal = [d for d in stored if all(a.stride(d) in (0, 1) for a in nest.accesses)]
+    if ideal:
+        return max(ideal, key=votes)
+    moving = {d: [a.stride(d) for a in nest.reads if a.stride(d)] for d in nest.reduction}
+    reduced = [d for d, strides in moving.items() if strides and all(s == 1 for s in strides)]
+    if reduced and not any(reused(nest, d) for d in stored):
         return max(reduced, key=votes)
-    return nest.parallel[-1] if nest.parallel else None
+    if stored:
+        return max(stored, key=votes)
+    return max(reduced, key=votes) if reduced else (nest.parallel[-1] if nest.parallel else None)
+
+
+def reused(nest: Nest, dim: str) -> bool:
+    """Whether what is read along `dim` serves several points of another parallel dimension."""
+    moving = [a for a in nest.reads if a.stride(dim)]
+    return any(d != dim and d not in a.dims for a in moving for d in nest.parallel)
 
 
 def packable(nest: Nest, read: int, vector: str | None) -> bool:
@@ -303,4 +315,4 @@ def _renamed(nest: Nest, old: str, new: str) -> Nest:
     )
 
 
-__all__ = ["Planner", "apply_schedule", "default_vector", "packable", "reuse_outputs", "sharable_dims"]
+__all__ = ["Planner", "apply_schedule", "default_vector", "packable", "reuse_outputs", "reused", "sharable_dims"]

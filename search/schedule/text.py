@@ -23,6 +23,7 @@ STEPS: dict[str, tuple[str | None, str | None]] = {
     "unroll": (None, "size"),
 }
 LEVELS = ("cache", "register")
+OPERAND_NAMES = "abcdefghijklmnop"
 _FUSE_KEYS = ("producers", "consumers", "depth")
 
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from costmodel.core.target import Target
 from costmodel.search.kernel.form import Kernel
-from costmodel.search.schedule.plan import OPERANDS, Planner, packable
-from costmodel.search.schedule.text import Argument, Schedule, Step
+from costmodel.search.schedule.plan import Planner, packable
+from costmodel.search.schedule.text import OPERAND_NAMES, Argument, Schedule, Step
 from costmodel.search.space.knobs import ChoiceKnob, Knob, KnobValue, Micro, MicroKnob, PermutationKnob, log_range, subsets
 from costmodel.search.space.micro import micro_tiles
 
@@ -126,7 +126,7 @@ class _Printer:
         names: list[Argument] = []
         for i, access in enumerate(self.anchor.reads):
             if access.buffer in wanted and packable(self.anchor, i, self.micro.vector):  # type: ignore[operator]
-                names.append(OPERANDS[i])
+                names.append(OPERAND_NAMES[i])
         return Step("pack", tuple(names)) if names else None
 
     def _vectorize(self) -> Step | None:

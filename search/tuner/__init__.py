@@ -1,0 +1,1 @@
+"""The search loop: sessions for workloads, a scheduler that shares trials among them, the run as a whole."""

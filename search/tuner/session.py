@@ -1,0 +1,166 @@
+"""The search of one workload: proposes batches, keeps what was measured, says how much more there may be to gain.
+
+Owns one strategy and one scorer. Does no I/O, no measuring, reads no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from costmodel.core.errors import UnsupportedError
+from costmodel.search.backends.protocol import Backend
+from costmodel.search.measure.trial import Trial
+from costmodel.search.schedule.text import parse_schedule
+from costmodel.search.space import Candidate, SearchSpace
+from costmodel.search.space.heuristic import heuristic_schedule
+from costmodel.search.space.inverse import candidate_of
+from costmodel.search.strategies import Scores, Strategy
+from costmodel.search.tuner.scoring import TwoStageScorer
+
+SHORTLIST = 8
+DOUBT = 0.3
+_EXPLORE_EVERY = 5
+FAILED_FACTOR = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A candidate to measure, with what the model said of it before."""
+
+    candidate: Candidate | None
+    schedule: str
+    row: tuple[float, ...] | None = None
+    predicted_mean_s: float | None = None
+    predicted_std_s: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class WorkloadSession:
+    """State of one workload. `count` is how often the model holds it."""
+
+    workload_id: str
+    name: str
+    count: int
+    space: SearchSpace
+    strategy: Strategy
+    scorer: TwoStageScorer
+    backend: Backend
+    learns: bool = True
+    default_s: float | None = None
+    best_s: float | None = None
+    best_schedule: str | None = None
+    trials: int = 0
+    exhausted: bool = False
+    stale: int = 0
+    measured: dict[str, float] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
+    _pending: list[Proposal] = field(default_factory=list)
+
+    @property
+    def heuristic(self) -> str:
+        """Text of the hand-written schedule."""
+        return str(heuristic_schedule(self.space))
+
+    def propose(self, wanted: int, phase: Callable[[str], object] | None = None) -> list[Proposal]:
+        """Up to `wanted` new candidates, best first; empty when the space is exhausted."""
+        del phase
+        found: list[Proposal] = []
+        if self.trials == 0 and self.heuristic not in self.measured and self.heuristic not in self.strategy.seen:
+            found.append(self._with_prediction(self.heuristic))
+            self.strategy.skip([self.heuristic])
+        if len(found) < wanted:
+            found += self._ask(wanted - len(found))
+        self.strategy.skip([p.schedule for p in found])
+        self.exhausted = not found
+        return found
+
+    def _with_prediction(self, text: str) -> Proposal:
+        candidate = candidate_of(self.space, parse_schedule(text))
+        row = self._row(candidate, text)
+        if row is None:
+            return Proposal(candidate=candidate, schedule=text)
+        mean_s, std_s = self.scorer.seconds(self.scorer.score_realised(np.array([row], np.float32)), 0)
+        return Proposal(candidate=candidate, schedule=text, row=row, predicted_mean_s=mean_s, predicted_std_s=std_s)
+
+    def _row(self, candidate: Candidate | None, text: str) -> tuple[float, ...] | None:
+        if candidate is None:
+            return None
+        try:
+            realised = self.backend.realise(self.space.kernel, parse_schedule(text))
+        except UnsupportedError:
+            return None
+        return tuple(self.scorer.ir_row(candidate, realised.text))
+
+    def _ask(self, wanted: int) -> list[Proposal]:
+        count = SHORTLIST * wanted if self.strategy.uses_model else wanted
+        shortlist = []
+        for candidate in self.strategy.ask(count, self.scorer.score):
+            text = str(self.space.schedule(candidate))
+            row = self._row(candidate, text)
+            if row is not None:
+                shortlist.append((candidate, text, row))
+        if not shortlist:
+            return []
+        scores = self.scorer.score_realised(np.array([row for _, _, row in shortlist], np.float32))
+        chosen = self._pick(scores, wanted) if self.strategy.uses_model else range(min(wanted, len(shortlist)))
+        proposals = []
+        for i in chosen:
+            candidate, text, row = shortlist[i]
+            mean_s, std_s = self.scorer.seconds(scores, i)
+            proposals.append(Proposal(candidate=candidate, schedule=text, row=row, predicted_mean_s=mean_s, predicted_std_s=std_s))
+        return proposals
+
+    def _pick(self, scores: Scores, wanted: int) -> list[int]:
+        """By lower confidence bound, and every fifth by doubt among the better half."""
+        by_bound = np.argsort(scores.bound(DOUBT), kind="stable")
+        half = by_bound[: max(1, len(by_bound) // 2)]
+        by_doubt = half[np.argsort(-scores.std[half], kind="stable")]
+        chosen: list[int] = []
+        for source, number in ((by_bound, wanted - wanted // _EXPLORE_EVERY), (by_doubt, wanted), (by_bound, wanted)):
+            for i in source:
+                if len(chosen) < min(number, wanted) + (0 if source is by_bound else 0) and int(i) not in chosen:
+                    chosen.append(int(i))
+        return chosen
+
+    def record(self, results: Sequence[tuple[Proposal, Trial]]) -> None:
+        """Take measured proposals in: the strategy is told, the model learns; failures count as slow."""
+        told: list[tuple[Candidate, float | None]] = []
+        rows, times = [], []
+        before = self.best_s
+        for proposal, trial in results:
+            self.trials += 1
+            runtime_s = trial.runtime_s if trial.ok else None
+            if runtime_s is None:
+                self.failures[trial.status] = self.failures.get(trial.status, 0) + 1
+            else:
+                self.measured[proposal.schedule] = runtime_s
+                if self.best_s is None or (runtime_s, proposal.schedule) < (self.best_s, self.best_schedule or ""):
+                    self.best_s, self.best_schedule = runtime_s, proposal.schedule
+            if proposal.candidate is not None:
+                told.append((proposal.candidate, runtime_s))
+            if proposal.row is not None:
+                rows.append(proposal.row)
+                times.append(runtime_s)
+        self.strategy.tell(told)
+        if self.learns and rows and self.measured:
+            worst = FAILED_FACTOR * max(self.measured.values())
+            self.scorer.learn(np.array(rows, np.float32), [t if t is not None else worst for t in times])
+        improved = self.best_s is not None and (before is None or self.best_s < 0.99 * before)
+        self.stale = 0 if improved else self.stale + len(results)
+
+    def restore(self, results: Sequence[tuple[str, str, float | None]]) -> None:
+        """Take in records of an earlier run: (schedule, status, runtime_s)."""
+        replayed = []
+        for text, status, runtime_s in results:
+            proposal = self._with_prediction(text)
+            trial = Trial(schedule=text, status=status, samples_s=(runtime_s,) if runtime_s is not None else ())  # type: ignore[arg-type]
+            replayed.append((proposal, trial))
+        self.strategy.skip([p.schedule for p, _ in replayed])
+        self.record(replayed)
+
+    def finalists(self, count: int) -> list[str]:
+        """The fastest measured schedules."""
+        return [s for s, _ in sorted(self.measured.items(), key=lambda item: (item[1], item[0]))[:count]]
