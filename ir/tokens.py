@@ -233,12 +233,12 @@ def _keep_all(lexeme: str, names: _Names) -> str:
     if first in _NAME_CLASSES and len(lexeme) > 1:
         return names.of(lexeme, _NAME_CLASSES[first])
     if first.isdigit():
-        return magnitude(float(int(lexeme, 16)) if lexeme.startswith("0x") else _float(lexeme))
+        return magnitude(_float(lexeme))
     return "<string>" if first == '"' and "." not in lexeme else lexeme
 
 
 def _float(text: str) -> float:
     try:
-        return float(text)
+        return float(int(text, 16)) if text.startswith("0x") else float(text)
     except (ValueError, OverflowError):
         return math.inf

@@ -25,6 +25,7 @@ _INSTRUCTION = re.compile(
 )
 _METADATA = re.compile(r"(?:, ![\w.]+ !(?:\d+|\{[^{}]*\}))+$|, !srcloc !\d+$")
 _GROUPS = re.compile(r"(?: #\d+)+(?= \[|$|\s+to )")
+_MAX_NUMBER_DIGITS = 12
 _CONTINUES = ("invoke", "callbr", "switch", "landingpad", "indirectbr")
 _BUNDLE = re.compile(r"\) \[ \".*\]$", re.DOTALL)
 _TERMINATORS = frozenset(
@@ -104,7 +105,7 @@ class _FunctionParser:
                 found = _ARGUMENT_TYPE.match(item)
                 kind, name = mlir_type(found[0]) if found else "!llvm<unknown>", f"%{self.next_number}"
             value = Value(name, kind, entry, index)
-            if name[1:].isdigit():
+            if name[1:].isdigit() and len(name) < _MAX_NUMBER_DIGITS:
                 self.next_number = int(name[1:]) + 1
             entry.args.append(value)
             self.values[name] = value

@@ -43,7 +43,7 @@ _EXPRESSION = (
 _TYPED = re.compile(rf"({TYPE})\s+(?:{_EXPRESSION}{_ATTRIBUTE}\s+)*+(\S.*)", re.DOTALL)
 _QUICK = re.compile(r"(i\d+|float|double|ptr|<\d+ x [\w]+>) ([%@]?[\w.\-]+)")
 _LABEL = re.compile(r"label (%\"[^\"]*\"|%[\w$.\-]+)")
-_SWITCH = re.compile(r"(.*?), (label [^\[]*)\[(.*)\]", re.DOTALL)
+_SWITCH = re.compile(r"([^,]*+), (label [^\[]*+)\[(.*)\]", re.DOTALL)
 _CALL = re.compile(
     rf"(?:{_ATTRIBUTE} )*?({TYPE}) (?:\([^()]*\) )?(@\"[^\"]*\"|@[\w$.\-]+|%[\w$.\-]+|asm .*?\"[^\"]*\"(?=\())\(",
     re.DOTALL,

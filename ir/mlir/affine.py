@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from costmodel.core.errors import ParseError
 
-_TOKEN = re.compile(r"\s*(?:(\d+)|([A-Za-z_][\w$.]*)|(->|[()\[\],+\-*<>]))")
+_TOKEN = re.compile(r"\s*(?:(\d{1,18}(?!\d))|([A-Za-z_][\w$.]*)|(->|[()\[\],+\-*<>]))")
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "floordiv": 2, "ceildiv": 2, "mod": 2}
 _MAX_DEPTH = 200
 

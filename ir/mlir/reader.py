@@ -18,8 +18,8 @@ _MAGIC = b"ML\xefR"
 _NAME = rf"(?:{syntax.VALUE_NAME}[^=\n\"]*=\s*)?"
 _GENERIC_START = re.compile(rf"(?:{syntax.SPACE}[#!][^\n]*\n)*+{syntax.SPACE}{_NAME}\"[^\"\n]+\"{syntax.SPACE}\(")
 _CUSTOM_LINE = re.compile(
-    rf"^\s*(?:{syntax.VALUE_NAME}[\w:,%# ]*=\s*\"?[A-Za-z_][\w$]*[.\"\w]*|(?:builtin\.)?module\b[^\n]*\{{"
-    r"|[a-z_][\w$]*\.[\w.$]+\"?[^\n]*[@%(\{]|func\s+(?:private\s+)?@|[#!][\w.$\-]+\s*=\s*\S)",
+    rf"^[ \t]*+(?:{syntax.VALUE_NAME}[\w:,%# ]*+=[ \t]*+\"?[A-Za-z_][\w$]*[.\"\w]*|(?:builtin\.)?module\b[^\n]*\{{"
+    r"|[a-z_][\w$]*+\.[\w.$]++\"?[^\n@%(\{]*+[@%(\{]|func\s+(?:private\s+)?@|[#!][\w.$\-]+\s*=\s*\S)",
     re.MULTILINE,
 )
 _REMEDY = "give MLIR (custom or generic form), or name the right format"

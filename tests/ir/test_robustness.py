@@ -101,6 +101,46 @@ def test_a_large_constant_costs_little():
     assert survive(parse_generic, text) < LIMIT_S
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n" * 99_000 + "x (",
+        "a." + "a" * 99_000,
+        "a." * 49_000 + "(",
+        "%a" + "," * 99_000,
+        "define " + "x" * 99_000,
+        '"' + "\\" * 99_000,
+        "func.func @f() {\n  mine.op " + "0x" + "f" * 90_000 + " " + "9" * 9_000 + "\n}\n",
+    ],
+    ids=range(7),
+)
+def test_hostile_texts_through_read(text):
+    ir.read('"a.b"() : () -> ()\n')
+    ir.read("func.func @warm() {\n  return\n}\n")
+    begun = time.perf_counter()
+    try:
+        found = ir.read(text).functions[0].tokens("anonymized")
+    except CostModelError as error:
+        found = [str(error.location)]
+    assert found[0].startswith("<")
+    assert time.perf_counter() - begun < LIMIT_S
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'%0:{"9" * 5_000} = "a"() : () -> i32',
+        f'%0 = "a"() : () -> tensor<{"9" * 5_000}xf32>',
+        f'%0 = "a"() : () -> i{"9" * 5_000}',
+        f'%0 = "arith.constant"() <{{value = {"9" * 5_000} : i32}}> : () -> i32',
+        f'%0 = "a"() {{m = affine_map<(d0) -> (d0 + {"9" * 5_000})>}} : () -> i32',
+    ],
+    ids=range(5),
+)
+def test_absurd_numbers(text):
+    assert survive(parse_generic, text) < LIMIT_S
+
+
 @pytest.mark.parametrize("name", ["custom.mlir", "dot.ll"])
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
 def test_truncated_files_through_the_real_tools(name, share, sample_path, tmp_path):
