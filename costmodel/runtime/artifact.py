@@ -145,7 +145,7 @@ def load(path: str | PathLike[str]) -> Artifact:
 
 
 def _open(path: Path) -> ctypes.CDLL:
-    """dlopen by a name that is new for each new file: the C library would hand back an older one of the same name."""
+    """Open under a name that is new for each new file: the C library hands back an older one of the same name."""
     resolved = path.resolve()
     status = resolved.stat()
     with _loaded_lock:

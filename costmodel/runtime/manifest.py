@@ -73,7 +73,9 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ArtifactError(f"{path}: {error.strerror or error}; expected a folder that costmodel tune wrote") from error
+        raise ArtifactError(
+            f"{path}: {error.strerror or error}; expected a folder that costmodel tune wrote"
+        ) from error
     except ValueError as error:
         raise ArtifactError(f"{path} is damaged: {error}") from error
     version = document.get("schema_version") if isinstance(document, dict) else None

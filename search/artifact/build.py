@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from costmodel.core.errors import ArtifactError, CostModelError, ToolchainError, UsageError
-from costmodel.core.workers import Outcome, WorkerPool
+from costmodel.core.workers import Handle, Outcome, WorkerPool
 from costmodel.search.artifact.form import Array, FunctionSource, StepFunction, Unit
 from costmodel.search.artifact.header import C_TYPES, c_name, header_text
 from costmodel.search.artifact.manifest import manifest_document
@@ -87,9 +88,7 @@ class ArtifactBuilder:
         """`build` for functions that are steps already."""
         _check(functions, name)
         weights = WeightBlock()
-        programs = [
-            Planner(f, f"{c_name(name)}_{c_name(f.name)}", weights, self._packed(f)).plan() for f in functions
-        ]
+        programs = [Planner(f, f"{c_name(name)}_{c_name(f.name)}", weights, self._packed(f)).plan() for f in functions]
         drivers = [program_text(p, weights.size_bytes) for p in programs]
         units = {step.unit.symbol: step.unit for f in functions for step in f.steps}
         objects = self._compile(list(units.values()), drivers)
@@ -142,20 +141,20 @@ class ArtifactBuilder:
                 handles[item] = self._submit(task, item)
         for item, handle in handles.items():
             what = "the calling function" if isinstance(item, str) else item.title
-            self._objects[item] = bytes(_value(handle.result(), what))  # type: ignore[arg-type]
+            self._objects[item] = bytes(_value(handle.result(), what))
         return [self._objects[item] for item in wanted]
 
-    def _submit(self, task: str, *args: object):  # type: ignore[no-untyped-def]
+    def _submit(self, task: str, *args: object) -> Handle:
         assert self._pool is not None
         return self._pool.submit(
             "costmodel.toolchain.isolation:guarded", _TASKS + task, *args, timeout_s=COMPILE_TIMEOUT_S
         )
 
-    def _call(self, task: str, *args: object):  # type: ignore[no-untyped-def]
+    def _call(self, task: str, *args: object) -> Any:
         return _value(self._submit(task, *args).result(), task)
 
 
-def _value(outcome: Outcome, what: str) -> object:
+def _value(outcome: Outcome, what: str) -> Any:
     if not outcome.ok:
         raise ToolchainError(f"{what}: {outcome.status}: {outcome.headline}")
     if isinstance(outcome.value, CostModelError):
@@ -168,7 +167,7 @@ def _value(outcome: Outcome, what: str) -> object:
 def _check(functions: Sequence[StepFunction], name: str) -> None:
     if not functions:
         raise UsageError("an artifact needs at least one function")
-    if not name or not all(c.isalnum() and c.isascii() or c in "_-" for c in name):
+    if not name or not all((c.isalnum() and c.isascii()) or c in "_-" for c in name):
         raise UsageError(f"{name!r} is no name for a library: use letters, digits, _ and -")
     symbols = [c_name(f.name) for f in functions]
     if len(set(symbols)) != len(symbols):
@@ -176,7 +175,9 @@ def _check(functions: Sequence[StepFunction], name: str) -> None:
     for function in functions:
         for port in (*function.inputs, *function.outputs):
             if port.dtype not in C_TYPES:
-                raise UsageError(f"{function.name!r}: {port.name!r} has the type {port.dtype}, which C programs cannot pass")
+                raise UsageError(
+                    f"{function.name!r}: {port.name!r} has the type {port.dtype}, which C programs cannot pass"
+                )
 
 
 def _listing(drivers: Sequence[str], units: Sequence[Unit]) -> str:
@@ -191,28 +192,18 @@ def _listing(drivers: Sequence[str], units: Sequence[Unit]) -> str:
     return "\n// -----\n\n".join(parts)
 
 
-class _staging:  # noqa: N801 - used like a function
-    """A folder beside `out` that goes away; `ArtifactError` where it cannot be made or written."""
-
-    def __init__(self, out: Path) -> None:
-        self.out = out
-        self.stack = ExitStack()
-
-    def __enter__(self) -> Path:
-        if self.out.exists() and not self.out.is_dir():
-            raise ArtifactError(f"cannot write {self.out}: it is no folder")
-        try:
-            self.out.absolute().parent.mkdir(parents=True, exist_ok=True)
-            place = self.out if self.out.is_dir() else self.out.absolute().parent
-            scratch = tempfile.TemporaryDirectory(dir=place, prefix=".building.", ignore_cleanup_errors=True)
-        except OSError as error:
-            raise ArtifactError(f"cannot write {self.out}: {error.strerror or error}") from error
-        return Path(self.stack.enter_context(scratch))
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        self.stack.close()
-        if isinstance(error, OSError):
-            raise ArtifactError(f"cannot write {self.out}: {error.strerror or error}") from error
+@contextmanager
+def _staging(out: Path) -> Iterator[Path]:
+    """A folder beside or in `out` that goes away; `ArtifactError` where anything in it cannot be written."""
+    if out.exists() and not out.is_dir():
+        raise ArtifactError(f"cannot write {out}: it is no folder")
+    try:
+        out.absolute().parent.mkdir(parents=True, exist_ok=True)
+        place = out if out.is_dir() else out.absolute().parent
+        with tempfile.TemporaryDirectory(dir=place, prefix=".building.") as scratch:
+            yield Path(scratch)
+    except OSError as error:
+        raise ArtifactError(f"cannot write {out}: {error.strerror or error}") from error
 
 
 def _publish(folder: Path, out: Path) -> None:

@@ -37,7 +37,7 @@ class Port:
 class FunctionSource:
     """One function to build.
 
-    `inputs` are the graph's inputs without those named in `weights`, in the same order; `outputs` are the graph's outputs.
+    `inputs` are the graph's inputs without those named in `weights`, in the same order; `outputs` are the graph's.
     `weights` maps graph buffers to the arrays that are built in.
     """
 
@@ -50,7 +50,7 @@ class FunctionSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitArgument:
-    """A pointer of a unit. `position` counts the step's inputs or outputs; a packed one has the position of its source."""
+    """A pointer of a unit. `position` counts the step's inputs or outputs; a packed one has its source's."""
 
     role: Role
     position: int
@@ -60,7 +60,7 @@ class UnitArgument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackFunction:
-    """A function that fills packed operands from constants; `arguments` are inputs by position and packed ones by order."""
+    """Fills packed operands from constants; `arguments` are inputs by position and packed ones by order."""
 
     text: str
     arguments: tuple[UnitArgument, ...]

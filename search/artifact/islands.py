@@ -60,7 +60,9 @@ class _Printer:
         if id(value) not in self.names:
             owner = value.owner
             if not isinstance(owner, Operation):
-                raise UnsupportedError(f"an operation uses {value.name}, an argument of type {value.type_text} from outside")
+                raise UnsupportedError(
+                    f"an operation uses {value.name}, an argument of type {value.type_text} from outside"
+                )
             self.operation(owner)
         return self.names[id(value)]
 
@@ -75,7 +77,7 @@ class _Printer:
         operands = ", ".join(self.names[id(v)] for v in op.operands)
         successors = f"[{', '.join(self._label(s) for s in op.successors)}]" if op.successors else ""
         properties = f" <{{{_dictionary(op.properties)}}}>" if op.properties else ""
-        head = f"{results + ' = ' if results else ''}\"{op.name}\"({operands}){successors}{properties}"
+        head = f'{results + " = " if results else ""}"{op.name}"({operands}){successors}{properties}'
         kind = f"({', '.join(v.type_text for v in op.operands)}) -> ({', '.join(r.type_text for r in op.results)})"
         attributes = f" {{{_dictionary(op.attributes)}}}" if op.attributes else ""
         if not op.regions:

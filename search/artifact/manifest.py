@@ -14,7 +14,9 @@ from costmodel.search.artifact.program import Program
 from costmodel.toolchain.tools import toolchain_id
 
 
-def manifest_document(name: str, programs: Sequence[Program], folder: Path, library: str, linker: str) -> dict[str, object]:
+def manifest_document(
+    name: str, programs: Sequence[Program], folder: Path, library: str, linker: str
+) -> dict[str, object]:
     """The JSON document; hashes every file that is in `folder` now."""
     target = Target.parse("native")
     return {

@@ -75,7 +75,7 @@ def _optimised(module: Any) -> bytes:
 
 
 def _pointer_function(unit: Unit) -> str:
-    """LLVM IR of `symbol(pointers)` calling `entry` with memref descriptors spread out: two pointers, offset, sizes, strides."""
+    """LLVM IR of `symbol`, which calls `entry` with memrefs spread out: two pointers, offset, sizes, strides."""
     spread = []
     for i, shape in enumerate(unit.shapes):
         strides = [int(np.prod(shape[d + 1 :], dtype=np.int64)) for d in range(len(shape))]

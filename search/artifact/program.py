@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
+import numpy as np
+
 from costmodel.core.errors import UsageError
-from costmodel.search.artifact.form import Array, StepFunction, Unit, UnitArgument
+from costmodel.search.artifact.form import Array, Port, StepFunction, Unit, UnitArgument
 from costmodel.search.artifact.memory_plan import Request, plan_arena
 from costmodel.search.artifact.weights import WeightBlock, stored
-from costmodel.search.kernel.form import ELEMENT_BYTES
+from costmodel.search.kernel.form import ELEMENT_BYTES, Buffer
 
 WEIGHTS = "weights"
 
@@ -48,9 +51,11 @@ class Program:
 
 
 class Planner:
-    """Plans one function. `packed` holds the packed arrays of each step, in the order of the unit's packed arguments."""
+    """Plans one function. `packed` holds the packed arrays of each step, in its unit's order."""
 
-    def __init__(self, function: StepFunction, symbol: str, weights: WeightBlock, packed: Mapping[int, list[Array]]) -> None:
+    def __init__(
+        self, function: StepFunction, symbol: str, weights: WeightBlock, packed: Mapping[int, list[Array]]
+    ) -> None:
         self.function = function
         self.graph = function.graph
         self.symbol = symbol
@@ -58,22 +63,19 @@ class Planner:
         self.packed = packed
         self.places: dict[str, Place] = {}
         self.copies: list[tuple[str, Place]] = []
+        self.offsets: dict[str, int] = {}
 
     def plan(self) -> Program:
         """Assign memory; raises `UsageError` where ports or weights do not fit the graph."""
         inputs = self._place_inputs()
         outputs = self._place_outputs()
         size = self._place_temporaries()
-        calls = [
-            (step.unit, tuple(self._operand(i, argument, iter_packed) for argument in step.unit.arguments))
-            for i, step in enumerate(self.function.steps)
-            for iter_packed in (iter(self.packed.get(i, [])),)
-        ]
+        calls = [(step.unit, self._operands(i)) for i, step in enumerate(self.function.steps)]
         return Program(
             function=self.function,
             symbol=self.symbol,
             calls=tuple(calls),
-            copies=tuple((self._place(source), target) for source, target in self.copies),
+            copies=tuple((self._place(s), t) for s, t in self.copies if s in self.places or s in self.function.weights),
             inputs=inputs,
             outputs=outputs,
             workspace_bytes=size,
@@ -86,16 +88,18 @@ class Planner:
                 f"function {self.function.name!r} takes {len(names)} inputs beside its weights, "
                 f"{len(self.function.inputs)} were described"
             )
-        for i, name in enumerate(names):
+        for i, (name, port) in enumerate(zip(names, self.function.inputs, strict=True)):
             buffer = self.graph.buffers[name]
+            _check_port(self.function.name, port, buffer)
             self.places[name] = Place("input", i, buffer.elements, buffer.dtype)
         return tuple(self.places[n] for n in names)
 
     def _place_outputs(self) -> tuple[Place, ...]:
         written = {self.graph.root(n) for step in self.function.steps for n in step.outputs}
         outputs = []
-        for i, name in enumerate(self.graph.outputs):
+        for i, (name, port) in enumerate(zip(self.graph.outputs, self.function.outputs, strict=True)):
             buffer, root = self.graph.buffers[name], self.graph.root(name)
+            _check_port(self.function.name, port, buffer)
             place = Place("output", i, buffer.elements, buffer.dtype)
             outputs.append(place)
             if root in written and root not in self.places:
@@ -125,15 +129,20 @@ class Planner:
         self.offsets = arena.offsets
         return arena.size_bytes
 
-    def _operand(self, step: int, argument: UnitArgument, packed: object) -> Place:
+    def _operands(self, step: int) -> tuple[Place, ...]:
         call = self.function.steps[step]
-        if argument.role == "scratch":
-            return Place("workspace", self.offsets[_scratch(step, argument)], argument.elements, argument.dtype)
-        if argument.role == "packed":
-            array = next(packed)  # type: ignore[call-overload]
-            return Place("weights", self.weights.add(array), argument.elements, argument.dtype)
-        names = call.inputs if argument.role == "input" else call.outputs
-        return self._place(names[argument.position])
+        packed = iter(self.packed.get(step, ()))
+        places = []
+        for argument in call.unit.arguments:
+            if argument.role == "scratch":
+                offset = self.offsets[_scratch(step, argument)]
+                places.append(Place("workspace", offset, argument.elements, argument.dtype))
+            elif argument.role == "packed":
+                places.append(Place("weights", self.weights.add(next(packed)), argument.elements, argument.dtype))
+            else:
+                names = call.inputs if argument.role == "input" else call.outputs
+                places.append(self._place(names[argument.position]))
+        return tuple(places)
 
     def _place(self, name: str) -> Place:
         root = self.graph.root(name)
@@ -144,6 +153,15 @@ class Planner:
             offset = self.weights.add(stored(self.function.weights[root], buffer))
             self.places[root] = Place("weights", offset, buffer.elements, buffer.dtype)
         return self.places[root]
+
+
+def _check_port(function: str, port: Port, buffer: Buffer) -> None:
+    item_bytes = 2 if port.dtype == "bfloat16" else np.dtype(port.dtype).itemsize
+    if prod(port.shape) != buffer.elements or item_bytes != ELEMENT_BYTES[buffer.dtype]:
+        raise UsageError(
+            f"function {function!r}: {port.name!r} is described as {port.dtype} {port.shape}, "
+            f"but its buffer is {buffer.dtype} {buffer.shape}"
+        )
 
 
 def _scratch(step: int, argument: UnitArgument) -> str:
@@ -179,12 +197,12 @@ class _Driver:
             value = self._value(source)
             self.lines.append(f"  memref.copy {value}, {self._value(target)} : {source.type} to {target.type}")
         units = {unit.symbol: unit for unit, _ in program.calls}
-        declared = [
-            f"func.func private @{u.symbol}({', '.join(f'memref<{max(1, a.elements)}x{a.dtype}>' for a in u.arguments)})"
-            for u in units.values()
-        ]
+        declared = [f"func.func private @{u.symbol}({_types(u)})" for u in units.values()]
         head = [f"memref.global @{WEIGHTS} : memref<{self.weights_bytes}xi8>", *declared]
-        return "\n".join([*head, f"func.func @{program.symbol}({', '.join(arguments)}) {{", *self.lines, "  return", "}"]) + "\n"
+        return (
+            "\n".join([*head, f"func.func @{program.symbol}({', '.join(arguments)}) {{", *self.lines, "  return", "}"])
+            + "\n"
+        )
 
     def _places(self) -> list[Place]:
         return [p for _, places in self.program.calls for p in places] + [s for s, _ in self.program.copies]
@@ -201,6 +219,10 @@ class _Driver:
             self.lines.append(f"  %v{n} = memref.view %{place.space}[%at{n}][] : memref<{size}xi8> to {place.type}")
             self.values[place] = f"%v{n}"
         return self.values[place]
+
+
+def _types(unit: Unit) -> str:
+    return ", ".join(f"memref<{max(1, a.elements)}x{a.dtype}>" for a in unit.arguments)
 
 
 def _comment(text: str) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from costmodel.core.hashing import sha256_text
-from costmodel.search.artifact.form import FunctionSource, PackFunction, Step, StepFunction, Unit, UnitArgument
+from costmodel.search.artifact.form import FunctionSource, PackFunction, Role, Step, StepFunction, Unit, UnitArgument
 from costmodel.search.artifact.islands import ENTRY as ISLAND_ENTRY
 from costmodel.search.artifact.islands import island_function
 from costmodel.search.backends.mlir.kernel import ENTRY, PREPACK, Argument, KernelCode, KernelEmitter
@@ -68,12 +69,8 @@ def _symbol(family: str, digest: str) -> str:
     return f"{re.sub('[^A-Za-z0-9_]', '_', family)}_{digest[:_ID_DIGITS]}"
 
 
-def _pointers(buffers: list[Buffer], role: str) -> tuple[UnitArgument, ...]:
-    assert role in ("input", "output")
-    return tuple(
-        UnitArgument(role="input" if role == "input" else "output", position=i, elements=b.elements, dtype=b.dtype)
-        for i, b in enumerate(buffers)
-    )
+def _pointers(buffers: list[Buffer], role: Role) -> tuple[UnitArgument, ...]:
+    return tuple(UnitArgument(role=role, position=i, elements=b.elements, dtype=b.dtype) for i, b in enumerate(buffers))
 
 
 def whole_unit(text: str, entry: str, symbol: str, title: str, inputs: list[Buffer], outputs: list[Buffer]) -> Unit:
@@ -94,13 +91,7 @@ def default_unit(kernel: Kernel, symbol: str, text: str) -> Unit:
     inputs = [kernel.by_name[n] for n in kernel.inputs]
     outputs = [kernel.by_name[n] for n in kernel.outputs]
     unit = whole_unit(text, "kernel", symbol, f"{kernel.family}, default lowering", inputs, outputs)
-    return _with_identity(unit, sha256_text(text))
-
-
-def _with_identity(unit: Unit, identity: str) -> Unit:
-    from dataclasses import replace
-
-    return replace(unit, workload_id=identity)
+    return replace(unit, workload_id=sha256_text(text))
 
 
 def island_unit(graph: Graph, island: Island) -> tuple[Unit, tuple[str, ...]]:
@@ -135,25 +126,27 @@ def _resigned(text: str, arguments: tuple[Argument, ...], used: list[Argument], 
     """The function under another name, without the arguments that nothing uses."""
     head, rest = text.split("\n", 1)
     declared = re.findall(r"%[\w]+: memref<[^>]*> \{llvm\.noalias\}", head)
-    assert head.startswith(f"func.func @{ENTRY}(") and len(declared) == len(arguments), head
+    assert head.startswith(f"func.func @{ENTRY}("), head
+    assert len(declared) == len(arguments), head
     kept = [d for d, a in zip(declared, arguments, strict=True) if a in used]
     return f"func.func @{symbol}({', '.join(kept)}) {{\n{rest}"
 
 
 def _argument(kernel: Kernel, argument: Argument, number: int) -> UnitArgument:
-    common = {"elements": argument.elements, "dtype": argument.dtype}
+    role: Role = "scratch"
+    position = number
     if argument.role == "input":
-        return UnitArgument(role="input", position=kernel.inputs.index(argument.name), **common)
-    if argument.role == "output":
-        return UnitArgument(role="output", position=kernel.outputs.index(argument.name), **common)
-    if argument.role == "packed":
+        role, position = "input", kernel.inputs.index(argument.name)
+    elif argument.role == "output":
+        role, position = "output", kernel.outputs.index(argument.name)
+    elif argument.role == "packed":
         assert argument.source is not None
-        return UnitArgument(role="packed", position=kernel.inputs.index(argument.source), **common)
-    return UnitArgument(role="scratch", position=number, **common)
+        role, position = "packed", kernel.inputs.index(argument.source)
+    return UnitArgument(role=role, position=position, elements=argument.elements, dtype=argument.dtype)
 
 
 def _pack_function(kernel: Kernel, code: KernelCode, text: str) -> PackFunction:
-    """Prepack's arguments: inputs by position in the kernel; packed ones by their order among the kernel's packed arguments."""
+    """Its inputs by position in the kernel, packed ones by their order among the kernel's packed arguments."""
     packed = [a.name for a in code.arguments if a.role == "packed"]
     arguments = tuple(
         UnitArgument(role="input", position=kernel.inputs.index(a.name), elements=a.elements, dtype=a.dtype)

@@ -28,7 +28,7 @@ class WeightBlock:
     def add(self, array: Array) -> int:
         """The offset of an array's bytes, stored now unless they are there already."""
         data = np.ascontiguousarray(array)
-        key = (hashlib.sha256(data.reshape(-1).view(np.uint8)).hexdigest(), data.nbytes)
+        key = (hashlib.sha256(data.reshape(-1).view(np.uint8).data).hexdigest(), data.nbytes)
         if key not in self._offsets:
             self._offsets[key] = self.size_bytes
             self._parts.append(data)
