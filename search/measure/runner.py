@@ -23,11 +23,13 @@ from costmodel.search.measure.cases import Case, CaseStore
 from costmodel.search.measure.check import Verdict, check_outputs
 from costmodel.search.measure.jit import Call
 from costmodel.search.measure.memory import PATTERNS, GuardedBuffer
-from costmodel.search.measure.timing import batch_size, once, sample
+from costmodel.search.measure.timing import Repeat, batch_size, once, sample
 from costmodel.search.measure.trial import Measured, MeasureSpec
 from costmodel.toolchain.lower import LoadedObject
 
 _STORE = CaseStore()
+_SELDOM, _FAR = 5, 5.0
+_REFRESH_BELOW_S = 0.01
 
 
 def prepare(kernel: Kernel, key: str, seed: int, folder: str | None) -> float:
@@ -77,21 +79,31 @@ def compare(
         return None
     loaded = [Candidate(built) for built in candidates]
     try:
-        counts = []
         for candidate in loaded:
             candidate.place(cases[0], PATTERNS[0])
-            counts.append(batch_size(candidate.run, spec.sample_s))
-        samples: list[list[float]] = [[] for _ in loaded]
-        deadline_s = time.perf_counter() + limit_s
-        while len(samples[0]) < rounds and (not samples[0] or time.perf_counter() < deadline_s):
-            for candidate, count, taken in zip(loaded, counts, samples, strict=True):
-                candidate.run(1)  # its data comes back into the cache
-                taken.append(once(candidate.run, count))
-        return [tuple(taken) for taken in samples]
+        return _in_turn([candidate.run for candidate in loaded], rounds, spec, limit_s)
     finally:
         for candidate in loaded:
             candidate.free()
         gc.collect(0)
+
+
+def _in_turn(calls: Sequence[Repeat], rounds: int, spec: MeasureSpec, limit_s: float) -> list[tuple[float, ...]]:
+    """One sample of each in each round; what is far slower than the fastest takes part in every `_SELDOM`th round only."""
+    deadline_s = time.perf_counter() + limit_s
+    sizes = [batch_size(call, spec.sample_s) for call in calls]
+    fastest_s = min(run_s for _, run_s in sizes)
+    samples: list[list[float]] = [[] for _ in calls]
+    for turn in range(rounds):
+        if turn and time.perf_counter() > deadline_s:
+            break
+        for call, (count, run_s), taken in zip(calls, sizes, samples, strict=True):
+            if turn % _SELDOM and run_s > _FAR * fastest_s:
+                continue
+            if run_s < _REFRESH_BELOW_S:
+                call(1)  # its data comes back into the cache
+            taken.append(once(call, count))
+    return [tuple(taken) for taken in samples]
 
 
 def _judged(candidate: Candidate, cases: tuple[Case, ...], spec: MeasureSpec, seconds: dict[str, float]) -> Measured:

@@ -27,8 +27,8 @@ def once(call: Repeat, count: int = 1) -> float:
     return max(1, time.perf_counter_ns() - start_ns) * 1e-9 / count
 
 
-def batch_size(call: Repeat, sample_s: float) -> int:
-    """Warm up, and find how many runs make a sample of at least `sample_s`."""
+def batch_size(call: Repeat, sample_s: float) -> tuple[int, float]:
+    """Warm up; how many runs make a sample of at least `sample_s`, and about how many seconds one run takes."""
     begin_s = time.perf_counter()
     count = 1
     while True:
@@ -38,12 +38,12 @@ def batch_size(call: Repeat, sample_s: float) -> int:
         count = min(1 << 20, max(2 * count, math.ceil(sample_s / run_s)))
     while time.perf_counter() - begin_s < _WARM_UP_S:
         run_s = min(run_s, once(call, count))
-    return max(1, math.ceil(sample_s / run_s))
+    return max(1, math.ceil(sample_s / run_s)), run_s
 
 
 def sample(call: Repeat, spec: MeasureSpec) -> tuple[float, ...]:
     """Seconds a run, one number for each sample."""
-    count = batch_size(call, spec.sample_s)
+    count, _ = batch_size(call, spec.sample_s)
     deadline_s = time.perf_counter() + spec.budget_s
     samples_s: list[float] = []
     while len(samples_s) < spec.max_samples:
@@ -52,9 +52,19 @@ def sample(call: Repeat, spec: MeasureSpec) -> tuple[float, ...]:
             continue
         if time.perf_counter() > deadline_s:
             break
-        if len(samples_s) >= spec.min_samples and len(samples_s) % 5 == 0 and spread(samples_s) <= spec.spread:
+        if len(samples_s) >= spec.min_samples and len(samples_s) % 5 == 0 and _settled(samples_s, spec):
             break
     return tuple(samples_s)
+
+
+def _settled(samples_s: list[float], spec: MeasureSpec) -> bool:
+    """Whether the samples agree, or are so many that their median no longer moves.
+
+    The standard error of a normal sample's median is 1.25 standard deviations over sqrt(n), a deviation 0.74 of the
+    interquartile range.
+    """
+    spread_now = spread(samples_s)
+    return spread_now <= spec.spread or 1.96 * 1.25 * 0.74 * spread_now / math.sqrt(len(samples_s)) <= spec.median_error
 
 
 def spread(samples_s: list[float]) -> float:

@@ -18,12 +18,14 @@ DEFAULT_SCHEDULE = "default"
 class MeasureSpec:
     """How long and how carefully to measure. All times are of warm caches."""
 
-    budget_s: float = 0.15
+    budget_s: float = 0.1
     """Time for samples after warming up; three samples are taken in any case."""
     min_samples: int = 10
     max_samples: int = 100
     spread: float = 0.02
     """Interquartile range over median at which sampling stops."""
+    median_error: float = 0.01
+    """Half the 95 % interval of the median, over the median, at which it stops as well."""
     sample_s: float = 1e-4
     """A sample lasts at least this long: shorter kernels are called several times in it."""
     seed: int = 0
