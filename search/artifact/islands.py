@@ -14,10 +14,9 @@ from costmodel.search.kernel.read import free_values
 ENTRY = "kernel"
 
 
-def island_function(island: Island) -> tuple[str, tuple[str, ...], tuple[Value, ...]]:
-    """Module text with the function `kernel`, the buffers it takes, and the values behind them."""
-    tensors = [v for v in free_values(island.operation) if _is_tensor(v)]
-    pairs = list(zip(tensors, island.reads, strict=True))
+def island_function(island: Island) -> tuple[str, tuple[str, ...]]:
+    """Module text with the function `kernel`, and the buffers it takes."""
+    pairs = zip(captured_tensors(island.operation), island.reads, strict=True)
     taken = [(v, name) for v, name in pairs if not _is_empty(v)]
     printer = _Printer()
     arguments = [f"{printer.define(v)}: {v.type_text}" for v, _ in taken]
@@ -34,7 +33,20 @@ def island_function(island: Island) -> tuple[str, tuple[str, ...], tuple[Value, 
         "}) : () -> ()",
         "}) : () -> ()",
     ]
-    return "\n".join(lines) + "\n", tuple(name for _, name in taken), tuple(v for v, _ in taken)
+    return "\n".join(lines) + "\n", tuple(name for _, name in taken)
+
+
+def captured_tensors(operation: Operation) -> list[Value]:
+    """Tensors that an operation, or what computes the scalars it uses, takes from outside, in order of first use."""
+    found: dict[int, Value] = {}
+    pending = free_values(operation)[::-1]
+    while pending:
+        value = pending.pop()
+        if _is_tensor(value):
+            found.setdefault(id(value), value)
+        elif isinstance(value.owner, Operation):
+            pending.extend(free_values(value.owner)[::-1])
+    return list(found.values())
 
 
 def _is_tensor(value: Value) -> bool:

@@ -7,7 +7,6 @@ exactly one visible symbol.
 from __future__ import annotations
 
 import ctypes
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -123,11 +122,8 @@ def link_here(objects: list[bytes], weights: str | None, exports: tuple[str, ...
     from costmodel.toolchain.link import link_shared
 
     path = Path(output)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".link.") as scratch:
-        files: list[bytes | Path] = list(objects)
-        if weights is not None:
-            embedded = Path(scratch) / "weights.o"
-            embedded.write_bytes(embed_file(weights, symbol))
-            files.append(embedded)
-        result = link_shared(files, path, exports=exports, soname=path.name)
+    files: list[bytes | Path] = list(objects)
+    if weights is not None:
+        files.append(embed_file(weights, symbol))
+    result = link_shared(files, path, exports=exports, soname=path.name)
     return f"{result.linker.name} {result.linker.version}"

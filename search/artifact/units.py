@@ -96,7 +96,7 @@ def default_unit(kernel: Kernel, symbol: str, text: str) -> Unit:
 
 def island_unit(graph: Graph, island: Island) -> tuple[Unit, tuple[str, ...]]:
     """An island by default lowering, and the buffers it reads."""
-    text, reads, _ = island_function(island)
+    text, reads = island_function(island)
     title = f"{island.operation.name}, default lowering: {island.reason}"
     inputs = [graph.buffers[n] for n in reads]
     outputs = [graph.buffers[n] for n in island.writes]

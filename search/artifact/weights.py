@@ -54,7 +54,9 @@ def stored(array: Array, buffer: Buffer) -> Array:
     if array.size != buffer.elements:
         raise UsageError(f"weight {buffer.name} has {array.size} elements {array.shape}, expected {buffer.shape}")
     if buffer.dtype not in NUMPY_DTYPES:
-        if array.dtype.itemsize == 2 and buffer.dtype == "bf16":
+        if buffer.dtype == "bf16" and array.dtype == np.float32:  # how constants are read: exact, low bits zero
+            return (np.ascontiguousarray(array).view(np.uint32) >> 16).astype(np.uint16)
+        if buffer.dtype == "bf16" and array.dtype.itemsize == 2:
             return np.ascontiguousarray(array)
         raise UnsupportedError(f"a constant of element type {buffer.dtype} cannot be stored")
     wanted = np.dtype(NUMPY_DTYPES[buffer.dtype])
