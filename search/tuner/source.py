@@ -13,12 +13,10 @@ import numpy as np
 
 from costmodel.core.errors import ParseError, UsageError
 from costmodel.ir.mlir import Operation, parse_generic
-from costmodel.search.artifact.form import FunctionSource, Port
+from costmodel.search.artifact import FunctionSource, Port, function_source
 from costmodel.search.kernel.form import Kernel
-from costmodel.search.kernel.partition import KernelCall, partition
+from costmodel.search.kernel.partition import KernelCall
 from costmodel.search.kernel.printing import workload_id
-from costmodel.search.kernel.read import read_function
-from costmodel.search.kernel.reference import numpy_dtype
 from costmodel.toolchain.isolation import call_isolated
 
 SUFFIXES = (".onnx", ".mlir")
@@ -65,20 +63,14 @@ def _read_onnx(path: Path, input_shapes: Mapping[str, tuple[int, ...]]) -> Sourc
 
     model = import_onnx(path, input_shapes=dict(input_shapes))
     text = normalized(model.mlir, str(path))
-    function = _functions(text, path)[0]
-    graph = read_function(function)
-    count = len(model.inputs)
-    weights = dict(zip(graph.inputs[count:], model.weights.values(), strict=True))
-    ports = [tuple(Port(name=i.name, shape=i.shape, dtype=_port_dtype(i.dtype)) for i in group) for group in (model.inputs, model.outputs)]
-    source = FunctionSource(
-        name=graph.name, partition=partition(graph, frozenset(weights)), inputs=ports[0], outputs=ports[1], weights=weights
+    ports = [
+        tuple(Port(name=i.name, shape=i.shape, dtype=np.dtype(str(i.dtype)).name) for i in group)
+        for group in (model.inputs, model.outputs)
+    ]
+    source = function_source(
+        _functions(text, path)[0], inputs=ports[0], outputs=ports[1], weights=list(model.weights.values())
     )
     return Source(path=path, functions=(source,), workloads=_workloads((source,)), normal_text=text)
-
-
-def _port_dtype(dtype: object) -> str:
-    text = str(dtype)
-    return text if text == "bfloat16" else np.dtype(text).name
 
 
 def _read_mlir(path: Path, input_shapes: Mapping[str, tuple[int, ...]]) -> Source:
@@ -89,22 +81,8 @@ def _read_mlir(path: Path, input_shapes: Mapping[str, tuple[int, ...]]) -> Sourc
     except UnicodeDecodeError as error:
         raise ParseError(f"{path}: byte {error.start} is not UTF-8; expected MLIR text") from error
     normal = normalized(text, str(path))
-    sources = []
-    for function in _functions(normal, path):
-        graph = read_function(function)
-        ports = [
-            tuple(
-                Port(name=f"{kind}{i}", shape=graph.buffers[n].shape, dtype=_buffer_dtype(graph.buffers[n].dtype))
-                for i, n in enumerate(names)
-            )
-            for kind, names in (("arg", graph.inputs), ("result", graph.outputs))
-        ]
-        sources.append(FunctionSource(name=graph.name, partition=partition(graph), inputs=ports[0], outputs=ports[1]))
-    return Source(path=path, functions=tuple(sources), workloads=_workloads(tuple(sources)), normal_text=normal)
-
-
-def _buffer_dtype(dtype: str) -> str:
-    return "bfloat16" if dtype == "bf16" else numpy_dtype(dtype).name
+    sources = tuple(function_source(function) for function in _functions(normal, path))
+    return Source(path=path, functions=sources, workloads=_workloads(sources), normal_text=normal)
 
 
 def normalized(text: str, file: str) -> str:

@@ -1,0 +1,130 @@
+"""From measured schedules to the two shipped rankers, with figures on families held out.
+
+Owns what a training row is. Invariant: a family's figure comes from models that saw no row of that family.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from costmodel.core.hashing import sha256_file, sha256_text
+from costmodel.core.target import Target
+from costmodel.datasets.linalg import FAMILIES
+from costmodel.models.ranker import BoostedRanker
+from costmodel.search.backends.mlir.kernel import KernelEmitter
+from costmodel.search.features import FEATURE_VERSION, IR_FEATURES, PLAN_FEATURES, ir_features, plan_features
+from costmodel.search.kernel.form import Kernel
+from costmodel.search.schedule.plan import Planner
+from costmodel.search.schedule.text import parse_schedule
+from costmodel.search.tuner.scoring import bound_s
+
+FAILED_FACTOR = 10.0
+PICKS = (1, 5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """`features[n, F]` of both stages, `targets[n]` in ln(run time / bound), and the workload of each row."""
+
+    features: np.ndarray
+    targets: np.ndarray
+    workloads: np.ndarray
+    families: np.ndarray
+    generators: np.ndarray
+    data_sha256: str
+
+
+def load_rows(paths: Sequence[Path], kernel_of: Callable[[str], Kernel]) -> Rows:
+    """Read measurement files and compute features; failures count as ten times the slowest of their workload."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for path in paths:
+        for line in path.read_text().splitlines():
+            row = json.loads(line)
+            groups.setdefault(row["workload_id"], []).append(row)
+    target = Target.parse("native")
+    features, targets, workloads, families, generators = [], [], [], [], []
+    for key, rows in groups.items():
+        times = [r["runtime_s"] for r in rows if r["status"] == "ok"]
+        if len(times) < 4:
+            continue
+        kernel = kernel_of(FAMILIES[rows[0]["generator"]].text(rows[0]["sizes"]))
+        planner, scale = Planner(kernel), bound_s(kernel, target)
+        for row in rows:
+            plan = planner.plan(parse_schedule(row["schedule"]))
+            text = KernelEmitter(plan).emit().text
+            features.append([*plan_features(plan, target), *ir_features(text)])
+            runtime_s = row["runtime_s"] if row["status"] == "ok" else FAILED_FACTOR * max(times)
+            targets.append(np.log(runtime_s / scale))
+            workloads.append(key)
+            families.append(kernel.family)
+            generators.append(row["generator"])
+    digest = sha256_text("".join(sha256_file(p) for p in paths))
+    return Rows(
+        features=np.array(features, np.float32), targets=np.array(targets), workloads=np.array(workloads),
+        families=np.array(families), generators=np.array(generators), data_sha256=digest,
+    )  # fmt: skip
+
+
+def held_out_figures(rows: Rows, width: int, seed: int) -> tuple[dict[str, dict[str, float]], float]:
+    """Rank quality of each family by models trained on the others, and the spread of their errors within workloads."""
+    figures: dict[str, dict[str, float]] = {}
+    errors = []
+    for family in sorted(set(rows.families)):
+        test = rows.families == family
+        if test.all():
+            continue
+        model = BoostedRanker(seed)
+        model.fit(rows.features[~test, :width], rows.targets[~test], rows.workloads[~test])
+        mean = model.predict(rows.features[test, :width]).mean
+        names, truth = rows.workloads[test], rows.targets[test]
+        parts = [_workload_figures(mean[names == n], truth[names == n]) for n in sorted(set(names))]
+        errors += [p.pop("error_std") for p in parts]
+        figures[family] = {k: round(float(np.mean([p[k] for p in parts])), 4) for k in parts[0]} | {"workloads": len(parts)}
+    return figures, float(np.median(errors))
+
+
+def _workload_figures(mean: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    order = np.argsort(mean, kind="stable")
+    best = truth.min()
+    i, j = np.triu_indices(len(mean), 1)
+    differ = np.abs(truth[i] - truth[j]) > 0.02
+    agree = ((mean[i] - mean[j]) * (truth[i] - truth[j]) > 0)[differ]
+    found: dict[str, float] = {"pairwise_accuracy": float(agree.mean()) if agree.size else 1.0}
+    for k in PICKS:
+        found[f"top{k}_score"] = float(np.exp(best - truth[order[:k]].min()))
+    centred = (truth - np.median(truth)) - (mean - np.median(mean))
+    found["error_std"] = float(centred.std())
+    return found
+
+
+def train_rankers(rows: Rows, out: Path | None, seed: int) -> dict[str, object]:
+    """Both stages: figures, then models trained on everything and written to `out`."""
+    figures: dict[str, object] = {
+        "rows": len(rows.targets), "workloads": len(set(rows.workloads)), "families": sorted(set(rows.families)),
+    }  # fmt: skip
+    for stage, width in (("plan", len(PLAN_FEATURES)), ("ir", len(PLAN_FEATURES) + len(IR_FEATURES))):
+        by_family, spread = held_out_figures(rows, width, seed)
+        means = {k: round(float(np.mean([f[k] for f in by_family.values()])), 4) for k in next(iter(by_family.values()))}
+        figures[stage] = {"held_out_family": by_family, "mean": means, "error_std": round(spread, 4)}
+        if out is None:
+            continue
+        model = BoostedRanker(seed)
+        model.fit(rows.features[:, :width], rows.targets, rows.workloads)
+        model.residual_std = spread
+        card = {
+            "metrics": ["latency_s"], "unit": "ln(runtime_s / bound_s)", "targets": [Target.parse("native").name],
+            "feature_version": FEATURE_VERSION, "features": [*PLAN_FEATURES, *IR_FEATURES][:width],
+            "data_sha256": rows.data_sha256, "training_workload_ids": sorted(set(rows.workloads)),
+            "training_families": sorted(set(rows.families)), "seed": seed, "figures": figures[stage],
+        }  # fmt: skip
+        model.save(out / f"ranker-{stage}", card)
+    return figures
+
+
+__all__ = ["Rows", "held_out_figures", "load_rows", "train_rankers"]

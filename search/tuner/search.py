@@ -1,0 +1,159 @@
+"""The search itself: batches proposed, measured and recorded until the budget is gone.
+
+Owns the order of events between sessions, the measurer and the database. Every trial is in the database before the next
+batch is proposed, so a kill loses at most the trials in flight.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from costmodel.core.record import Record
+from costmodel.core.target import Target
+from costmodel.search.database import Database
+from costmodel.search.measure.measurer import Handle, Measurer
+from costmodel.search.measure.trial import Trial
+from costmodel.search.report.clock import PhaseClock
+from costmodel.search.report.data import TrialPoint
+from costmodel.search.report.live import LiveProgress
+from costmodel.search.tuner.scheduler import next_session
+from costmodel.search.tuner.session import Proposal, WorkloadSession
+
+MAX_BATCH = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunKey:
+    """What all records of a run share."""
+
+    target: Target
+    backend: str
+    toolchain: str
+    session: str
+    seed: int
+
+    @property
+    def device(self) -> str:
+        """This machine, as records name it."""
+        return self.target.device or ""
+
+    def query(self, workload_id: str) -> dict[str, str]:
+        """The key of a workload's records on this machine with this toolchain."""
+        return {
+            "workload_id": workload_id,
+            "target": self.target.name,
+            "device": self.device,
+            "backend": self.backend,
+            "toolchain": self.toolchain,
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """Proposals of one session under way."""
+
+    session: WorkloadSession
+    proposals: list[Proposal]
+    handles: list[Handle]
+
+
+@dataclass(slots=True, kw_only=True)
+class SearchRun:
+    """One run over all sessions. `history` collects what the report shows."""
+
+    sessions: Sequence[WorkloadSession]
+    measurer: Measurer
+    database: Database
+    key: RunKey
+    clock: PhaseClock
+    progress: LiveProgress
+    trials: int
+    stop_at: float | None
+    history: dict[str, list[TrialPoint]] = field(default_factory=dict)
+    worker_s: dict[str, float] = field(default_factory=dict)
+    done: int = 0
+
+    def run(self) -> None:
+        """Search until trials or time are used up, or nothing is left to try."""
+        under_way: list[Batch] = []
+        limit = 1 if len(self.sessions) == 1 else 2
+        while True:
+            while len(under_way) < limit and (batch := self._start(under_way)) is not None:
+                under_way.append(batch)
+            if not under_way:
+                return
+            self._finish(under_way.pop(0))
+
+    def out_of_time(self) -> bool:
+        """Whether the search must end."""
+        return self.stop_at is not None and time.monotonic() >= self.stop_at
+
+    def _start(self, under_way: list[Batch]) -> Batch | None:
+        pending = sum(len(b.proposals) for b in under_way)
+        left = self.trials - self.done - pending
+        if left <= 0 or self.out_of_time():
+            return None
+        busy = {b.session.workload_id for b in under_way}
+        session = next_session([s for s in self.sessions if s.workload_id not in busy])
+        if session is None:
+            return None
+        with self.clock.phase("search"):
+            proposals = session.propose(min(left, self._batch_size()))
+        if not proposals:
+            return self._start(under_way)
+        kernel = session.space.kernel
+        return Batch(session=session, proposals=proposals, handles=[self.measurer.submit(kernel, p.schedule) for p in proposals])
+
+    def _batch_size(self) -> int:
+        return max(2, min(MAX_BATCH, self.trials // (3 * len(self.sessions))))
+
+    def _finish(self, batch: Batch) -> None:
+        session = batch.session
+        results: list[tuple[Proposal, Trial]] = []
+        for proposal, handle in zip(batch.proposals, batch.handles, strict=True):
+            with self.clock.phase("measure"):
+                trial = handle.result()
+            with self.clock.phase("record"):
+                self._record(session, proposal, trial, session.trials + len(results))
+            results.append((proposal, trial))
+            self.done += 1
+            best = min((t for t in (session.best_s, trial.runtime_s if trial.ok else None) if t is not None), default=None)
+            self.progress.update(workload=session.name, trial=session.trials + len(results) - 1, best_s=best, status=trial.status)
+        with self.clock.phase("learn"):
+            session.record(results)
+
+    def _record(self, session: WorkloadSession, proposal: Proposal, trial: Trial, number: int) -> None:
+        for name, seconds in trial.seconds.items():
+            self.worker_s[name] = self.worker_s.get(name, 0.0) + seconds
+        self.database.add(record_of(self.key, session.workload_id, proposal, trial, number))
+        self.history.setdefault(session.workload_id, []).append(
+            TrialPoint(
+                trial=number,
+                elapsed_s=self.clock.wall_s,
+                status=trial.status,
+                runtime_s=trial.runtime_s if trial.ok else None,
+                predicted_mean_s=proposal.predicted_mean_s,
+                predicted_std_s=proposal.predicted_std_s,
+                schedule=proposal.schedule,
+            )
+        )
+
+
+def record_of(key: RunKey, workload_id: str, proposal: Proposal, trial: Trial, number: int) -> Record:
+    """The database row of a trial."""
+    return Record(
+        **key.query(workload_id),
+        schedule=trial.schedule,
+        session=key.session,
+        trial=number,
+        seed=key.seed,
+        status=trial.status,
+        cause=trial.cause,
+        samples_s=trial.samples_s if trial.ok else (),
+        compile_s=trial.compile_s,
+        max_abs_error=trial.max_abs_error,
+        predicted_mean_s=proposal.predicted_mean_s,
+        predicted_std_s=proposal.predicted_std_s,
+    )
