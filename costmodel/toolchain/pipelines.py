@@ -44,7 +44,7 @@ PIPELINES: dict[str, Pipeline] = {
             name="linalg-default-v1",
             stages=(
                 "builtin.module(inline,symbol-dce,canonicalize,cse,func.func(linalg-generalize-named-ops),"
-                "linalg-fuse-elementwise-ops,canonicalize,cse,eliminate-empty-tensors,"
+                "linalg-fuse-elementwise-ops,canonicalize,cse,"
                 "one-shot-bufferize{bufferize-function-boundaries=true "
                 "function-boundary-type-conversion=identity-layout-map},canonicalize,cse,"
                 "func.func(buffer-hoisting,buffer-loop-hoisting),"
