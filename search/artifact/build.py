@@ -88,7 +88,8 @@ class ArtifactBuilder:
         """`build` for functions that are steps already."""
         _check(functions, name)
         weights = WeightBlock()
-        programs = [Planner(f, f"{c_name(name)}_{c_name(f.name)}", weights, self._packed(f)).plan() for f in functions]
+        symbols = _symbols(functions, c_name(name))
+        programs = [Planner(f, s, weights, self._packed(f)).plan() for f, s in zip(functions, symbols, strict=True)]
         drivers = [program_text(p, weights.size_bytes) for p in programs]
         units = {step.unit.symbol: step.unit for f in functions for step in f.steps}
         objects = self._compile(list(units.values()), drivers)
@@ -169,8 +170,7 @@ def _check(functions: Sequence[StepFunction], name: str) -> None:
         raise UsageError("an artifact needs at least one function")
     if not name or not all((c.isalnum() and c.isascii()) or c in "_-" for c in name):
         raise UsageError(f"{name!r} is no name for a library: use letters, digits, _ and -")
-    symbols = [c_name(f.name) for f in functions]
-    if len(set(symbols)) != len(symbols):
+    if len({f.name for f in functions}) != len(functions):
         raise UsageError(f"two functions have the same name: {', '.join(f.name for f in functions)}")
     for function in functions:
         for port in (*function.inputs, *function.outputs):
@@ -178,6 +178,13 @@ def _check(functions: Sequence[StepFunction], name: str) -> None:
                 raise UsageError(
                     f"{function.name!r}: {port.name!r} has the type {port.dtype}, which C programs cannot pass"
                 )
+
+
+def _symbols(functions: Sequence[StepFunction], prefix: str) -> list[str]:
+    names: list[str] = []
+    for function in functions:
+        names.append(c_name(function.name, set(names)))
+    return [f"{prefix}_{n}" for n in names]
 
 
 def _listing(drivers: Sequence[str], units: Sequence[Unit]) -> str:

@@ -27,12 +27,13 @@ _KEYWORDS = frozenset(
 
 
 def c_name(text: str, taken: frozenset[str] | set[str] = frozenset()) -> str:
-    """A C identifier like `text` that is no keyword and not taken."""
+    """A C identifier like `text` that is no keyword and not taken, also not in other letter case."""
     name = re.sub(r"[^A-Za-z0-9_]", "_", text)
     name = re.sub(r"^(?=[0-9_])", "x", name) or "x"
-    if name not in _KEYWORDS and name not in taken:
+    lower = {t.lower() for t in taken}
+    if name not in _KEYWORDS and name.lower() not in lower:
         return name
-    return next(f"{name}_{n}" for n in range(1, len(taken) + 3) if f"{name}_{n}" not in taken)
+    return next(f"{name}_{n}" for n in range(1, len(taken) + 3) if f"{name}_{n}".lower() not in lower)
 
 
 def header_text(name: str, programs: Sequence[Program]) -> str:

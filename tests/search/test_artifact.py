@@ -278,6 +278,7 @@ def test_names_from_models_cannot_escape_into_c() -> None:
     assert c_name("0x") == "x0x"
     assert c_name("register") == "register_1"
     assert c_name("a b", {"a_b"}) == "a_b_1"
+    assert c_name("A.b", {"a_b"}) == "A_b_1"
 
 
 def test_memory_of_buffers_alive_at_once_is_apart() -> None:
