@@ -42,11 +42,11 @@ class Built:
 class Backend(Protocol):
     """Turns a kernel and a schedule into code. Made once by whoever tunes, used by one thread, holds no resources.
 
-    `build_task` and `measure_task` are `"module:function"` names for `costmodel.core.workers`: they run in processes that
-    may be killed, and only there does foreign code run.
+    `build_task` and `measure_task` are `"module:function"` names for `costmodel.core.workers`: they run in processes
+    that may be killed, and only there does foreign code run.
 
     `build_task(kernel, schedule_text | None) -> Built`; None asks for the default lowering. It raises where the
-    schedule or the compiler refuses. `measure_task(built, kernel, key, spec)` is `measure.runner.measure` wherever
+    schedule or the compiler refuses. `measure_task(built, key, spec)` is `measure.runner.measure` wherever
     the object runs on this machine.
     """
 

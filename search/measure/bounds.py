@@ -1,46 +1,31 @@
 """What a kernel must compute, and how far from it rounding may take any correct candidate.
 
-Owns the running error analysis (Wilkinson; Higham, Accuracy and Stability of Numerical Algorithms, section 3.3): every value
-is carried in double precision together with a bound on the error of a candidate that computes it in its own type, in
-any order of summation, with or without fused multiply-add, flushing denormals or not.
+Owns the analysis: every value is carried in double precision together with a bound on the error of a candidate that
+computes it in its own type, in any order of summation, with or without fused multiply-add, flushing denormals or not.
+What one operation adds is `rounding.py`'s affair; here are reductions:
 
-Rules, u being the unit roundoff of the operation's type:
-- arithmetic adds 2u|v|, an elementary function 8u|v|; errors of operands pass through by their effect on the result;
-- a sum of K terms adds g u max(|S|, sqrt(sum of squares)), g = min(K, 4 sqrt(K) + 4) where the inputs are independent draws:
+- a sum of K terms adds g u max(|S|, sqrt(sum of squares)), g = min(K, 4 sqrt(K) + 4) for inputs of independent draws:
   rounding errors then add up like a random walk whose steps are the partial sums. Otherwise (many equal terms are
   rounded the same way each time) g = K. Errors of the terms themselves add up linearly;
-- a value whose interval holds a singularity, or that leaves the type's range, has an infinite bound: the lane is
-  not compared (an infinity or NaN there says nothing about the schedule).
+- maxima and minima are exact but for their terms' errors; relative errors of products add up.
+
+Where the bound is infinite the lane is not compared: an infinity or NaN there says nothing about the schedule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import prod, sqrt
 from typing import Any
 
 import numpy as np
 
 from costmodel.search.kernel import reference
-from costmodel.search.kernel.form import Access, Const, Kernel, Operand, Ref, ScalarOp, Stage, flatten
+from costmodel.search.kernel.form import Access, Const, Kernel, Operand, Ref, Stage, flatten
 from costmodel.search.kernel.reference import Array, numpy_dtype
+from costmodel.search.measure.rounding import ARITHMETIC_ROUNDINGS, Bounded, error_of, limits, operate, rounded
 
 _CHUNK_POINTS = 1 << 21
-_ARITHMETIC_ROUNDINGS = 2.0
-_FUNCTION_ROUNDINGS = 8.0
-_EXACT = frozenset(
-    ["arith.negf", "math.absf", "arith.maximumf", "arith.minimumf", "arith.maxnumf", "arith.minnumf", "math.floor", "math.ceil"]
-    + ["math.roundeven", "arith.select", "arith.extf", "math.copysign", "arith.cmpf", "arith.cmpi"]
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Bounded:
-    """`value` in double precision (integers in their own type); `error` of the same shape, or None where exact."""
-
-    value: Any
-    error: Any = None
 
 
 def evaluate_bounded(kernel: Kernel, inputs: Mapping[str, Array], *, independent: bool) -> dict[str, Bounded]:
@@ -58,117 +43,11 @@ def evaluate_bounded(kernel: Kernel, inputs: Mapping[str, Array], *, independent
         return {name: evaluator.output(name) for name in kernel.outputs}
 
 
-def _limits(dtype: str) -> tuple[float, float, float]:
-    """Unit roundoff, smallest normal and largest number of a floating type."""
-    info = np.finfo(numpy_dtype(dtype))  # type: ignore[type-var]
-    return float(info.eps) / 2, float(info.smallest_normal), float(info.max)
-
-
-def rounded(value: Any, error: Any, dtype: str, roundings: float) -> Bounded:
-    """`value` after rounding to `dtype` that many times; beyond the range of the type nothing is known."""
-    unit, tiny, top = _limits(dtype)
-    if dtype == "f64":
-        roundings *= 2  # the reference rounds as well
-    magnitude = np.abs(value)
-    total = roundings * unit * magnitude + tiny if roundings else np.zeros(np.shape(value))
-    if error is not None:
-        total = total + error
-    total = np.where(np.isfinite(value) & (magnitude + total < top / 2), total, np.inf)
-    return Bounded(value, total)
-
-
-def _smooth(slope: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
-    """Error of a function without singularities from a bound of its derivative, given argument and result."""
-    return lambda x, out, e: slope(x, out) * e
-
-
-_SLOPES: dict[str, Callable[[Any, Any, Any], Any]] = {
-    "math.exp": lambda x, out, e: out * np.expm1(e),
-    "math.exp2": lambda x, out, e: out * np.expm1(0.7 * e),
-    "math.tanh": lambda x, out, e: np.minimum(e, 2.0),
-    "math.erf": lambda x, out, e: np.minimum(1.13 * np.exp(-np.square(np.maximum(np.abs(x) - e, 0.0))) * e, 2.0),
-    "math.sin": _smooth(lambda x, out: 1.0),
-    "math.cos": _smooth(lambda x, out: 1.0),
-    "arith.negf": _smooth(lambda x, out: 1.0),
-    "math.absf": _smooth(lambda x, out: 1.0),
-    "math.rsqrt": lambda x, out, e: np.where(2 * e < np.abs(x), out * e / np.abs(x), np.inf),
-    "math.log": lambda x, out, e: np.where(2 * e < np.abs(x), 2 * e / np.abs(x), np.inf),
-    "math.log2": lambda x, out, e: np.where(2 * e < np.abs(x), 3 * e / np.abs(x), np.inf),
-    "math.log1p": lambda x, out, e: np.where(2 * e < np.abs(1 + x), 2 * e / np.abs(1 + x), np.inf),
-    "math.sqrt": lambda x, out, e: np.minimum(e / np.where(out > 0, out, 1e-300), np.sqrt(e)),
-}
-
-
-def _error(v: Bounded) -> Any:
-    return 0.0 if v.error is None else v.error
-
-
-def _propagated(op: ScalarOp, args: list[Bounded], value: Any) -> Any:
-    """The error of the result that comes from the operands' errors; None where they have none."""
-    if all(a.error is None for a in args):
-        return None
-    if op.name in ("arith.addf", "arith.subf"):
-        return _error(args[0]) + _error(args[1])
-    if op.name in ("arith.maximumf", "arith.minimumf", "arith.maxnumf", "arith.minnumf"):
-        return np.maximum(_error(args[0]), _error(args[1]))
-    if op.name in ("arith.mulf", "math.fma"):
-        a, b = args[0], args[1]
-        cross = np.abs(a.value) * _error(b) + np.abs(b.value) * _error(a) + _error(a) * _error(b)
-        return cross if len(args) == 2 else cross + _error(args[2])
-    if op.name == "arith.divf":
-        a, b = args
-        room = np.abs(b.value) - _error(b)
-        return np.where(room > 0, (_error(a) + np.abs(value) * _error(b)) / np.where(room > 0, room, 1.0), np.inf)
-    if op.name in _SLOPES:
-        return _SLOPES[op.name](args[0].value, value, _error(args[0]))
-    if op.name == "arith.select":
-        return _select_error(args)
-    return _stepped(op, args, value)
-
-
-def _select_error(args: list[Bounded]) -> Any:
-    """Where the condition is in doubt either side may come out."""
-    doubt = np.asarray(_error(args[0])) > 0
-    gap = np.abs(np.asarray(args[1].value, float) - np.asarray(args[2].value, float))
-    sides = np.where(args[0].value, _error(args[1]), _error(args[2]))
-    return np.where(doubt, gap + np.maximum(_error(args[1]), _error(args[2])), sides)
-
-
-def _stepped(op: ScalarOp, args: list[Bounded], value: Any) -> Any:
-    """Largest change of the result when each operand moves to either end of its interval."""
-    total: Any = 0.0
-    for i, argument in enumerate(args):
-        if argument.error is None:
-            continue
-        worst: Any = 0.0
-        for sign in (1.0, -1.0):
-            moved = [a.value for a in args]
-            moved[i] = np.asarray(argument.value + sign * argument.error)
-            if np.asarray(argument.value).dtype.kind in "biu":
-                return np.where(np.asarray(argument.error) > 0, np.inf, 0.0) + np.zeros(np.shape(value))
-            change = np.abs(np.asarray(reference._operation(op, moved), float) - np.asarray(value, float))
-            worst = np.maximum(worst, np.where(np.isnan(change), np.inf, change))
-        total = total + worst
-    return total
-
-
-def operate(op: ScalarOp, args: list[Bounded]) -> Bounded:
-    """One scalar operation on whole arrays."""
-    value = reference._operation(op, [a.value for a in args])
-    error = _propagated(op, args, value)
-    if op.dtype not in ("f16", "f32", "f64"):
-        return Bounded(value, error)
-    if op.name in _EXACT:
-        return Bounded(value, error)
-    function = op.name.startswith("math.") and op.name not in ("math.fma", "math.sqrt")
-    return rounded(value, error, op.dtype, _FUNCTION_ROUNDINGS if function else _ARITHMETIC_ROUNDINGS)
-
-
 def _flushed(array: Array, dtype: str) -> Bounded:
     """An input: exact, but for denormals that a candidate may take for zero."""
     if not dtype.startswith("f"):
         return Bounded(array.astype(numpy_dtype(dtype)))
-    tiny = _limits(dtype)[1]
+    tiny = limits(dtype)[1]
     wide = np.ascontiguousarray(array.astype("f8"))
     small = (wide != 0) & (np.abs(wide) < tiny)
     return Bounded(wide, np.where(small, tiny, 0.0) if small.any() else None)
@@ -234,7 +113,7 @@ class _Evaluator:
     def _store(self, write: Access, result: Bounded, extents: list[int], kept: tuple[int, ...]) -> None:
         self._allocate(write.buffer, inexact=result.error is not None)
         root = self.kernel.root(write.buffer)
-        for array, source in ((self.memory[root], result.value), (self.errors.get(root), _error(result))):
+        for array, source in ((self.memory[root], result.value), (self.errors.get(root), error_of(result))):
             view = self._view(array, write, extents)
             if view is not None:
                 _outer(view, kept)[...] = source
@@ -289,7 +168,7 @@ class _Evaluator:
         """Sum, sum of squares and sum of errors of the terms."""
 
         def parts(term: Bounded, axes: tuple[int, ...], shape: tuple[int, ...]) -> tuple[Array, ...]:
-            value, error = np.broadcast_to(term.value, shape), np.broadcast_to(_error(term), shape)
+            value, error = np.broadcast_to(term.value, shape), np.broadcast_to(error_of(term), shape)
             return value.sum(axes), np.square(value).sum(axes), error.sum(axes)
 
         sums = self._folded(stage, extents, kept, combined, reads, parts, (np.add, np.add, np.add))
@@ -298,13 +177,13 @@ class _Evaluator:
     def _chunked_exact(
         self, stage: Stage, extents: list[int], kept: tuple[int, ...], combined: Operand, reads: list[Bounded]
     ) -> Bounded:
-        """Maxima, minima and integer reductions: exact but for the terms' own errors. Products: relative errors add up."""
+        """Everything but sums; see the module's rules."""
         last = stage.body[-1]
         reducer = reference._BINARY[last.name]
         product = last.name == "arith.mulf"
 
         def parts(term: Bounded, axes: tuple[int, ...], shape: tuple[int, ...]) -> tuple[Array, ...]:
-            value, error = np.broadcast_to(term.value, shape), np.broadcast_to(_error(term), shape)
+            value, error = np.broadcast_to(term.value, shape), np.broadcast_to(error_of(term), shape)
             folded = reducer.reduce(value, axis=axes)  # type: ignore[attr-defined]
             if product:
                 return folded, np.sum(error / np.abs(value), axis=axes)
@@ -351,11 +230,11 @@ def _outer(view: Array, kept: tuple[int, ...]) -> Array:
 def _summed(parts: tuple[Array, Array, Array], terms: int, dtype: str, independent: bool) -> Bounded:
     """A sum in any order; see the module's rules."""
     total, squares, errors = parts
-    unit, tiny, _ = _limits(dtype)
+    unit, tiny, _ = limits(dtype)
     growth = min(float(terms), 4 * sqrt(terms) + 4) if independent else float(terms)
     walk = growth * unit * (2 if dtype == "f64" else 1)
     scale = np.maximum(np.abs(total), np.sqrt(squares))
-    return rounded(total, errors + walk * scale + tiny * terms, dtype, _ARITHMETIC_ROUNDINGS)
+    return rounded(total, errors + walk * scale + tiny * terms, dtype, ARITHMETIC_ROUNDINGS)
 
 
 def _product_sums(
@@ -379,10 +258,10 @@ def _product_sums(
     total = contract(lambda v: v.value, lambda v: v.value)
     squares = contract(lambda v: np.square(v.value), lambda v: np.square(v.value))
     terms = prod(d.extent for d in stage.dims if d.reduction)
-    errors = sqrt(terms) * _ARITHMETIC_ROUNDINGS * _limits(body[0].dtype)[0] * np.sqrt(squares)
+    errors = sqrt(terms) * ARITHMETIC_ROUNDINGS * limits(body[0].dtype)[0] * np.sqrt(squares)
     (a, _), (b, _) = operands
     if a.error is not None:
-        errors = errors + contract(lambda v: v.error, lambda v: np.abs(v.value) + _error(v))
+        errors = errors + contract(lambda v: v.error, lambda v: np.abs(v.value) + error_of(v))
     if b.error is not None:
         errors = errors + contract(lambda v: np.abs(v.value), lambda v: v.error)
     return total, squares, errors

@@ -31,7 +31,9 @@ def probe(seconds: float) -> dict[str, float]:
     return {name: float(np.median(taken)) for name, taken in samples.items()}
 
 
-def disturbance(quiet: Callable[[], dict[str, float]], busy: Callable[[], dict[str, float]], rounds: int = ROUNDS) -> float:
+def disturbance(
+    quiet: Callable[[], dict[str, float]], busy: Callable[[], dict[str, float]], rounds: int = ROUNDS
+) -> float:
     """Median slow-down of the most disturbed probe, quiet and busy rounds taking turns."""
     quiet()
     pairs = [(quiet(), busy()) for _ in range(rounds)]

@@ -16,8 +16,9 @@ import numpy as np
 
 from costmodel.search.kernel.form import Kernel
 from costmodel.search.kernel.reference import Array, numpy_dtype
-from costmodel.search.measure.bounds import Bounded, evaluate_bounded
+from costmodel.search.measure.bounds import evaluate_bounded
 from costmodel.search.measure.inputs import INDEPENDENT, draw, set_names
+from costmodel.search.measure.rounding import Bounded
 
 LIMIT_BYTES = 1 << 30
 """Of all references in a worker; one workload is always kept."""

@@ -40,13 +40,12 @@ def _check(where: str, expected: Expected, buffer: GuardedBuffer) -> Verdict:
     found = buffer.data.reshape(expected.value.shape)
     compared = _compared(expected)
     with np.errstate(all="ignore"):
-        error = np.abs(found.astype("f8") - expected.value) if found.dtype.kind == "f" else _distance(found, expected.value)
-    if expected.tolerance is None:
-        good = error == 0
-        ratio = np.where(good, 0.0, np.inf)
-    else:
-        good = error <= expected.tolerance
-        ratio = error / np.maximum(expected.tolerance, 1e-300)
+        error = (
+            np.abs(found.astype("f8") - expected.value) if found.dtype.kind == "f" else _distance(found, expected.value)
+        )
+        slack = 0.0 if expected.tolerance is None else expected.tolerance
+        good = error <= slack
+        ratio = np.where(error > 0, error / np.maximum(slack, 1e-300), 0.0)
     bad = compared & ~good
     if not bad.any():
         lanes = np.where(compared, error, 0.0), np.where(compared, ratio, 0.0)
@@ -63,7 +62,7 @@ def _compared(expected: Expected) -> Array:
 
 
 def _distance(found: Array, value: Array) -> Array:
-    return np.abs(found.astype("f8") - value.astype("f8")) + (found != value)
+    return np.asarray(np.abs(found.astype("f8") - value.astype("f8")) + (found != value))
 
 
 def _refused(where: str, expected: Expected, found: Array, bad: Array, unwritten: Array) -> Verdict:

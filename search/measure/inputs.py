@@ -78,7 +78,9 @@ def draw(kernel: Kernel, name: str, seed: int) -> dict[str, Array]:
 def _array(rng: np.random.Generator, buffer: Buffer, name: str) -> Array:
     if buffer.dtype not in NUMPY_DTYPES:
         known = ", ".join(NUMPY_DTYPES)
-        raise UnsupportedError(f"input {buffer.name!r} has elements {buffer.dtype}, which cannot be checked; known: {known}")
+        raise UnsupportedError(
+            f"input {buffer.name!r} has elements {buffer.dtype}, which cannot be checked; known: {known}"
+        )
     kind = numpy_dtype(buffer.dtype)
     if kind.kind == "b":
         return np.asarray(rng.integers(0, 2, buffer.shape)).astype(kind)

@@ -6,7 +6,7 @@ Runs inside workers. Owns nothing that lives on but the compiled drivers, one fo
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import llvmlite.binding as llvm
@@ -15,9 +15,7 @@ from costmodel.core.errors import ToolchainError
 from costmodel.toolchain.lower import LoadedObject, host_target_machine
 
 
-def compile_llvm(
-    ir: str, *, level: int = 3, autovectorize: bool = False, internal: Sequence[str] = ()
-) -> bytes:
+def compile_llvm(ir: str, *, level: int = 3, autovectorize: bool = False, internal: Sequence[str] = ()) -> bytes:
     """Optimise LLVM IR for this CPU and return the object.
 
     Args:
@@ -54,6 +52,7 @@ class Call:
         self._pointers = (ctypes.c_void_p * max(1, len(pointers)))(*pointers)
 
     def __call__(self, count: int = 1) -> None:
+        """Run it."""
         self._driver(self._address, self._pointers, count)
 
 
@@ -81,6 +80,6 @@ done:
 
 
 @cache
-def _driver(arity: int) -> ctypes._CFuncPtr:
+def _driver(arity: int) -> Callable[[int, object, int], None]:
     signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
     return signature(_loaded_driver(arity).address("repeat"))

@@ -11,6 +11,7 @@ import tempfile
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 from threading import Event, Semaphore
 from types import TracebackType
@@ -26,6 +27,7 @@ from costmodel.search.measure import calibrate
 from costmodel.search.measure.lane import Lane
 from costmodel.search.measure.results import build_failed, finished, run_failed
 from costmodel.search.measure.trial import DEFAULT_SCHEDULE, Measured, MeasureSpec, Trial
+from costmodel.search.measure.vendor import VENDOR
 from costmodel.search.schedule.text import Schedule
 
 Handle = Future[Trial]
@@ -72,18 +74,20 @@ class Measurer:
             memory_bytes: What each worker may allocate beyond its start-up.
             seed: Of the inputs.
             spec: How carefully to measure; its seed is replaced by `seed`.
-            overlap: Whether the next candidates are built while one is measured; "auto" finds out whether that disturbs.
+            overlap: Whether candidates are built while one is measured; "auto" finds out whether that disturbs.
             recycle: Candidates after which a worker is replaced.
 
         Raises:
             UsageError: The target is not this machine.
         """
         if not target.is_native:
-            raise UsageError(f"cannot measure for {target.name} here: give a target that is this machine, such as native")
+            raise UsageError(
+                f"cannot measure for {target.name} here: give a target that is this machine, such as native"
+            )
         self.backend = backend
         self.target = target
         self.seed = seed
-        self.spec = _seeded(spec or MeasureSpec(), seed)
+        self.spec = replace(spec or MeasureSpec(), seed=seed)
         self.overlap: bool | Literal["auto"] = overlap
         self.disturbance: float | None = None
         """Slow-down of measurements by building beside them, where it was measured."""
@@ -143,7 +147,7 @@ class Measurer:
         return handle
 
     def results(self) -> Iterator[Trial]:
-        """Trials of all candidates submitted and not yet yielded, in the order of submission, each as soon as it is there."""
+        """Trials of all candidates not yet yielded, in the order of submission, each as soon as it is there."""
         while self._order:
             yield self._order.popleft().result()
 
@@ -159,15 +163,17 @@ class Measurer:
         return self.measure(kernel, [None])[0]
 
     def compare(
-        self, kernel: Kernel, schedules: Sequence[Candidate], rounds: int = 20
+        self, kernel: Kernel, schedules: Sequence[Candidate], rounds: int = 20, *, vendor: bool = False
     ) -> dict[str, tuple[float, ...]]:
         """Samples of several right candidates taken in turn, in one process: the final word on which is faster.
 
+        With `vendor`, numpy's own call takes part under the name `VENDOR`.
+
         Returns:
-            Samples in seconds by schedule text; none for a candidate that did not build or run.
+            Samples in seconds by schedule text; none for a candidate that did not build or run, or that numpy has not.
         """
         texts = list(dict.fromkeys(text_of(s) for s in schedules))
-        return self._measure_thread.submit(self._compare, kernel, texts, rounds).result()
+        return self._measure_thread.submit(self._compare, kernel, texts, rounds, vendor).result()
 
     # -- on the threads ----------------------------------------------------------------------------------------
 
@@ -206,7 +212,7 @@ class Measurer:
             handle.set_result(trial)
 
     def _run_prepared(self, kernel: Kernel, task: str, *args: object, timeout_s: float | None = None) -> Outcome:
-        """Run a task that needs the kernel's references; where the worker has none (it is new), prepare and run again."""
+        """Run a task that needs the kernel's references; a new worker has none: prepare and run again."""
         timeout_s = timeout_s or self._run_timeout_s
         outcome = self._run.call(task, *args, timeout_s=timeout_s)
         if not outcome.ok or not _unprepared(outcome.value):
@@ -216,30 +222,33 @@ class Measurer:
             f"{_RUNNER}:prepare", kernel, key, self.seed, self._folder.name, timeout_s=self._reference_timeout_s
         )
         if not prepared.ok:
-            return Outcome(status="error", cause=f"no reference for this kernel: {prepared.cause}", wall_s=prepared.wall_s)
+            return Outcome(
+                status="error", cause=f"no reference for this kernel: {prepared.cause}", wall_s=prepared.wall_s
+            )
         return self._run.call(task, *args, timeout_s=timeout_s)
 
-    def _compare(self, kernel: Kernel, texts: list[str], rounds: int) -> dict[str, tuple[float, ...]]:
+    def _compare(self, kernel: Kernel, texts: list[str], rounds: int, vendor: bool) -> dict[str, tuple[float, ...]]:
         key = workload_key(kernel)
         built: dict[str, Built] = {}
         for text in texts:
-            held = self._objects.get((key, text))
-            outcome = None if held else self._build(kernel, text)
-            if held or (outcome is not None and outcome.ok):
-                built[text] = held or outcome.value  # type: ignore[union-attr]
-        samples: dict[str, tuple[float, ...]] = dict.fromkeys(texts, ())
-        taken = self._samples(kernel, list(built.values()), rounds)
+            if (key, text) in self._objects:
+                built[text] = self._objects[key, text]
+            elif (outcome := self._build(kernel, text)).ok:
+                built[text] = outcome.value
+        names = [*texts, *([VENDOR] if vendor else [])]
+        samples: dict[str, tuple[float, ...]] = dict.fromkeys(names, ())
+        taken = self._samples(kernel, list(built.values()), rounds, vendor)
         if taken is None:  # one of them fails: which?
             for text, candidate in built.items():
                 samples[text] = (self._samples(kernel, [candidate], rounds) or [()])[0]
             return samples
-        return samples | dict(zip(built, taken, strict=True))
+        return samples | dict(zip([*built, *([VENDOR] if vendor else [])], taken, strict=True))
 
-    def _samples(self, kernel: Kernel, built: list[Built], rounds: int) -> list[tuple[float, ...]] | None:
-        if not built:
-            return []
-        timeout_s = self._run_timeout_s * len(built)
-        args = (built, workload_key(kernel), rounds, self.spec, timeout_s / 2)
+    def _samples(
+        self, kernel: Kernel, built: list[Built], rounds: int, vendor: bool = False
+    ) -> list[tuple[float, ...]] | None:
+        timeout_s = self._run_timeout_s * (len(built) + 1)
+        args = (built, kernel if vendor else None, workload_key(kernel), rounds, self.spec, timeout_s / 2)
         outcome = self._run_prepared(kernel, f"{_RUNNER}:compare", *args, timeout_s=timeout_s)
         taken: list[tuple[float, ...]] | None = outcome.value if outcome.ok else None
         return taken
@@ -292,9 +301,3 @@ def text_of(schedule: Candidate) -> str:
 
 def _unprepared(value: object) -> bool:
     return value is None or (isinstance(value, Measured) and value.status == "unprepared")
-
-
-def _seeded(spec: MeasureSpec, seed: int) -> MeasureSpec:
-    from dataclasses import replace
-
-    return replace(spec, seed=seed)

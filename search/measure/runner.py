@@ -7,6 +7,7 @@ set of inputs, timed on the random one, and freed before the answer goes out.
 from __future__ import annotations
 
 import gc
+import resource
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,6 +26,7 @@ from costmodel.search.measure.jit import Call
 from costmodel.search.measure.memory import PATTERNS, GuardedBuffer
 from costmodel.search.measure.timing import Repeat, batch_size, once, sample
 from costmodel.search.measure.trial import Measured, MeasureSpec
+from costmodel.search.measure.vendor import vendor_call
 from costmodel.toolchain.lower import LoadedObject
 
 _STORE = CaseStore()
@@ -68,11 +70,12 @@ def measure(built: Built, key: str, spec: MeasureSpec) -> Measured:
 
 
 def compare(
-    candidates: Sequence[Built], key: str, rounds: int, spec: MeasureSpec, limit_s: float
+    candidates: Sequence[Built], vendor: Kernel | None, key: str, rounds: int, spec: MeasureSpec, limit_s: float
 ) -> list[tuple[float, ...]] | None:
     """Samples of several candidates of one workload, taken in turn, one a round; None where it is not prepared.
 
-    After `limit_s` no further round begins. Candidates that were not found right by `measure` have no place here: nothing is checked.
+    With a kernel as `vendor`, numpy's own call takes part as the last one; no samples where numpy has none.
+    After `limit_s` no further round begins. Nothing is checked: only candidates found right by `measure` belong here.
     """
     cases = _STORE.get(key)
     if cases is None:
@@ -81,7 +84,10 @@ def compare(
     try:
         for candidate in loaded:
             candidate.place(cases[0], PATTERNS[0])
-        return _in_turn([candidate.run for candidate in loaded], rounds, spec, limit_s)
+        calls: list[Repeat] = [candidate.run for candidate in loaded]
+        theirs = None if vendor is None else vendor_call(vendor, cases[0].inputs)
+        samples = _in_turn([*calls, *([theirs] if theirs else [])], rounds, spec, limit_s)
+        return samples if theirs or vendor is None else [*samples, ()]
     finally:
         for candidate in loaded:
             candidate.free()
@@ -89,10 +95,10 @@ def compare(
 
 
 def _in_turn(calls: Sequence[Repeat], rounds: int, spec: MeasureSpec, limit_s: float) -> list[tuple[float, ...]]:
-    """One sample of each in each round; what is far slower than the fastest takes part in every `_SELDOM`th round only."""
+    """One sample of each a round; what is far slower than the fastest takes part in every `_SELDOM`th only."""
     deadline_s = time.perf_counter() + limit_s
     sizes = [batch_size(call, spec.sample_s) for call in calls]
-    fastest_s = min(run_s for _, run_s in sizes)
+    fastest_s = min((run_s for _, run_s in sizes), default=0.0)
     samples: list[list[float]] = [[] for _ in calls]
     for turn in range(rounds):
         if turn and time.perf_counter() > deadline_s:
@@ -126,7 +132,9 @@ def _judged(candidate: Candidate, cases: tuple[Case, ...], spec: MeasureSpec, se
     samples_s = sample(candidate.run, spec)
     again = candidate.verdict_of_last(cases[0])
     seconds["time"] = time.perf_counter() - checked_s
-    done = Measured(status="ok", samples_s=samples_s, max_abs_error=first.max_abs_error, error_ratio=ratio, seconds=seconds)
+    done = Measured(
+        status="ok", samples_s=samples_s, max_abs_error=first.max_abs_error, error_ratio=ratio, seconds=seconds
+    )
     if again.status == "ok":
         return done
     return replace(done, status=again.status, cause=f"after many runs: {again.cause}", samples_s=())
@@ -183,3 +191,9 @@ class Candidate:
 
 def _same(found: Array, given: Array) -> bool:
     return bool(np.array_equal(found.view(np.uint8), given.reshape(-1).view(np.uint8)))
+
+
+def resident_bytes() -> int:
+    """Resident memory of this worker."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()

@@ -14,7 +14,7 @@ NOISE = 0.02
 
 
 def median_interval(samples_s: Sequence[float]) -> tuple[float, float]:
-    """A 95 % confidence interval of the median from order statistics (Conover, Practical Nonparametric Statistics, 3.2).
+    """A 95 % confidence interval of the median (Conover, Practical Nonparametric Statistics, section 3.2).
 
     With fewer than six samples it is their whole range.
     """

@@ -34,7 +34,7 @@ class MeasureSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A worker's answer. `status` is ok, wrong, nan, or `unprepared`: the reference is not at hand, prepare and ask again."""
+    """A worker's answer. `status` is ok, wrong, nan, or `unprepared`: the references are not there, prepare first."""
 
     status: str
     cause: str = ""

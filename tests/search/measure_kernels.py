@@ -77,6 +77,10 @@ def row_sum(m: int, n: int, *body: ScalarOp, combine: str = "arith.addf", init: 
         init=Const(init, "f32"),
     )
     return Kernel(
-        name="sum", buffers=(buffer("in0", m, n), buffer("out0", m)), inputs=("in0",), outputs=("out0",), stages=(stage,),
+        name="sum",
+        buffers=(buffer("in0", m, n), buffer("out0", m)),
+        inputs=("in0",),
+        outputs=("out0",),
+        stages=(stage,),
         family="reduction",
-    )  # fmt: skip
+    )

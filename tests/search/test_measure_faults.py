@@ -40,7 +40,13 @@ def target():
 def measurer(target, **changes):
     from costmodel_measure_faults import FaultyBackend
 
-    options = {"overlap": False, "spec": SPEC, "compile_timeout_s": 1.5, "run_timeout_s": 1.5, "memory_bytes": 256 << 20}
+    options = {
+        "overlap": False,
+        "spec": SPEC,
+        "compile_timeout_s": 1.5,
+        "run_timeout_s": 1.5,
+        "memory_bytes": 256 << 20,
+    }
     return Measurer(FaultyBackend(), target, **{**options, **changes})
 
 

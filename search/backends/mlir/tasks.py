@@ -70,7 +70,7 @@ def build_default(kernel: Kernel) -> Built:
 
 
 def _wrapper(buffers: list[Buffer]) -> str:
-    """A function of bare pointers that calls the payload with whole memref descriptors, written out as its arguments."""
+    """A function of bare pointers that calls the payload with whole memref descriptors as arguments."""
     parameters = ", ".join(f"ptr noalias %p{i}" for i in range(len(buffers)))
     passed = ", ".join(_descriptor(f"%p{i}", buffer.shape) for i, buffer in enumerate(buffers))
     return f"\ndefine void @{ENTRY}({parameters}) {{\n  call void @{_PAYLOAD}({passed})\n  ret void\n}}\n"

@@ -1,6 +1,6 @@
 """A backend whose schedules are faults: each builds real machine code that goes wrong in its own way.
 
-The schedule text's first step names the fault: `v1; fault_NAME()` is no schedule of the project, so faults pass as text.
+The schedule's text is the fault's name, which is no schedule of the project's language.
 """
 
 from __future__ import annotations
@@ -74,11 +74,18 @@ def loop(*, prologue="", change="", stored="right", first="0", end=str(ELEMENTS)
 
 AT_700 = "  %here = icmp eq i64 %i, 700\n  %bad = select i1 %here, float {value}, float %right"
 
+DELAY = """  br label %spin
+spin:
+  %s = phi i64 [ 0, %entry ], [ %t, %spin ]
+  %v = load volatile float, ptr %a
+  %t = add i64 %s, 1
+  %u = icmp ult i64 %t, 20000
+  br i1 %u, label %spin, label %ready
+ready:"""
+
 CODE = {
     "right": loop(),
-    "slow": loop(prologue="  br label %spin\nspin:\n  %s = phi i64 [ 0, %entry ], [ %t, %spin ]\n  %v = load volatile float, ptr %a\n"
-                 "  %t = add i64 %s, 1\n  %u = icmp ult i64 %t, 20000\n  br i1 %u, label %spin, label %entry2\nentry2:")
-    .replace("[ 0, %entry ], [ %next", "[ 0, %entry2 ], [ %next"),
+    "slow": loop(prologue=DELAY).replace("[ 0, %entry ], [ %next", "[ 0, %ready ], [ %next"),
     "one_wrong": loop(change=AT_700.format(value="1.0e1"), stored="bad"),
     "one_nan": loop(change=AT_700.format(value="0x7FF8000000000000"), stored="bad"),
     "no_tail": loop(end=str(ELEMENTS - 8)),
