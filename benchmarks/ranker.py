@@ -110,7 +110,11 @@ def collect(args: argparse.Namespace) -> None:
             file.flush()
             best = min(measured.values(), default=float("nan"))
             rate = (time.monotonic() - start) / max(1, number + 1)
-            print(f"{number} {family} {sizes}: best {best:.3g} s of {total}; {rate:.1f} s a workload", file=sys.stderr, flush=True)
+            print(
+                f"{number} {family} {sizes}: best {best:.3g} s of {total}; {rate:.1f} s a workload",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 def train(args: argparse.Namespace) -> None:

@@ -85,7 +85,9 @@ def held_out_figures(rows: Rows, width: int, seed: int) -> tuple[dict[str, dict[
         names, truth = rows.workloads[test], rows.targets[test]
         parts = [_workload_figures(mean[names == n], truth[names == n]) for n in sorted(set(names))]
         errors += [p.pop("error_std") for p in parts]
-        figures[family] = {k: round(float(np.mean([p[k] for p in parts])), 4) for k in parts[0]} | {"workloads": len(parts)}
+        figures[family] = {k: round(float(np.mean([p[k] for p in parts])), 4) for k in parts[0]} | {
+            "workloads": len(parts)
+        }
     return figures, float(np.median(errors))
 
 
@@ -110,7 +112,9 @@ def train_rankers(rows: Rows, out: Path | None, seed: int) -> dict[str, object]:
     }  # fmt: skip
     for stage, width in (("plan", len(PLAN_FEATURES)), ("ir", len(PLAN_FEATURES) + len(IR_FEATURES))):
         by_family, spread = held_out_figures(rows, width, seed)
-        means = {k: round(float(np.mean([f[k] for f in by_family.values()])), 4) for k in next(iter(by_family.values()))}
+        means = {
+            k: round(float(np.mean([f[k] for f in by_family.values()])), 4) for k in next(iter(by_family.values()))
+        }
         figures[stage] = {"held_out_family": by_family, "mean": means, "error_std": round(spread, 4)}
         if out is None:
             continue

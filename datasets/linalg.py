@@ -34,9 +34,7 @@ def _zero(name: str, type_: str) -> str:
 
 def _function(args: list[tuple[str, str]], result: str, body: str, value: str) -> str:
     head = ", ".join(f"%{n}: {t}" for n, t in args)
-    return (
-        f"func.func @main({head}) -> {result} {{\n  %zero = arith.constant 0.0 : f32\n{body}  return %{value} : {result}\n}}\n"
-    )
+    return f"func.func @main({head}) -> {result} {{\n  %zero = arith.constant 0.0 : f32\n{body}  return %{value} : {result}\n}}\n"
 
 
 def _named(op: str, a: tuple[str, str], b: tuple[str, str], out: str, attributes: str = "") -> str:
@@ -131,14 +129,18 @@ def pooling_max(s: Sizes) -> str:
     w = _t(s["w"], s["w"])
     body = f"  %low = arith.constant 0xFF800000 : f32\n  %e = tensor.empty() : {c}\n  %w = tensor.empty() : {w}\n"
     body += f"  %init = linalg.fill ins(%low : f32) outs(%e : {c}) -> {c}\n"
-    body += (
-        f"  %r = linalg.pooling_nchw_max {_conv_attributes(s, 2)}ins(%a, %w : {a}, {w}) outs(%init : {c}) -> {c}\n"
-    )
+    body += f"  %r = linalg.pooling_nchw_max {_conv_attributes(s, 2)}ins(%a, %w : {a}, {w}) outs(%init : {c}) -> {c}\n"
     return _function([("a", a)], c, body, "r")
 
 
 def _generic(
-    name: str, maps: list[str], kinds: str, ins: list[tuple[str, str]], out: tuple[str, str], body: list[str], dims: str = "i, j"
+    name: str,
+    maps: list[str],
+    kinds: str,
+    ins: list[tuple[str, str]],
+    out: tuple[str, str],
+    body: list[str],
+    dims: str = "i, j",
 ) -> str:
     """One linalg.generic whose last body value is %q."""
     affine = ", ".join(f"affine_map<({dims}) -> {m}>" for m in maps)
@@ -157,9 +159,18 @@ def softmax(s: Sizes) -> str:
     body = f"  %low = arith.constant 0xFF800000 : f32\n  %re = tensor.empty() : {r}\n  %te = tensor.empty() : {t}\n"
     body += f"  %li = linalg.fill ins(%low : f32) outs(%re : {r}) -> {r}\n" + _zero("zi", r)
     body += _generic("mx", [both, row], "pr", [("a", t)], ("li", r), ["%q = arith.maximumf %x0, %y : f32"])
-    body += _generic("ex", [both, row, both], "pp", [("a", t), ("mx", r)], ("te", t), ["%d = arith.subf %x0, %x1 : f32", "%q = math.exp %d : f32"])
+    body += _generic(
+        "ex",
+        [both, row, both],
+        "pp",
+        [("a", t), ("mx", r)],
+        ("te", t),
+        ["%d = arith.subf %x0, %x1 : f32", "%q = math.exp %d : f32"],
+    )
     body += _generic("sm", [both, row], "pr", [("ex", t)], ("zi", r), ["%q = arith.addf %x0, %y : f32"])
-    body += _generic("r", [both, row, both], "pp", [("ex", t), ("sm", r)], ("te", t), ["%q = arith.divf %x0, %x1 : f32"])
+    body += _generic(
+        "r", [both, row, both], "pp", [("ex", t), ("sm", r)], ("te", t), ["%q = arith.divf %x0, %x1 : f32"]
+    )
     return _function([("a", t)], t, body, "r")
 
 
@@ -168,7 +179,10 @@ def layer_norm(s: Sizes) -> str:
     t, r, v = _t(s["m"], s["n"]), _t(s["m"]), _t(s["n"])
     row, both, col = "(i)", "(i, j)", "(j)"
     n = float(s["n"])
-    body = f"  %n = arith.constant {n} : f32\n  %eps = arith.constant 1.0e-5 : f32\n  %te = tensor.empty() : {t}\n" + _zero("zi", r)
+    body = (
+        f"  %n = arith.constant {n} : f32\n  %eps = arith.constant 1.0e-5 : f32\n  %te = tensor.empty() : {t}\n"
+        + _zero("zi", r)
+    )
     body += _generic("su", [both, row], "pr", [("a", t)], ("zi", r), ["%q = arith.addf %x0, %y : f32"])
     body += _generic("mu", ["(i)", "(i)"], "p", [("su", r)], ("zie", r), ["%q = arith.divf %x0, %n : f32"], dims="i")
     body += _generic("va", [both, row, row], "pr", [("a", t), ("mu", r)], ("zi", r), [
@@ -184,7 +198,9 @@ def layer_norm(s: Sizes) -> str:
 def reduce_rows(s: Sizes) -> str:
     """Sum over the last axis."""
     t, r = _t(s["m"], s["n"]), _t(s["m"])
-    body = _zero("zi", r) + _generic("r", ["(i, j)", "(i)"], "pr", [("a", t)], ("zi", r), ["%q = arith.addf %x0, %y : f32"])
+    body = _zero("zi", r) + _generic(
+        "r", ["(i, j)", "(i)"], "pr", [("a", t)], ("zi", r), ["%q = arith.addf %x0, %y : f32"]
+    )
     return _function([("a", t)], r, body, "r")
 
 
@@ -217,7 +233,14 @@ def elementwise_chain(s: Sizes) -> str:
     both = "(i, j)"
     body = f"  %te = tensor.empty() : {t}\n"
     body += _generic("p", [both] * 3, "pp", [("a", t), ("b", t)], ("te", t), ["%q = arith.mulf %x0, %x1 : f32"])
-    body += _generic("o", [both] * 3, "pp", [("p", t), ("c", t)], ("te", t), ["%s = arith.addf %x0, %x1 : f32", "%q = arith.maximumf %s, %zero : f32"])
+    body += _generic(
+        "o",
+        [both] * 3,
+        "pp",
+        [("p", t), ("c", t)],
+        ("te", t),
+        ["%s = arith.addf %x0, %x1 : f32", "%q = arith.maximumf %s, %zero : f32"],
+    )
     body += _generic("r", [both] * 3, "pp", [("o", t), ("d", t)], ("te", t), ["%q = arith.subf %x0, %x1 : f32"])
     return _function([("a", t), ("b", t), ("c", t), ("d", t)], t, body, "r")
 

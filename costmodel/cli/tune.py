@@ -13,18 +13,30 @@ INTERRUPTED = 130
 
 def add_parser(subparsers: Any) -> None:
     """Declare the command's arguments."""
-    parser = subparsers.add_parser("tune", help="tune the kernels of a model (.onnx) or of linalg (.mlir) on this machine")
-    parser.add_argument("input", type=Path, metavar="INPUT", help="an .onnx model, or an .mlir file of linalg on tensors")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder for artifact, report and records")
-    parser.add_argument("--trials", type=int, default=None, metavar="N", help="trials in all, shared among workloads (default 512)")
+    parser = subparsers.add_parser(
+        "tune", help="tune the kernels of a model (.onnx) or of linalg (.mlir) on this machine"
+    )
+    parser.add_argument(
+        "input", type=Path, metavar="INPUT", help="an .onnx model, or an .mlir file of linalg on tensors"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="folder for artifact, report and records"
+    )
+    parser.add_argument(
+        "--trials", type=int, default=None, metavar="N", help="trials in all, shared among workloads (default 512)"
+    )
     parser.add_argument("--seconds", type=float, default=None, metavar="S", help="time for everything, finals included")
     parser.add_argument("--target", default="native", help="only `native` can be measured")
     parser.add_argument("--threads", type=int, default=1, help="1 until parallel loops are a knob")
     parser.add_argument("--strategy", default="evolutionary", help="evolutionary or random")
     parser.add_argument("--seed", type=int, default=0, metavar="K", help="of every random choice")
     parser.add_argument("--resume", action="store_true", help="go on with an existing OUT")
-    parser.add_argument("--db", type=Path, default=None, metavar="PATH", help="database of records (default OUT/records.db)")
-    parser.add_argument("--input", dest="shapes", action="append", default=[], metavar="NAME=1,3,48,192", help="shape of an ONNX input")
+    parser.add_argument(
+        "--db", type=Path, default=None, metavar="PATH", help="database of records (default OUT/records.db)"
+    )
+    parser.add_argument(
+        "--input", dest="shapes", action="append", default=[], metavar="NAME=1,3,48,192", help="shape of an ONNX input"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,9 +47,9 @@ def run(args: argparse.Namespace) -> int:
     from costmodel.search.tuner.run import tune
 
     options = TuneOptions(
-        source=args.input, out=args.output, trials=DEFAULT_TRIALS if args.trials is None else args.trials, seconds=args.seconds,
+        source=args.input.absolute(), out=args.output.absolute(), trials=DEFAULT_TRIALS if args.trials is None else args.trials, seconds=args.seconds,
         target=args.target, threads=args.threads, strategy=args.strategy, seed=args.seed, resume=args.resume,
-        database=args.db, input_shapes=dict(_shape(text) for text in args.shapes),
+        database=args.db.absolute() if args.db else None, input_shapes=dict(_shape(text) for text in args.shapes),
     )  # fmt: skip
     result = tune(options, PhaseClock())
     print(summary_table(result.report))

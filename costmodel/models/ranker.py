@@ -106,7 +106,12 @@ class BoostedRanker(Model):
         """See `Model`. Only what was pre-trained is saved."""
         files = {f"trees-{i}.ubj": bytes(m.save_raw("ubj")) for i, m in enumerate(self._members)}
         files["level.ubj"] = bytes(self._level.save_raw("ubj"))
-        numbers = {"width": self.width, "residual_std": self.residual_std, "base_level": self._base_level, "seed": self.seed}
+        numbers = {
+            "width": self.width,
+            "residual_std": self.residual_std,
+            "base_level": self._base_level,
+            "seed": self.seed,
+        }
         files["ranker.json"] = (json.dumps(numbers, sort_keys=True) + "\n").encode()
         write_checkpoint(folder, "boosted-ranker", files, card)
 

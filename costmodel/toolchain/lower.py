@@ -63,7 +63,9 @@ def llvm_ir(text: str, passes: str = KERNEL_PASSES) -> str:
         return str(dialect.translate_module_to_llvmir(module.operation))
 
 
-def compile_object(text: str, passes: str = KERNEL_PASSES, level: int = 3, *, autovectorize: bool = False) -> ObjectCode:
+def compile_object(
+    text: str, passes: str = KERNEL_PASSES, level: int = 3, *, autovectorize: bool = False
+) -> ObjectCode:
     """Compile MLIR text for this CPU. `autovectorize` turns on LLVM's loop and SLP vectorizers, for code not vectorized yet."""
     start = time.perf_counter()
     ir = llvm_ir(text, passes)
@@ -82,7 +84,9 @@ def compile_object(text: str, passes: str = KERNEL_PASSES, level: int = 3, *, au
     optimised = time.perf_counter()
     data = machine.emit_object(module)
     done = time.perf_counter()
-    return ObjectCode(data=data, seconds={"mlir": lowered - start, "llvm": optimised - lowered, "emit": done - optimised})
+    return ObjectCode(
+        data=data, seconds={"mlir": lowered - start, "llvm": optimised - lowered, "emit": done - optimised}
+    )
 
 
 class LoadedObject:

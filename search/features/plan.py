@@ -107,7 +107,9 @@ class _NestView:
         contiguous = strided = scalar = 0.0
         nest, sched = self.nest, self.sched
         for i, access in enumerate(nest.reads):
-            rows = prod((sched.register.get(d, 1) for d in nest.parallel if d != sched.vector and access.stride(d)), start=1)
+            rows = prod(
+                (sched.register.get(d, 1) for d in nest.parallel if d != sched.vector and access.stride(d)), start=1
+            )
             stride = access.stride(sched.vector or "")
             if sched.vector is None or stride == 0:
                 scalar += rows
@@ -134,7 +136,9 @@ class _NestView:
             if self.by_name[access.buffer].constant:
                 hoisted += 1
                 continue
-            size += prod((self.extents[d] for d in access.dims), start=1) * ELEMENT_BYTES[self.by_name[access.buffer].dtype]
+            size += (
+                prod((self.extents[d] for d in access.dims), start=1) * ELEMENT_BYTES[self.by_name[access.buffer].dtype]
+            )
             lane = [d for d in nest.parallel if access.stride(d) and sched.register.get(d, 1) > 1]
             gathers += any(access.stride(d) != 1 for d in lane)
         return [len(sched.pack), _log(size), gathers, hoisted]
@@ -154,7 +158,9 @@ def plan_features(plan: KernelPlan, target: Target) -> list[float]:
     others = [v for v in views if v is not anchor]
     kernel = plan.kernel
     shared = [g for g in plan.groups if g.dims]
-    scratch = sum(b.bytes for b in kernel.buffers if b.alias_of is None and b.name not in (*kernel.inputs, *kernel.outputs))
+    scratch = sum(
+        b.bytes for b in kernel.buffers if b.alias_of is None and b.name not in (*kernel.inputs, *kernel.outputs)
+    )
     compute = sum(v.cycles_compute for v in views)
     cycles = [sum(v.traffic[i] for v in views) / rate for i, rate in enumerate((64.0, 32.0, 8.0))]
     return [

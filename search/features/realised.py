@@ -26,7 +26,11 @@ def ir_features(text: str) -> list[float]:
     for name in _OP.findall(text):
         counts[name] = counts.get(name, 0) + 1
     total = max(1, sum(counts.values()))
-    memory = sum(n for k, n in counts.items() if k.startswith(("memref.", "vector.load", "vector.store", "vector.mask", "vector.gather")))
+    memory = sum(
+        n
+        for k, n in counts.items()
+        if k.startswith(("memref.", "vector.load", "vector.store", "vector.mask", "vector.gather"))
+    )
     index = counts.get("arith.addi", 0) + counts.get("arith.muli", 0)
     carried = max((int(m) for m in re.findall(r":(\d+) = scf\.for", text)), default=0)
     depth = nesting = 0

@@ -72,7 +72,10 @@ def footprint_bytes(access: FlatAccess, spans: dict[str, int], element_bytes: in
 
 
 def level_traffic(
-    accesses: Sequence[tuple[FlatAccess, int, bool]], loops: list[Loop], spans: dict[str, int], capacities: Sequence[int]
+    accesses: Sequence[tuple[FlatAccess, int, bool]],
+    loops: list[Loop],
+    spans: dict[str, int],
+    capacities: Sequence[int],
 ) -> list[float]:
     """Bytes that cross into each level of the given capacities, for one run of the nest.
 

@@ -43,7 +43,10 @@ def read_generic(reader: GraphReader, op: Operation) -> None:
     maps = [_maps(a.as_affine_map()) for a in maps_attribute.as_list()]
     names = [reader.of[id(v)] for v in op.operands]
     extents = _extents(reader, names, maps, len(kinds))
-    dims = tuple(Dim(name=f"d{i}", extent=e, reduction=k == "reduction") for i, (e, k) in enumerate(zip(extents, kinds, strict=True)))
+    dims = tuple(
+        Dim(name=f"d{i}", extent=e, reduction=k == "reduction")
+        for i, (e, k) in enumerate(zip(extents, kinds, strict=True))
+    )
     body = _Body(reader, op, num_inputs, names, maps)
     body.read()
     for (result, name), value in zip(zip(op.results, names[num_inputs:], strict=True), body.yields, strict=True):
@@ -60,7 +63,14 @@ def read_generic(reader: GraphReader, op: Operation) -> None:
     targets = [reader.buffer(r) for r in op.results]
     writes = tuple(Access(t, m) for t, m in zip(targets, maps[num_inputs:], strict=True))
     reader.graph.nodes.append(
-        Stage(name=reader.stage_name(), dims=dims, reads=tuple(body.reads), writes=writes, body=tuple(body.ops), yields=tuple(body.yields))
+        Stage(
+            name=reader.stage_name(),
+            dims=dims,
+            reads=tuple(body.reads),
+            writes=writes,
+            body=tuple(body.ops),
+            yields=tuple(body.yields),
+        )
     )
 
 
@@ -96,7 +106,13 @@ def _append_reduction(
     acc = Ref("acc", 0)
     last = body.ops[-1] if body.ops else None
     uses = sum(o == acc for s in body.ops for o in s.operands)
-    if last is None or last.name not in COMBINERS or body.yields != [Ref("op", len(body.ops) - 1)] or uses != 1 or acc not in last.operands:
+    if (
+        last is None
+        or last.name not in COMBINERS
+        or body.yields != [Ref("op", len(body.ops) - 1)]
+        or uses != 1
+        or acc not in last.operands
+    ):
         raise NotStructured("a reduction whose body does not fold one value into the result with one operation")
     init: Const | Access
     if out in reader.uniform:
@@ -117,7 +133,9 @@ def _append_reduction(
 class _Body:
     """The scalar body of one generic, constants folded in, dead operations dropped."""
 
-    def __init__(self, reader: GraphReader, op: Operation, num_inputs: int, names: list[str], maps: list[tuple[Linear, ...]]) -> None:
+    def __init__(
+        self, reader: GraphReader, op: Operation, num_inputs: int, names: list[str], maps: list[tuple[Linear, ...]]
+    ) -> None:
         self.reader = reader
         self.block = op.regions[0].blocks[0]
         self.num_inputs = num_inputs
@@ -159,7 +177,9 @@ class _Body:
         if op.name == "arith.constant":
             value, dtype = op.attribute("value"), result.type_text
             assert value is not None
-            self._values[id(result)] = Const(value.as_float() if dtype.startswith(("f", "bf")) else value.as_int(), dtype)
+            self._values[id(result)] = Const(
+                value.as_float() if dtype.startswith(("f", "bf")) else value.as_int(), dtype
+            )
             return
         if op.name == "linalg.index":
             dim = op.attribute("dim")
@@ -205,7 +225,9 @@ class _Body:
             const = self.reader.uniform.get(self.names[i])
             return const if const is not None else self._read(Access(self.names[i], self.maps[i]))
 
-        self.ops = [ScalarOp(s.name, tuple(change(o) for o in s.operands), s.dtype, s.operand_dtype, s.attrs) for s in self.ops]
+        self.ops = [
+            ScalarOp(s.name, tuple(change(o) for o in s.operands), s.dtype, s.operand_dtype, s.attrs) for s in self.ops
+        ]
         self.yields = [change(o) for o in self.yields]
 
 

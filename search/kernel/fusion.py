@@ -42,7 +42,11 @@ def fuse_pair(program: LoopProgram, first: Nest, second: Nest) -> Nest | None:
     write = next(w for w in first.writes if not w.inside)
     buffer = write.access.buffer
     reads = _reads_of(second, buffer)
-    if not reads or any(a != write.access and not _same(a, write.access) for a in reads) or _writers(program, buffer) != 1:
+    if (
+        not reads
+        or any(a != write.access and not _same(a, write.access) for a in reads)
+        or _writers(program, buffer) != 1
+    ):
         return None
     if isinstance(second.init, FlatAccess) and second.init.buffer == buffer:
         return None
@@ -75,7 +79,9 @@ def _index_dims(first: Nest, second: Nest) -> tuple[str | None, ...]:
     return (*first.index_dims, *second.index_dims)
 
 
-def _shift(second: Nest, moved: dict[int, int], value: Operand, op_shift: int, index_shift: int) -> Callable[[Operand], Operand]:
+def _shift(
+    second: Nest, moved: dict[int, int], value: Operand, op_shift: int, index_shift: int
+) -> Callable[[Operand], Operand]:
     def change(o: Operand) -> Operand:
         if not isinstance(o, Ref) or o.kind == "acc":
             return o
@@ -111,7 +117,12 @@ def _epilogue(first: Nest, second: Nest, write: Write, keep: bool) -> Nest | Non
     writes = [w for w in first.writes if w is not write or keep]
     new = [replace(w, value=change(w.value)) for w in second.writes]
     return replace(
-        first, name=f"{first.name}+{second.name}", reads=reads, ops=ops, writes=(*new, *writes), index_dims=_index_dims(first, second)
+        first,
+        name=f"{first.name}+{second.name}",
+        reads=reads,
+        ops=ops,
+        writes=(*new, *writes),
+        index_dims=_index_dims(first, second),
     )
 
 

@@ -163,7 +163,9 @@ def _nest_allows(nest: Nest, outer: str, inner: str, extent: int) -> bool:
     has = [(d in nest.parallel, d in nest.reduction) for d in (outer, inner)]
     if has[0] != has[1]:
         return False
-    used = {nest.index_dims[r.index] for op in nest.ops for r in op.operands if isinstance(r, Ref) and r.kind == "index"}
+    used = {
+        nest.index_dims[r.index] for op in nest.ops for r in op.operands if isinstance(r, Ref) and r.kind == "index"
+    }
     if outer in used or inner in used:
         return False
     return all(a.stride(outer) == a.stride(inner) * extent for a in nest.accesses)

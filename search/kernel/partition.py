@@ -53,7 +53,8 @@ def _is_plain_copy(stage: Stage) -> bool:
     if stage.is_reduction or len(stage.writes) != 1:
         return False
     return all(
-        l.const == 0 and [c for c in l.coeffs if c] == [1] and l.coeffs[i] == 1 for i, l in enumerate(stage.writes[0].maps)
+        l.const == 0 and [c for c in l.coeffs if c] == [1] and l.coeffs[i] == 1
+        for i, l in enumerate(stage.writes[0].maps)
     )
 
 
@@ -179,7 +180,10 @@ class _Partitioner:
         if has_contraction:
             return any(_aligned(p, a) and p.points >= stage.points and self._same_domain(p, stage) for p, a in links)
         largest = max(s.points for s in cluster.stages)
-        return any(_aligned(p, a) for p, a in links) and max(largest, stage.points) <= _ROW_RATIO * max(1, min(largest, stage.points)) * 1024
+        return (
+            any(_aligned(p, a) for p, a in links)
+            and max(largest, stage.points) <= _ROW_RATIO * max(1, min(largest, stage.points)) * 1024
+        )
 
     def _same_domain(self, producer: Stage, stage: Stage) -> bool:
         parallel = sorted(d.extent for d in producer.dims if not d.reduction and d.extent > 1)
@@ -211,7 +215,9 @@ def is_contraction(stage: Stage) -> bool:
 def _aligned(producer: Stage, access: Access) -> bool:
     """Whether every index of the access is one loop dimension, unscaled."""
     del producer
-    return all(l.const == 0 and sum(c != 0 for c in l.coeffs) <= 1 and max(l.coeffs, default=0) <= 1 for l in access.maps)
+    return all(
+        l.const == 0 and sum(c != 0 for c in l.coeffs) <= 1 and max(l.coeffs, default=0) <= 1 for l in access.maps
+    )
 
 
 def partition(graph: Graph, constants: frozenset[str] = frozenset()) -> Partition:

@@ -62,11 +62,15 @@ class _Printer:
         if len(target.shape) > 1:
             group = "[[" + ", ".join(str(i) for i in range(len(target.shape))) + "]]"
             sizes = "[" + ", ".join(str(s) for s in target.shape) + "]"
-            value = self.emit(f"tensor.expand_shape {value} {group} output_shape {sizes} : {flat} into {self.type(target)}")
+            value = self.emit(
+                f"tensor.expand_shape {value} {group} output_shape {sizes} : {flat} into {self.type(target)}"
+            )
         return value
 
     def constant(self, const: Const) -> str:
-        return self.emit(f"arith.constant {literal(const.value, const.dtype)}" + ("" if const.dtype == "i1" else f" : {const.dtype}"))
+        return self.emit(
+            f"arith.constant {literal(const.value, const.dtype)}" + ("" if const.dtype == "i1" else f" : {const.dtype}")
+        )
 
     def filled(self, shape: tuple[int, ...], const: Const) -> str:
         type_ = tensor_type(shape, const.dtype)
@@ -101,7 +105,9 @@ class _Printer:
         empty = self.emit(f"tensor.empty() : {type_}")
         if stage.init is None:
             return empty
-        copy = Stage(name="init", dims=stage.dims, reads=(stage.init,), writes=(write,), body=(), yields=(Ref("read", 0),))
+        copy = Stage(
+            name="init", dims=stage.dims, reads=(stage.init,), writes=(write,), body=(), yields=(Ref("read", 0),)
+        )
         kept = [i for i, d in enumerate(stage.dims) if not d.reduction]
         return self.generic(_project(copy, kept), [_project_maps(write.maps, kept)], [empty], [type_])[0]
 
@@ -123,9 +129,13 @@ class _Printer:
             strides.append(l.coeffs[used[0]] if used else 1)
         offsets = [l.const for l in stage.writes[0].maps]
         where = "".join(f"[{', '.join(map(str, part))}] " for part in (offsets, sizes, strides))
-        self.values[target.name] = self.emit(f"tensor.insert_slice {dense} into {base}{where.rstrip()} : {type_} into {self.type(target)}")
+        self.values[target.name] = self.emit(
+            f"tensor.insert_slice {dense} into {base}{where.rstrip()} : {type_} into {self.type(target)}"
+        )
 
-    def generic(self, stage: Stage, out_maps: list[tuple[Linear, ...]], outs: list[str], out_types: list[str]) -> list[str]:
+    def generic(
+        self, stage: Stage, out_maps: list[tuple[Linear, ...]], outs: list[str], out_types: list[str]
+    ) -> list[str]:
         rank = len(stage.dims)
         ins = [(self.value(a.buffer), self.type(self.kernel.by_name[a.buffer]), a.maps) for a in stage.reads]
         args = [(f"%x{i}", self.kernel.by_name[a.buffer].dtype) for i, a in enumerate(stage.reads)]
@@ -135,7 +145,9 @@ class _Printer:
         kinds = ", ".join('"reduction"' if d.reduction else '"parallel"' for d in stage.dims)
         name = self.fresh()
         count = f":{len(outs)}" if len(outs) > 1 else ""
-        self.lines.append(f"    {name}{count} = linalg.generic {{indexing_maps = [{maps}], iterator_types = [{kinds}]}}")
+        self.lines.append(
+            f"    {name}{count} = linalg.generic {{indexing_maps = [{maps}], iterator_types = [{kinds}]}}"
+        )
         if ins:
             self.lines.append(f"      ins({', '.join(i[0] for i in ins)} : {', '.join(i[1] for i in ins)})")
         self.lines.append(f"      outs({', '.join(outs)} : {', '.join(out_types)}) {{")
@@ -146,7 +158,11 @@ class _Printer:
         return [f"{name}#{i}" for i in range(len(outs))] if len(outs) > 1 else [name]
 
     def _bound_dims(
-        self, stage: Stage, ins: list[tuple[str, str, tuple[Linear, ...]]], args: list[tuple[str, str]], outs: list[tuple[Linear, ...]]
+        self,
+        stage: Stage,
+        ins: list[tuple[str, str, tuple[Linear, ...]]],
+        args: list[tuple[str, str]],
+        outs: list[tuple[Linear, ...]],
     ) -> tuple[list[tuple[str, str, tuple[Linear, ...]]], list[tuple[str, str]]]:
         """Add an operand that only gives loop bounds where no map does (as linalg's pooling operations have)."""
         bare = set()

@@ -94,7 +94,9 @@ class GraphReader:
         if not writes:
             raise UnsupportedError(f"{op.name} has no result and no structured form", location=op.location)
         self.graph.nodes.append(
-            Island(name=self.stage_name(), operation=op, reads=tuple(dict.fromkeys(reads)), writes=writes, reason=reason)
+            Island(
+                name=self.stage_name(), operation=op, reads=tuple(dict.fromkeys(reads)), writes=writes, reason=reason
+            )
         )
 
     def materialised(self, name: str) -> str:
@@ -109,9 +111,19 @@ class GraphReader:
         shape = self.graph.buffers[name].shape
         dims = tuple(Dim(name=f"d{i}", extent=e, reduction=False) for i, e in enumerate(shape))
         write = Access(name, identity(len(shape)))
-        self.graph.nodes.append(Stage(name=self.stage_name(), dims=dims, reads=(), writes=(write,), body=(), yields=(const,)))
+        self.graph.nodes.append(
+            Stage(name=self.stage_name(), dims=dims, reads=(), writes=(write,), body=(), yields=(const,))
+        )
 
-    def copy(self, source: str, maps: tuple[Linear, ...], target: str, out: tuple[Linear, ...], sizes: tuple[int, ...], prefill: Const | None = None) -> None:
+    def copy(
+        self,
+        source: str,
+        maps: tuple[Linear, ...],
+        target: str,
+        out: tuple[Linear, ...],
+        sizes: tuple[int, ...],
+        prefill: Const | None = None,
+    ) -> None:
         """A stage that copies `sizes` elements."""
         dims = tuple(Dim(name=f"d{i}", extent=e, reduction=False) for i, e in enumerate(sizes))
         const = self.uniform.get(source)
@@ -129,7 +141,9 @@ class GraphReader:
         )
 
 
-def identity(rank: int, offsets: tuple[int, ...] | None = None, strides: tuple[int, ...] | None = None) -> tuple[Linear, ...]:
+def identity(
+    rank: int, offsets: tuple[int, ...] | None = None, strides: tuple[int, ...] | None = None
+) -> tuple[Linear, ...]:
     """`d_i * strides[i] + offsets[i]` for each dimension."""
     offsets = offsets or (0,) * rank
     strides = strides or (1,) * rank
@@ -290,7 +304,9 @@ def _generic(reader: GraphReader, op: Operation) -> None:
 def _return(reader: GraphReader, op: Operation) -> None:
     for value in op.operands:
         if id(value) not in reader.of:
-            raise UnsupportedError(f"function {reader.graph.name!r} returns a value that is no tensor", location=op.location)
+            raise UnsupportedError(
+                f"function {reader.graph.name!r} returns a value that is no tensor", location=op.location
+            )
         reader.graph.outputs.append(reader.materialised(reader.of[id(value)]))
 
 

@@ -14,7 +14,17 @@ import numpy as np
 from costmodel.search.kernel.form import Access, Const, Kernel, Operand, Ref, ScalarOp, Stage, flatten
 
 Array = np.ndarray[Any, Any]
-NUMPY_DTYPES = {"f64": "f8", "f32": "f4", "f16": "f2", "i64": "i8", "i32": "i4", "i16": "i2", "i8": "i1", "i1": "?", "index": "i8"}
+NUMPY_DTYPES = {
+    "f64": "f8",
+    "f32": "f4",
+    "f16": "f2",
+    "i64": "i8",
+    "i32": "i4",
+    "i16": "i2",
+    "i8": "i1",
+    "i1": "?",
+    "index": "i8",
+}
 _CHUNK = 1 << 22
 
 
@@ -135,7 +145,14 @@ class _Evaluator:
     def _parallel(view: Array, kept: tuple[int, ...], rank: int) -> Array:
         return view[(*(slice(None) if i in kept else 0 for i in range(rank)), ...)]
 
-    def values(self, stage: Stage, extents: list[int], wanted: tuple[Operand, ...], reads: list[Array] | None = None, base: int = 0) -> list[Any]:
+    def values(
+        self,
+        stage: Stage,
+        extents: list[int],
+        wanted: tuple[Operand, ...],
+        reads: list[Array] | None = None,
+        base: int = 0,
+    ) -> list[Any]:
         views = reads if reads is not None else [self.view(a, extents) for a in stage.reads]
         done: list[Any] = []
 
@@ -193,7 +210,13 @@ class _Evaluator:
         return np.asarray(np.einsum(*operands, list(kept), optimize=True))
 
     def _chunked(
-        self, stage: Stage, extents: list[int], kept: tuple[int, ...], axes: tuple[int, ...], combined: Operand, views: list[Array]
+        self,
+        stage: Stage,
+        extents: list[int],
+        kept: tuple[int, ...],
+        axes: tuple[int, ...],
+        combined: Operand,
+        views: list[Array],
     ) -> Array:
         """Evaluate slices of the first dimension so that the iteration space never lies in memory whole."""
         reducer = _BINARY[stage.body[-1].name]

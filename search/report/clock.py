@@ -58,6 +58,11 @@ class PhaseClock:
         """Seconds since the process was started, or until `finish`."""
         return sum(self._spent.values()) + (0.0 if self._is_finished else self._now() - self._since)
 
+    def spent(self) -> dict[str, float]:
+        """Category → seconds so far."""
+        self._settle()
+        return dict(self._spent)
+
     def finish(self) -> dict[str, float]:
         """Stop, also within open phases; category → seconds, which sum to `wall_s`."""
         self._settle()

@@ -92,7 +92,9 @@ class _Plan:
     def _dims(self, sizes: dict[str, int], step: str) -> dict[str, int]:
         for dim in sizes:
             if dim not in self.extents:
-                raise UnsupportedError(f"{step} names dimension {dim!r}; this kernel has {', '.join(self.extents) or 'none'}")
+                raise UnsupportedError(
+                    f"{step} names dimension {dim!r}; this kernel has {', '.join(self.extents) or 'none'}"
+                )
         return sizes
 
     def _operand(self, name: str) -> int:
@@ -101,7 +103,9 @@ class _Plan:
             known = ", ".join(OPERAND_NAMES[: len(self.anchor.reads)])
             raise UnsupportedError(f"pack names operand {name!r}; this kernel has {known}")
         if not packable(self.anchor, index, self.vector):
-            raise UnsupportedError(f"operand {name!r} of this kernel cannot be packed: its accesses overlap or are vectors of a reduction")
+            raise UnsupportedError(
+                f"operand {name!r} of this kernel cannot be packed: its accesses overlap or are vectors of a reduction"
+            )
         return index
 
     def plan(self) -> KernelPlan:
@@ -192,7 +196,15 @@ class _Plan:
         pack = self.packed if nest is self.anchor else ()
         if vector in nest.reduction:
             pack = ()
-        return NestPlan(order=order, register=register, cache=cache, unroll=unroll, vector=vector, lanes=self.lanes if vector else 1, pack=pack)
+        return NestPlan(
+            order=order,
+            register=register,
+            cache=cache,
+            unroll=unroll,
+            vector=vector,
+            lanes=self.lanes if vector else 1,
+            pack=pack,
+        )
 
 
 def _vector_tile(lanes: int, limit: int, *, exact: bool) -> tuple[int, int]:

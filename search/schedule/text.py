@@ -147,7 +147,12 @@ class _Parser:
             return text
         if kind in ("size", "count") and found == "number" and int(text) >= (kind == "size"):
             return int(text)
-        wanted = {"level": " or ".join(LEVELS), "dim": "a name", "size": "a positive integer", "count": "an integer, 0 or more"}
+        wanted = {
+            "level": " or ".join(LEVELS),
+            "dim": "a name",
+            "size": "a positive integer",
+            "count": "an integer, 0 or more",
+        }
         raise self.error(f"{step} got {text!r}, expected {wanted.get(kind or '', 'no such argument')}", offset)
 
     def check(self, step: Step, offset: int) -> None:

@@ -40,7 +40,9 @@ def heuristic_schedule(space: SearchSpace) -> Schedule:
     default = space.planner.default_vector(anchor)
     dim: tuple[tuple[str, Argument], ...] = () if micro.vector == default else (("dim", micro.vector),)
     steps += [Step("vectorize", (micro.lanes,), dim)]
-    unroll = tuple((d, program.extents[d]) for d in anchor.reduction if program.extents[d] <= _WINDOW_UNROLL and d != micro.vector)
+    unroll = tuple(
+        (d, program.extents[d]) for d in anchor.reduction if program.extents[d] <= _WINDOW_UNROLL and d != micro.vector
+    )
     steps += [Step("unroll", (), unroll[-1:])] if unroll else []
     return Schedule(tuple(steps))
 
@@ -77,5 +79,7 @@ def _packs(anchor: Nest, micro: Micro) -> tuple[Argument, ...]:
     if anchor.combine is None or not reused(anchor, micro.vector or ""):
         return ()
     return tuple(
-        OPERAND_NAMES[i] for i, a in enumerate(anchor.reads) if a.stride(micro.vector or "") and packable(anchor, i, micro.vector)
+        OPERAND_NAMES[i]
+        for i, a in enumerate(anchor.reads)
+        if a.stride(micro.vector or "") and packable(anchor, i, micro.vector)
     )

@@ -16,7 +16,16 @@ from costmodel.core.target import Target
 from costmodel.search.kernel.form import Kernel
 from costmodel.search.schedule.plan import Planner, packable
 from costmodel.search.schedule.text import OPERAND_NAMES, Argument, Schedule, Step
-from costmodel.search.space.knobs import ChoiceKnob, Knob, KnobValue, Micro, MicroKnob, PermutationKnob, log_range, subsets
+from costmodel.search.space.knobs import (
+    ChoiceKnob,
+    Knob,
+    KnobValue,
+    Micro,
+    MicroKnob,
+    PermutationKnob,
+    log_range,
+    subsets,
+)
 from costmodel.search.space.micro import micro_tiles
 
 Candidate = tuple[KnobValue, ...]
@@ -83,7 +92,12 @@ class _Printer:
     def schedule(self) -> Schedule:
         order = self._order()
         cache = self._cache()
-        steps = [self._fuse(), self._tile("cache", cache), self._order_step(order, cache), self._tile("register", self._register())]
+        steps = [
+            self._fuse(),
+            self._tile("cache", cache),
+            self._order_step(order, cache),
+            self._tile("register", self._register()),
+        ]
         steps += [self._pack(), self._vectorize(), self._unroll()]
         return Schedule(tuple(s for s in steps if s is not None))
 
@@ -133,7 +147,9 @@ class _Printer:
         if self.micro.vector is None:
             return None
         dim = self.micro.vector
-        kwargs: tuple[tuple[str, Argument], ...] = (("dim", dim),) if dim != self.space.planner.default_vector(self.anchor) else ()
+        kwargs: tuple[tuple[str, Argument], ...] = (
+            (("dim", dim),) if dim != self.space.planner.default_vector(self.anchor) else ()
+        )
         return Step("vectorize", (self.micro.lanes,), kwargs)
 
     def _unroll(self) -> Step | None:

@@ -40,7 +40,9 @@ class TuneOptions:
         if self.seconds is not None and self.seconds <= 0:
             raise UsageError(f"--seconds {self.seconds}: expected a positive number")
         if self.threads != 1:
-            raise UsageError(f"--threads {self.threads}: only 1 is possible until parallel loops are a knob; leave it out")
+            raise UsageError(
+                f"--threads {self.threads}: only 1 is possible until parallel loops are a knob; leave it out"
+            )
         if self.out.exists() and not self.out.is_dir():
             raise ArtifactError(f"{self.out} is a file; give a folder that does not exist yet")
         if self.out.exists() and any(self.out.iterdir()) and not self.resume:

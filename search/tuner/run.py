@@ -65,7 +65,9 @@ def tune(options: TuneOptions, clock: PhaseClock | None = None) -> TuneResult:
 
 
 class _Tuner:
-    def __init__(self, options: TuneOptions, clock: PhaseClock, target: Target, backend: Backend, source: Source) -> None:
+    def __init__(
+        self, options: TuneOptions, clock: PhaseClock, target: Target, backend: Backend, source: Source
+    ) -> None:
         self.options, self.clock, self.target, self.backend, self.source = options, clock, target, backend, source
         self.start = time.monotonic() - clock.wall_s
         session = uuid.uuid4().hex[:12]
@@ -101,7 +103,9 @@ class _Tuner:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            raise ArtifactError(f"{self.options.out} cannot be written: {error.strerror}; give another folder") from error
+            raise ArtifactError(
+                f"{self.options.out} cannot be written: {error.strerror}; give another folder"
+            ) from error
         return fresh
 
     @contextmanager
@@ -175,14 +179,24 @@ class _Tuner:
 
     def _defaults(self, measurer: Measurer, search: SearchRun) -> None:
         """Time the default lowering of each workload, so that trials go where time goes."""
-        limit = None if search.stop_at is None else time.monotonic() + DEFAULTS_SHARE * max(0.0, search.stop_at - time.monotonic())
+        limit = (
+            None
+            if search.stop_at is None
+            else time.monotonic() + DEFAULTS_SHARE * max(0.0, search.stop_at - time.monotonic())
+        )
         with self.clock.phase("defaults"):
-            handles = [(s, measurer.submit(s.space.kernel, None)) for s in self.sessions if limit is None or len(self.sessions) < 40]
+            handles = [
+                (s, measurer.submit(s.space.kernel, None))
+                for s in self.sessions
+                if limit is None or len(self.sessions) < 40
+            ]
             for session, handle in handles:
                 trial = handle.result()
                 session.default_s = trial.runtime_s if trial.ok else None
                 if not trial.ok:
-                    self.warnings.append(f"{session.name}: default lowering: {trial.status}: {trial.cause.splitlines()[0]}")
+                    self.warnings.append(
+                        f"{session.name}: default lowering: {trial.status}: {trial.cause.splitlines()[0]}"
+                    )
 
     # -- finals and artifact -----------------------------------------------------------------------------------
 
@@ -216,7 +230,9 @@ class _Tuner:
         with tempfile.TemporaryDirectory(prefix="costmodel-default-") as folder:
             default = Path(folder) / "default"
             builder.build(self.source.functions, {}, default, name="default")
-            found = compare_end_to_end(self.options.out, default=default, onnx=self.options.source, seed=self.options.seed)
+            found = compare_end_to_end(
+                self.options.out, default=default, onnx=self.options.source, seed=self.options.seed
+            )
         if not found.equal:
             self.warnings.append(
                 f"outputs differ from {found.reference} by {found.max_rel_error:.1e} of the largest value; do not use this artifact"
@@ -243,7 +259,11 @@ class _Tuner:
         kernel = session.space.kernel
         vendor_s, vendor = (None, None) if self.interrupted else vendor_seconds(kernel)
         history = tuple(search.history.get(session.workload_id, ()))
-        notes = winner_notes(verdict.schedule, list(session.measured.items())) if verdict.schedule else ["default lowering was fastest"]
+        notes = (
+            winner_notes(verdict.schedule, list(session.measured.items()))
+            if verdict.schedule
+            else ["default lowering was fastest"]
+        )
         return WorkloadReport(
             workload_id=session.workload_id, name=session.name, family=kernel.family, count=session.count, flops=kernel.flops,
             bytes=kernel.bytes, dims=dict(session.space.planner.program(0, 0).extents), default_s=verdict.default_s,
@@ -254,7 +274,9 @@ class _Tuner:
     def _write(self, report: Report) -> None:
         """Write both reports; the time it takes is in them, but for the last write."""
         with self.clock.phase("report"):
-            write_report_html(replace(report, wall_s=self.clock.wall_s, time=self.clock.spent()), self.options.out / "report.html")
+            write_report_html(
+                replace(report, wall_s=self.clock.wall_s, time=self.clock.spent()), self.options.out / "report.html"
+            )
         time_s = self.clock.finish()
         write_report_json(replace(report, wall_s=self.clock.wall_s, time=time_s), self.options.out / "report.json")
 

@@ -104,7 +104,9 @@ class SearchRun:
         if not proposals:
             return self._start(under_way)
         kernel = session.space.kernel
-        return Batch(session=session, proposals=proposals, handles=[self.measurer.submit(kernel, p.schedule) for p in proposals])
+        return Batch(
+            session=session, proposals=proposals, handles=[self.measurer.submit(kernel, p.schedule) for p in proposals]
+        )
 
     def _batch_size(self) -> int:
         return max(2, min(MAX_BATCH, self.trials // (3 * len(self.sessions))))
@@ -119,8 +121,12 @@ class SearchRun:
                 self._record(session, proposal, trial, session.trials + len(results))
             results.append((proposal, trial))
             self.done += 1
-            best = min((t for t in (session.best_s, trial.runtime_s if trial.ok else None) if t is not None), default=None)
-            self.progress.update(workload=session.name, trial=session.trials + len(results) - 1, best_s=best, status=trial.status)
+            best = min(
+                (t for t in (session.best_s, trial.runtime_s if trial.ok else None) if t is not None), default=None
+            )
+            self.progress.update(
+                workload=session.name, trial=session.trials + len(results) - 1, best_s=best, status=trial.status
+            )
         with self.clock.phase("learn"):
             session.record(results)
 

@@ -110,7 +110,9 @@ class WorkloadSession:
         for i in chosen:
             candidate, text, row = shortlist[i]
             mean_s, std_s = self.scorer.seconds(scores, i)
-            proposals.append(Proposal(candidate=candidate, schedule=text, row=row, predicted_mean_s=mean_s, predicted_std_s=std_s))
+            proposals.append(
+                Proposal(candidate=candidate, schedule=text, row=row, predicted_mean_s=mean_s, predicted_std_s=std_s)
+            )
         return proposals
 
     def _pick(self, scores: Scores, wanted: int) -> list[int]:

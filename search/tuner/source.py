@@ -54,7 +54,9 @@ def read_source(path: Path, input_shapes: Mapping[str, tuple[int, ...]]) -> Sour
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
     if path.stat().st_size == 0:
-        raise ParseError(f"{path}:1:1: the file is empty; expected {'an ONNX model' if path.suffix == '.onnx' else 'MLIR text'}")
+        raise ParseError(
+            f"{path}:1:1: the file is empty; expected {'an ONNX model' if path.suffix == '.onnx' else 'MLIR text'}"
+        )
     return _read_onnx(path, input_shapes) if path.suffix == ".onnx" else _read_mlir(path, input_shapes)
 
 
@@ -91,7 +93,9 @@ def normalized(text: str, file: str) -> str:
 
 
 def _functions(text: str, path: Path) -> list[Operation]:
-    functions = [op for op in parse_generic(text, file=str(path)).body if op.name == "func.func" and op.regions[0].blocks]
+    functions = [
+        op for op in parse_generic(text, file=str(path)).body if op.name == "func.func" and op.regions[0].blocks
+    ]
     if not functions:
         raise UsageError(f"{path}: no function with a body; expected func.func of linalg on tensors")
     return functions

@@ -131,7 +131,13 @@ class KernelEmitter:
         memory = self._memory(nest.writes[0].access.buffer)
         access = FlatAccess(nest.writes[0].access.buffer, (("e", 1),))
         fill = Nest(
-            name="prefill", parallel=("e",), reduction=(), reads=(), ops=(), pre=0, writes=(Write(access, nest.prefill),)
+            name="prefill",
+            parallel=("e",),
+            reduction=(),
+            reads=(),
+            ops=(),
+            pre=0,
+            writes=(Write(access, nest.prefill),),
         )
         lanes = 64 // ELEMENT_BYTES[memory.dtype]
         plan = NestPlan(order=("e",), register={"e": lanes}, vector="e", lanes=lanes)
@@ -161,7 +167,9 @@ class KernelEmitter:
         packed = {r: self._pack_layout(nest, plan, r, loops, regions) for r in plan.pack}
         split = next((i for i, d in enumerate(loops) if d in nest.reduction), len(loops))
         before, main, after = (None, nest, None) if split == len(loops) else split_reduction(nest)
-        emitter = self._emitter(self.text, main, plan, {r: (m, p) for r, (m, p, _) in packed.items()}, partial=before is not None)
+        emitter = self._emitter(
+            self.text, main, plan, {r: (m, p) for r, (m, p, _) in packed.items()}, partial=before is not None
+        )
 
         def descend(depth: int, at: Regions) -> None:
             for r, (memory, pack, position) in packed.items():
@@ -222,7 +230,9 @@ class KernelEmitter:
         name = f"pack{self._packs}"
         hoisted = self._hoistable(nest, read, position, regions)
         dtype = self.kernel.by_name[access.buffer].dtype
-        memory = self._argument(name, "packed" if hoisted else "scratch", scale, dtype, access.buffer if hoisted else None)
+        memory = self._argument(
+            name, "packed" if hoisted else "scratch", scale, dtype, access.buffer if hoisted else None
+        )
         relative = frozenset(d for d in order if d in narrowed or regions[d].start is not None)
         return memory, PackedRead(buffer=name, loop_strides=loop, lane_strides=lane, relative=relative), position
 
@@ -233,7 +243,13 @@ class KernelEmitter:
         dims = tuple(d for d in plan.order if d in access.dims)
         write = FlatAccess(pack.buffer, tuple((d, 1) for d in dims))
         copy = Nest(
-            name="pack", parallel=dims, reduction=(), reads=(access,), ops=(), pre=0, writes=(Write(write, Ref("read", 0)),)
+            name="pack",
+            parallel=dims,
+            reduction=(),
+            reads=(access,),
+            ops=(),
+            pre=0,
+            writes=(Write(write, Ref("read", 0)),),
         )
         register = {d: plan.register.get(d, 1) if pack.lane_strides[d] < pack.loop_strides[d] else 1 for d in dims}
         vector = next((d for d in dims if pack.lane_strides[d] == 1 and register[d] > 1), None)
@@ -280,7 +296,9 @@ def split_reduction(nest: Nest) -> tuple[Nest, Nest, Nest | None]:
     assert isinstance(value, Ref | Const)
     common = {"parallel": nest.parallel, "reduction": ()}
     before = Nest(name=f"{nest.name}.init", **common, reads=init_reads, ops=(), pre=0, writes=(Write(at, value),))
-    main = replace(nest, ops=nest.ops[: nest.pre], writes=(Write(at, Ref("acc", 0)), *outer), init=Const(0, nest.acc_dtype))
+    main = replace(
+        nest, ops=nest.ops[: nest.pre], writes=(Write(at, Ref("acc", 0)), *outer), init=Const(0, nest.acc_dtype)
+    )
     if len(nest.ops) == nest.pre and all(w.value == Ref("acc", 0) for i, w in enumerate(nest.writes) if not w.inside):
         if sum(not w.inside for w in nest.writes) == 1:
             return before, main, None
@@ -294,7 +312,13 @@ def split_reduction(nest: Nest) -> tuple[Nest, Nest, Nest | None]:
     ops = tuple(replace(op, operands=tuple(shifted(o) for o in op.operands)) for op in nest.ops[nest.pre :])  # type: ignore[misc]
     writes = tuple(Write(w.access, shifted(w.value)) for w in nest.writes if not w.inside)  # type: ignore[arg-type]
     after = Nest(
-        name=f"{nest.name}.finish", **common, reads=(*nest.reads, at), ops=ops, pre=len(ops), writes=writes, index_dims=nest.index_dims
+        name=f"{nest.name}.finish",
+        **common,
+        reads=(*nest.reads, at),
+        ops=ops,
+        pre=len(ops),
+        writes=writes,
+        index_dims=nest.index_dims,
     )
     assert partial >= 0 and prod((1,)) == 1
     return before, main, after

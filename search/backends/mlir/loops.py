@@ -35,7 +35,9 @@ class NestEmitter:
     def cache_loops(self, regions: Regions) -> tuple[str, ...]:
         """Dimensions that get a cache loop, in order."""
         dims = set(self.nest.dims)
-        return tuple(d for d in self.plan.order if d in dims and self.plan.cache.get(d, regions[d].span) < regions[d].span)
+        return tuple(
+            d for d in self.plan.order if d in dims and self.plan.cache.get(d, regions[d].span) < regions[d].span
+        )
 
     def tile_loop(self, dim: str, regions: Regions, body: Callable[[Regions], None]) -> None:
         """One loop over cache tiles of `dim`; `body` gets the regions with this dimension narrowed."""
@@ -81,7 +83,9 @@ class NestEmitter:
         if extent % step:
             self._tail(dim, region, main, extent % step, inner)
 
-    def _main_loop(self, dim: str, region: Region, main: int, step: int, inner: Callable[[str | None, int], None]) -> None:
+    def _main_loop(
+        self, dim: str, region: Region, main: int, step: int, inner: Callable[[str | None, int], None]
+    ) -> None:
         text = self.text
         if region.start is None and min(region.span, main) == step:
             inner(None, step)
@@ -143,7 +147,12 @@ class NestEmitter:
         return self._dynamic_reduction(dim, region, chunk, accs, block)
 
     def _static_reduction(
-        self, region: Region, count: int, chunk: int, accs: list[str], block: Callable[[str | None, int, list[str]], list[str]]
+        self,
+        region: Region,
+        count: int,
+        chunk: int,
+        accs: list[str],
+        block: Callable[[str | None, int, list[str]], list[str]],
     ) -> list[str]:
         text = self.text
         main = count - count % chunk
@@ -158,7 +167,12 @@ class NestEmitter:
         return accs
 
     def _dynamic_reduction(
-        self, dim: str, region: Region, chunk: int, accs: list[str], block: Callable[[str | None, int, list[str]], list[str]]
+        self,
+        dim: str,
+        region: Region,
+        chunk: int,
+        accs: list[str],
+        block: Callable[[str | None, int, list[str]], list[str]],
     ) -> list[str]:
         """A ragged tile: whole chunks, then single steps."""
         text = self.text
@@ -172,7 +186,12 @@ class NestEmitter:
         return self._carried(middle, upper, 1, accs, block)
 
     def _carried(
-        self, lower: str, upper: str, step: int, accs: list[str], block: Callable[[str | None, int, list[str]], list[str]]
+        self,
+        lower: str,
+        upper: str,
+        step: int,
+        accs: list[str],
+        block: Callable[[str | None, int, list[str]], list[str]],
     ) -> list[str]:
         """An `scf.for` whose iteration arguments are the accumulators."""
         text, type_ = self.text, self.points.acc_type
@@ -180,7 +199,9 @@ class NestEmitter:
         inner = [text.name() for _ in accs]
         args = ", ".join(f"{i} = {a}" for i, a in zip(inner, accs, strict=True))
         types = ", ".join([type_] * len(accs))
-        text.line(f"{result}:{len(accs)} = scf.for {iv} = {lower} to {upper} step {text.index(step)} iter_args({args}) -> ({types}) {{")
+        text.line(
+            f"{result}:{len(accs)} = scf.for {iv} = {lower} to {upper} step {text.index(step)} iter_args({args}) -> ({types}) {{"
+        )
         with text.scope():
             out = block(iv, step, inner)
             text.line(f"scf.yield {', '.join(out)} : {types}")

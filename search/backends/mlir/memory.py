@@ -125,7 +125,9 @@ def store(text: Text, memory: Memory, index: str, stride: int, lanes: Lanes, val
     if stride == 1 and lanes.full:
         text.line(f"vector.store {wide.name}, {where} : {memory.type}, {wide.type}")
     elif stride == 1:
-        text.line(f"vector.maskedstore {where}, {_mask(text, lanes)}, {wide.name} : {memory.type}, {mask_type}, {wide.type}")
+        text.line(
+            f"vector.maskedstore {where}, {_mask(text, lanes)}, {wide.name} : {memory.type}, {mask_type}, {wide.type}"
+        )
     else:
         steps = _steps(text, stride, lanes.width)
         types = f"{memory.type}, vector<{lanes.width}xi32>, {mask_type}, {wide.type}"

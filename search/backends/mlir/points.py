@@ -75,7 +75,9 @@ def address(access: FlatAccess, memory: Memory, packed: PackedRead | None) -> Ad
 class PointEmitter:
     """Emits register tiles of one nest."""
 
-    def __init__(self, text: Text, nest: Nest, plan: NestPlan, addresses: tuple[Address, ...], *, partial: bool) -> None:
+    def __init__(
+        self, text: Text, nest: Nest, plan: NestPlan, addresses: tuple[Address, ...], *, partial: bool
+    ) -> None:
         """`addresses` follow `nest.accesses`. With `partial`, accumulators start from and return to the written buffer."""
         self.text = text
         self.nest = nest
@@ -87,7 +89,9 @@ class PointEmitter:
         self.acc_type = vector_type(self.lanes, nest.acc_dtype) if nest.acc_dtype else ""
         self._write0 = len(nest.reads)
 
-    def enter(self, at: Position, dim: str, iv: str | None, start: str | None, size: int, *, shift: int = 0) -> Position:
+    def enter(
+        self, at: Position, dim: str, iv: str | None, start: str | None, size: int, *, shift: int = 0
+    ) -> Position:
         """Move into a loop over `dim` at value `iv` (None is 0) plus the static `shift`, covering `size` elements."""
         text, bases, consts = self.text, [], []
         for a, base, const in zip(self.accesses, at.base, at.const, strict=True):
@@ -129,7 +133,11 @@ class PointEmitter:
         dims = self.nest.parallel
         chunks = range(0, self.plan.register[vector], self.lanes)
         points = product(*(range(at.size(d)) for d in dims))
-        return [({**dict(zip(dims, p, strict=True)), vector: c}, Lanes(self.lanes, self.lanes)) for p in points for c in chunks]
+        return [
+            ({**dict(zip(dims, p, strict=True)), vector: c}, Lanes(self.lanes, self.lanes))
+            for p in points
+            for c in chunks
+        ]
 
     def _index(self, at: Position, access: int, offsets: dict[str, int]) -> str:
         lane = self.accesses[access].lane
@@ -161,7 +169,9 @@ class PointEmitter:
         wide = broadcast(text, value, lanes.width)
         return Value(text.op(f"arith.addi {wide.name}, {steps} : {type_}", type_), "index", lanes.width)
 
-    def _value(self, at: Position, o: Operand, offsets: dict[str, int], lanes: Lanes, done: list[Value], acc: Value | None) -> Value:
+    def _value(
+        self, at: Position, o: Operand, offsets: dict[str, int], lanes: Lanes, done: list[Value], acc: Value | None
+    ) -> Value:
         if isinstance(o, Const):
             return constant(self.text, o)
         if o.kind == "read":
@@ -173,11 +183,15 @@ class PointEmitter:
         assert acc is not None, "the accumulator is only visible after the reduction"
         return acc
 
-    def _run(self, at: Position, offsets: dict[str, int], lanes: Lanes, ops: slice, done: list[Value], acc: Value | None) -> None:
+    def _run(
+        self, at: Position, offsets: dict[str, int], lanes: Lanes, ops: slice, done: list[Value], acc: Value | None
+    ) -> None:
         for op in self.nest.ops[ops]:
             done.append(apply(self.text, op, [self._value(at, o, offsets, lanes, done, acc) for o in op.operands]))
 
-    def _write_all(self, at: Position, offsets: dict[str, int], lanes: Lanes, done: list[Value], acc: Value | None, inside: bool) -> None:
+    def _write_all(
+        self, at: Position, offsets: dict[str, int], lanes: Lanes, done: list[Value], acc: Value | None, inside: bool
+    ) -> None:
         for i, write in enumerate(self.nest.writes):
             if write.inside == inside:
                 value = self._value(at, write.value, offsets, lanes, done, acc)
@@ -255,8 +269,12 @@ class PointEmitter:
         text = self.text
         wide = broadcast(text, value, lanes.width)
         fill = constant(text, Const(identity, value.dtype), lanes.width)
-        mask = text.constant(f"vector.constant_mask [{lanes.active}] : vector<{lanes.width}xi1>", f"vector<{lanes.width}xi1>")
-        name = text.op(f"arith.select {mask}, {wide.name}, {fill.name} : vector<{lanes.width}xi1>, {wide.type}", wide.type)
+        mask = text.constant(
+            f"vector.constant_mask [{lanes.active}] : vector<{lanes.width}xi1>", f"vector<{lanes.width}xi1>"
+        )
+        name = text.op(
+            f"arith.select {mask}, {wide.name}, {fill.name} : vector<{lanes.width}xi1>, {wide.type}", wide.type
+        )
         return Value(name, value.dtype, lanes.width)
 
     def finish(self, at: Position, accs: list[str]) -> None:
@@ -266,7 +284,9 @@ class PointEmitter:
         if self.horizontal:
             positions, values = self._fold_lanes(at, values)
         for (offsets, lanes), acc in zip(positions, values, strict=True):
-            done = [acc] * self.nest.pre  # operations before the reduction are out of reach here; the planner forbids uses
+            done = [
+                acc
+            ] * self.nest.pre  # operations before the reduction are out of reach here; the planner forbids uses
             self._run(at, offsets, lanes, slice(self.nest.pre, None), done, acc)
             self._write_all(at, offsets, lanes, done, acc, False)
 

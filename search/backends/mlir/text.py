@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from costmodel.search.kernel.literals import literal
 
+
 class Text:
     """Collects lines of one function body. Not thread-safe; one instance for each function."""
 
