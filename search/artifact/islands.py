@@ -9,7 +9,7 @@ from __future__ import annotations
 from costmodel.core.errors import UnsupportedError
 from costmodel.ir.mlir import Attribute, Operation, Region, Value
 from costmodel.search.kernel.graph import Island
-from costmodel.search.kernel.read import free_values
+from costmodel.search.kernel.read import captured_tensors, free_values
 
 ENTRY = "kernel"
 
@@ -34,19 +34,6 @@ def island_function(island: Island) -> tuple[str, tuple[str, ...]]:
         "}) : () -> ()",
     ]
     return "\n".join(lines) + "\n", tuple(name for _, name in taken)
-
-
-def captured_tensors(operation: Operation) -> list[Value]:
-    """Tensors that an operation, or what computes the scalars it uses, takes from outside, in order of first use."""
-    found: dict[int, Value] = {}
-    pending = free_values(operation)[::-1]
-    while pending:
-        value = pending.pop()
-        if _is_tensor(value):
-            found.setdefault(id(value), value)
-        elif isinstance(value.owner, Operation):
-            pending.extend(free_values(value.owner)[::-1])
-    return list(found.values())
 
 
 def _is_tensor(value: Value) -> bool:

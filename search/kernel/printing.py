@@ -123,11 +123,11 @@ class _Printer:
         else:
             base = self.values.get(target.name) or self.emit(f"tensor.empty() : {self.type(target)}")
         sizes, strides = [], []
-        for l in stage.writes[0].maps:
-            used = [i for i, c in enumerate(l.coeffs) if c]
+        for linear in stage.writes[0].maps:
+            used = [i for i, c in enumerate(linear.coeffs) if c]
             sizes.append(shape[used[0]] if used else 1)
-            strides.append(l.coeffs[used[0]] if used else 1)
-        offsets = [l.const for l in stage.writes[0].maps]
+            strides.append(linear.coeffs[used[0]] if used else 1)
+        offsets = [linear.const for linear in stage.writes[0].maps]
         where = "".join(f"[{', '.join(map(str, part))}] " for part in (offsets, sizes, strides))
         self.values[target.name] = self.emit(
             f"tensor.insert_slice {dense} into {base}{where.rstrip()} : {type_} into {self.type(target)}"
@@ -137,7 +137,7 @@ class _Printer:
         self, stage: Stage, out_maps: list[tuple[Linear, ...]], outs: list[str], out_types: list[str]
     ) -> list[str]:
         rank = len(stage.dims)
-        ins = [(self.value(a.buffer), self.type(self.kernel.by_name[a.buffer]), a.maps) for a in stage.reads]
+        ins = [self.operand(a, stage) for a in stage.reads]
         args = [(f"%x{i}", self.kernel.by_name[a.buffer].dtype) for i, a in enumerate(stage.reads)]
         ins, args = self._bound_dims(stage, ins, args, out_maps)
         args += [(f"%y{i}", t.rstrip(">").split("x")[-1].removeprefix("tensor<")) for i, t in enumerate(out_types)]
@@ -157,6 +157,22 @@ class _Printer:
         self.lines.append(f"    }} -> {results}" if len(outs) == 1 else f"    }} -> ({results})")
         return [f"{name}#{i}" for i in range(len(outs))] if len(outs) > 1 else [name]
 
+    def operand(self, access: Access, stage: Stage) -> tuple[str, str, tuple[Linear, ...]]:
+        """Value, type and maps of a read; a part of a buffer is sliced out first, since linalg infers bounds from shapes."""
+        buffer = self.kernel.by_name[access.buffer]
+        value, maps, where = self.value(access.buffer), [], []
+        for linear, size in zip(access.maps, buffer.shape, strict=True):
+            used = [d for d, c in enumerate(linear.coeffs) if c > 0]
+            whole = len(used) != 1 or any(c < 0 for c in linear.coeffs)
+            extent, step = (size, 1) if whole else (stage.dims[used[0]].extent, linear.coeffs[used[0]])
+            where.append((0 if whole else linear.const, extent, step))
+            maps.append(linear if whole else Linear(tuple(int(d == used[0]) for d in range(len(linear.coeffs)))))
+        if all(w == (0, size, 1) for w, size in zip(where, buffer.shape, strict=True)):
+            return value, self.type(buffer), access.maps
+        part = tensor_type(tuple(w[1] for w in where), buffer.dtype)
+        text = " ".join(str(list(numbers)) for numbers in zip(*where, strict=True)).replace(" [", "[")
+        return self.emit(f"tensor.extract_slice {value}{text} : {self.type(buffer)} to {part}"), part, tuple(maps)
+
     def _bound_dims(
         self,
         stage: Stage,
@@ -167,9 +183,9 @@ class _Printer:
         """Add an operand that only gives loop bounds where no map does (as linalg's pooling operations have)."""
         bare = set()
         for maps in [i[2] for i in ins] + outs:
-            for l in maps:
-                used = [d for d, c in enumerate(l.coeffs) if c]
-                if len(used) == 1 and l.coeffs[used[0]] == 1 and l.const == 0:
+            for linear in maps:
+                used = [d for d, c in enumerate(linear.coeffs) if c]
+                if len(used) == 1 and linear.coeffs[used[0]] == 1 and linear.const == 0:
                     bare.add(used[0])
         missing = [d for d in range(len(stage.dims)) if d not in bare]
         if not missing:
@@ -203,7 +219,7 @@ def _scalar(op: ScalarOp, names: list[str]) -> str:
 
 
 def _project_maps(maps: tuple[Linear, ...], kept: list[int]) -> tuple[Linear, ...]:
-    return tuple(Linear(tuple(l.coeffs[i] for i in kept), l.const) for l in maps)
+    return tuple(Linear(tuple(linear.coeffs[i] for i in kept), linear.const) for linear in maps)
 
 
 def _project(stage: Stage, kept: list[int]) -> Stage:
@@ -220,10 +236,10 @@ def _project(stage: Stage, kept: list[int]) -> Stage:
 def _affine(maps: tuple[Linear, ...], rank: int) -> str:
     dims = ", ".join(f"d{i}" for i in range(rank))
     results = []
-    for l in maps:
-        terms = [f"d{i}" if c == 1 else f"d{i} * {c}" for i, c in enumerate(l.coeffs) if c]
-        if l.const or not terms:
-            terms.append(str(l.const))
+    for linear in maps:
+        terms = [f"d{i}" if c == 1 else f"d{i} * {c}" for i, c in enumerate(linear.coeffs) if c]
+        if linear.const or not terms:
+            terms.append(str(linear.const))
         results.append(" + ".join(terms))
     return f"({dims}) -> ({', '.join(results)})"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from costmodel.core.errors import UnsupportedError
 from costmodel.ir.mlir import Operation, TensorType, Value, parse_dense, parse_float, parse_int, parse_type
-from costmodel.search.kernel.bodies import NotStructured, read_generic
+from costmodel.search.kernel.bodies import NotStructuredError, read_generic
 from costmodel.search.kernel.form import Access, Buffer, Const, Dim, Linear, Ref, Stage
 from costmodel.search.kernel.graph import Graph, Island
 
@@ -47,15 +47,17 @@ class GraphReader:
         """The static tensor type of a value; raises `UnsupportedError` otherwise."""
         kind = parse_type(value.type_text)
         if not isinstance(kind, TensorType):
-            raise NotStructured(f"{value.type_text} is no tensor")
+            raise NotStructuredError(f"{value.type_text} is no tensor")
         if kind.shape is None or any(s is None for s in kind.shape):
             raise UnsupportedError(
-                f"function {self.graph.name!r} has the dynamic type {value.type_text}; give static shapes (--input NAME=1,3,48,192)",
+                f"function {self.graph.name!r} has the dynamic type {value.type_text}; "
+                "give static shapes (--input NAME=1,3,48,192)",
                 location=self.function.location,
             )
         if any(s == 0 for s in kind.shape):
             raise UnsupportedError(
-                f"function {self.graph.name!r} has a zero-sized dimension in {value.type_text}; there is nothing to compute",
+                f"function {self.graph.name!r} has a zero-sized dimension in {value.type_text}; "
+                "there is nothing to compute",
                 location=self.function.location,
             )
         return kind
@@ -80,23 +82,23 @@ class GraphReader:
         handler = _HANDLERS.get(op.name)
         try:
             if handler is None:
-                raise NotStructured(f"{op.name} has no structured form")
+                raise NotStructuredError(f"{op.name} has no structured form")
             handler(self, op)
-        except NotStructured as reason:
+        except NotStructuredError as reason:
             self._island(op, str(reason))
 
     def _island(self, op: Operation, reason: str) -> None:
-        reads = []
-        for value in free_values(op):
-            if id(value) in self.of:
-                reads.append(self.materialised(self.of[id(value)]))
+        """Keep an operation as it is. One that only computes scalars is left to the islands that use them."""
+        tensors = [r for r in op.results if r.type_text.startswith("tensor<")]
+        if op.results and not tensors:
+            return
+        if len(tensors) != len(op.results) or not tensors:
+            raise UnsupportedError(f"{op.name} has no structured form and cannot be lowered alone", location=op.location)
+        names = [self.of[id(v)] for v in captured_tensors(op) if id(v) in self.of]
+        reads = tuple(dict.fromkeys(self.materialised(n) for n in names))
         writes = tuple(self.buffer(r) for r in op.results)
-        if not writes:
-            raise UnsupportedError(f"{op.name} has no result and no structured form", location=op.location)
         self.graph.nodes.append(
-            Island(
-                name=self.stage_name(), operation=op, reads=tuple(dict.fromkeys(reads)), writes=writes, reason=reason
-            )
+            Island(name=self.stage_name(), operation=op, reads=reads, writes=writes, reason=reason)
         )
 
     def materialised(self, name: str) -> str:
@@ -164,6 +166,19 @@ def free_values(op: Operation) -> list[Value]:
     return [v for v in found.values() if id(v) not in inside]
 
 
+def captured_tensors(operation: Operation) -> list[Value]:
+    """Tensors that an operation, or what computes the scalars it uses, takes from outside, in order of first use."""
+    found: dict[int, Value] = {}
+    pending = free_values(operation)[::-1]
+    while pending:
+        value = pending.pop()
+        if value.type_text.startswith("tensor<"):
+            found.setdefault(id(value), value)
+        elif isinstance(value.owner, Operation):
+            pending.extend(free_values(value.owner)[::-1])
+    return list(found.values())
+
+
 # -- handlers ------------------------------------------------------------------------------------------------
 
 
@@ -194,7 +209,7 @@ def _empty(reader: GraphReader, op: Operation) -> None:
 def _fill(reader: GraphReader, op: Operation) -> None:
     const = reader.scalars.get(id(op.operands[0]))
     if const is None:
-        raise NotStructured("linalg.fill with a value that is no constant")
+        raise NotStructuredError("linalg.fill with a value that is no constant")
     reader.uniform[reader.buffer(op.results[0])] = const
 
 
@@ -215,7 +230,7 @@ def _static(op: Operation, name: str) -> tuple[int, ...]:
     attribute = op.attribute(name)
     values = attribute.as_int_array() if attribute is not None else ()
     if any(v < -(2**62) for v in values):
-        raise NotStructured(f"{op.name} has dynamic {name}")
+        raise NotStructuredError(f"{op.name} has dynamic {name}")
     return values
 
 
@@ -228,9 +243,9 @@ def _kept_dims(sizes: tuple[int, ...], shape: tuple[int, ...]) -> list[int]:
             kept.append(i)
             j += 1
         elif size != 1:
-            raise NotStructured("a slice whose reduced shape cannot be matched")
+            raise NotStructuredError("a slice whose reduced shape cannot be matched")
     if j != len(shape):
-        raise NotStructured("a slice whose reduced shape cannot be matched")
+        raise NotStructuredError("a slice whose reduced shape cannot be matched")
     return kept
 
 
@@ -244,7 +259,7 @@ def _slice_maps(op: Operation, shape: tuple[int, ...]) -> tuple[Linear, ...]:
 
 def _extract_slice(reader: GraphReader, op: Operation) -> None:
     if len(op.operands) != 1:
-        raise NotStructured("tensor.extract_slice with dynamic bounds")
+        raise NotStructuredError("tensor.extract_slice with dynamic bounds")
     source = reader.of[id(op.operands[0])]
     target = reader.buffer(op.results[0])
     shape = reader.graph.buffers[target].shape
@@ -258,7 +273,7 @@ def _extract_slice(reader: GraphReader, op: Operation) -> None:
 
 def _insert_slice(reader: GraphReader, op: Operation) -> None:
     if len(op.operands) != 2:
-        raise NotStructured("tensor.insert_slice with dynamic bounds")
+        raise NotStructuredError("tensor.insert_slice with dynamic bounds")
     source, base = (reader.of[id(v)] for v in op.operands)
     shape = reader.graph.buffers[source].shape
     maps = _slice_maps(op, shape)
@@ -288,9 +303,9 @@ def _pad(reader: GraphReader, op: Operation) -> None:
     low, high = _static(op, "static_low"), _static(op, "static_high")
     yielded = op.regions[0].blocks[0].operations[-1].operands[0]
     if len(op.operands) != 1 or id(yielded) not in reader.scalars:
-        raise NotStructured("tensor.pad with dynamic amounts or a value that is no constant")
+        raise NotStructuredError("tensor.pad with dynamic amounts or a value that is no constant")
     if any(v < 0 for v in (*low, *high)):
-        raise NotStructured("tensor.pad with negative amounts")
+        raise NotStructuredError("tensor.pad with negative amounts")
     source = reader.of[id(op.operands[0])]
     target = reader.buffer(op.results[0])
     shape = reader.graph.buffers[source].shape

@@ -30,7 +30,8 @@ IDENTITY: dict[str, float] = {
 }
 _VECTOR_KIND = {
     "arith.addf": "add", "arith.addi": "add", "arith.mulf": "mul", "arith.muli": "mul", "arith.maximumf": "maximumf",
-    "arith.minimumf": "minimumf", "arith.maxnumf": "maxnumf", "arith.minnumf": "minnumf", "arith.ori": "or", "arith.andi": "and",
+    "arith.minimumf": "minimumf", "arith.maxnumf": "maxnumf", "arith.minnumf": "minnumf", "arith.ori": "or",
+    "arith.andi": "and",
 }  # fmt: skip
 
 
@@ -78,7 +79,7 @@ class PointEmitter:
     def __init__(
         self, text: Text, nest: Nest, plan: NestPlan, addresses: tuple[Address, ...], *, partial: bool
     ) -> None:
-        """`addresses` follow `nest.accesses`. With `partial`, accumulators start from and return to the written buffer."""
+        """`addresses` follow `nest.accesses`; `partial`: accumulators start from and return to the written buffer."""
         self.text = text
         self.nest = nest
         self.plan = plan
@@ -210,9 +211,7 @@ class PointEmitter:
         """Accumulators before the first reduction step."""
         text, names = self.text, []
         for offsets, lanes in self._acc_offsets(at):
-            if self.partial:
-                value = self._load(at, self._write0, offsets, lanes)
-            elif self.horizontal:
+            if self.horizontal:
                 assert self.nest.combine is not None
                 value = constant(text, Const(IDENTITY[self.nest.combine], self.nest.acc_dtype), self.lanes)
             else:
@@ -222,6 +221,8 @@ class PointEmitter:
 
     def _init_value(self, at: Position, offsets: dict[str, int], lanes: Lanes) -> Value:
         init = self.nest.init
+        if self.partial:
+            return self._load(at, self._write0, offsets, lanes)
         if isinstance(init, FlatAccess):
             return self._load(at, len(self.accesses) - 1, offsets, lanes)
         assert init is not None, "a reduction has an initial value"
@@ -242,7 +243,8 @@ class PointEmitter:
 
     def _step(self, at: Position, offsets: dict[str, int], lanes: Lanes, acc: Value) -> Value:
         nest = self.nest
-        assert nest.combine is not None and nest.combined is not None
+        assert nest.combine is not None
+        assert nest.combined is not None
         done: list[Value] = []
         multiply = self._fusable_multiply()
         self._run(at, offsets, lanes, slice(0, nest.pre - (multiply is not None)), done, None)
@@ -284,16 +286,15 @@ class PointEmitter:
         if self.horizontal:
             positions, values = self._fold_lanes(at, values)
         for (offsets, lanes), acc in zip(positions, values, strict=True):
-            done = [
-                acc
-            ] * self.nest.pre  # operations before the reduction are out of reach here; the planner forbids uses
+            done = [acc] * self.nest.pre  # placeholders: the epilogue uses no operation before the reduction
             self._run(at, offsets, lanes, slice(self.nest.pre, None), done, acc)
             self._write_all(at, offsets, lanes, done, acc, False)
 
     def _fold_lanes(self, at: Position, values: list[Value]) -> tuple[list[tuple[dict[str, int], Lanes]], list[Value]]:
         """Combine the accumulators of each point and their lanes to one scalar, then with the initial value."""
         text, nest = self.text, self.nest
-        assert nest.combine is not None and self.plan.vector is not None
+        assert nest.combine is not None
+        assert self.plan.vector is not None
         per_point = tile = self.plan.register[self.plan.vector] // self.lanes
         dims = nest.parallel
         points = [dict(zip(dims, p, strict=True)) for p in product(*(range(at.size(d)) for d in dims))]
