@@ -4,8 +4,8 @@
     python benchmarks/ranker.py train --data measurements.jsonl --out costmodel/models/shipped
 
 `collect` draws workloads of every family in `costmodel.datasets.linalg`, and for each the heuristic schedule, uniform
-schedules, and mutants of the best so far; it appends, and goes on where it was stopped. `train` holds each family out in
-turn for the figures in the card, then trains on everything.
+schedules, and mutants of the best so far; it appends, and goes on where it was stopped. `train` holds each family out
+in turn for the figures in the card, then trains on everything.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from costmodel.search.kernel.printing import workload_id
 from costmodel.search.kernel.read import read_function
 from costmodel.search.measure.measurer import Measurer
 from costmodel.search.measure.trial import MeasureSpec
+from costmodel.search.schedule.text import parse_schedule
 from costmodel.search.space import Candidate, SearchSpace, build_space
 from costmodel.search.space.heuristic import heuristic_schedule
 from costmodel.search.space.inverse import candidate_of
@@ -56,7 +57,7 @@ def draws(count: int, seed: int) -> Iterator[tuple[str, dict[str, int]]]:
 
 def propose(space: SearchSpace, measured: dict[str, float], seen: set[str], rng: np.random.Generator) -> list[str]:
     """A batch of new schedules: uniform, or mutants of the best measured."""
-    best = [candidate_of(space, _parse(t)) for t in sorted(measured, key=measured.__getitem__)[:6]]
+    best = [candidate_of(space, parse_schedule(t)) for t in sorted(measured, key=measured.__getitem__)[:6]]
     parents: list[Candidate] = [c for c in best if c is not None]
     found: list[str] = []
     for _ in range(40 * BATCH):
@@ -71,50 +72,50 @@ def propose(space: SearchSpace, measured: dict[str, float], seen: set[str], rng:
     return found
 
 
-def _parse(text: str):  # noqa: ANN202
-    from costmodel.search.schedule.text import parse_schedule
-
-    return parse_schedule(text)
+def measured_rows(
+    measurer: Measurer, kernel: Kernel, schedules: int, rng: np.random.Generator
+) -> Iterator[dict[str, object]]:
+    """Search one workload; one row for each measurement."""
+    space = build_space(kernel, measurer.target)
+    measured: dict[str, float] = {}
+    batch, total = [str(heuristic_schedule(space))], 0
+    seen = set(batch)
+    while batch and total < schedules:
+        for trial in measurer.measure(kernel, batch):
+            total += 1
+            if trial.ok and trial.runtime_s is not None:
+                measured[trial.schedule] = trial.runtime_s
+            yield {
+                "workload_id": workload_id(kernel), "family": kernel.family, "schedule": trial.schedule,
+                "status": trial.status, "samples_s": [float(f"{s:.4g}") for s in trial.samples_s[:10]],
+                "runtime_s": trial.runtime_s,
+            }  # fmt: skip
+        batch = propose(space, measured, seen, rng)[: max(0, schedules - total)]
 
 
 def collect(args: argparse.Namespace) -> None:
     """Measure and append; workloads already in the file are passed over."""
-    target = Target.parse("native")
     out = Path(args.out)
     done = {json.loads(line)["workload_id"] for line in out.read_text().splitlines()} if out.exists() else set()
     spec = MeasureSpec(budget_s=0.06, min_samples=5, max_samples=40)
     start = time.monotonic()
-    with Measurer(BACKENDS.get("mlir")(), target, seed=args.seed, spec=spec) as measurer, out.open("a") as file:
+    backend, target = BACKENDS.get("mlir")(), Target.parse("native")
+    with Measurer(backend, target, seed=args.seed, spec=spec) as measurer, out.open("a") as file:
         for number, (family, sizes) in enumerate(draws(args.workloads, args.seed)):
             kernel = kernel_of(FAMILIES[family].text(sizes))
             key = workload_id(kernel)
             if key in done:
                 continue
             done.add(key)
-            space = build_space(kernel, target)
-            rng = np.random.default_rng([args.seed, number])
-            measured: dict[str, float] = {}
-            batch, seen, total = [str(heuristic_schedule(space))], set(), 0
-            seen.update(batch)
-            while batch and total < args.schedules:
-                for trial in measurer.measure(kernel, batch):
-                    total += 1
-                    if trial.ok and trial.runtime_s is not None:
-                        measured[trial.schedule] = trial.runtime_s
-                    row = {
-                        "generator": family, "sizes": sizes, "workload_id": key, "family": kernel.family, "schedule": trial.schedule,
-                        "status": trial.status, "samples_s": [float(f"{s:.4g}") for s in trial.samples_s[:10]], "runtime_s": trial.runtime_s,
-                    }  # fmt: skip
-                    file.write(json.dumps(row) + "\n")
-                batch = propose(space, measured, seen, rng)[: max(0, args.schedules - total)]
+            runtimes_s = []
+            for row in measured_rows(measurer, kernel, args.schedules, np.random.default_rng([args.seed, number])):
+                file.write(json.dumps({"generator": family, "sizes": sizes, **row}) + "\n")
+                if row["runtime_s"] is not None:
+                    runtimes_s.append(row["runtime_s"])
             file.flush()
-            best = min(measured.values(), default=float("nan"))
-            rate = (time.monotonic() - start) / max(1, number + 1)
-            print(
-                f"{number} {family} {sizes}: best {best:.3g} s of {total}; {rate:.1f} s a workload",
-                file=sys.stderr,
-                flush=True,
-            )
+            rate = (time.monotonic() - start) / (number + 1)
+            best = min(runtimes_s, default=float("nan"))
+            print(f"{number} {family} {sizes}: best {best:.3g} s; {rate:.1f} s a workload", file=sys.stderr, flush=True)
 
 
 def train(args: argparse.Namespace) -> None:

@@ -29,12 +29,14 @@ def _t(*dims: int, dtype: str = "f32") -> str:
 
 
 def _zero(name: str, type_: str) -> str:
-    return f"  %{name}e = tensor.empty() : {type_}\n  %{name} = linalg.fill ins(%zero : f32) outs(%{name}e : {type_}) -> {type_}\n"
+    fill = f"linalg.fill ins(%zero : f32) outs(%{name}e : {type_}) -> {type_}"
+    return f"  %{name}e = tensor.empty() : {type_}\n  %{name} = {fill}\n"
 
 
 def _function(args: list[tuple[str, str]], result: str, body: str, value: str) -> str:
     head = ", ".join(f"%{n}: {t}" for n, t in args)
-    return f"func.func @main({head}) -> {result} {{\n  %zero = arith.constant 0.0 : f32\n{body}  return %{value} : {result}\n}}\n"
+    zero = "  %zero = arith.constant 0.0 : f32\n"
+    return f"func.func @main({head}) -> {result} {{\n{zero}{body}  return %{value} : {result}\n}}\n"
 
 
 def _named(op: str, a: tuple[str, str], b: tuple[str, str], out: str, attributes: str = "") -> str:
@@ -147,7 +149,8 @@ def _generic(
     iterators = ", ".join('"parallel"' if k == "p" else '"reduction"' for k in kinds)
     args = ", ".join([f"%x{i}: f32" for i in range(len(ins))] + ["%y: f32"])
     text = f"  %{name} = linalg.generic {{indexing_maps = [{affine}], iterator_types = [{iterators}]}}\n"
-    text += f"    ins({', '.join('%' + n for n, _ in ins)} : {', '.join(t for _, t in ins)}) outs(%{out[0]} : {out[1]}) {{\n"
+    names, types = ", ".join("%" + n for n, _ in ins), ", ".join(t for _, t in ins)
+    text += f"    ins({names} : {types}) outs(%{out[0]} : {out[1]}) {{\n"
     text += f"  ^bb0({args}):\n" + "".join(f"    {line}\n" for line in body)
     return text + f"    linalg.yield %q : f32\n  }} -> {out[1]}\n"
 
@@ -188,9 +191,11 @@ def layer_norm(s: Sizes) -> str:
     body += _generic("va", [both, row, row], "pr", [("a", t), ("mu", r)], ("zi", r), [
         "%d = arith.subf %x0, %x1 : f32", "%m = arith.mulf %d, %d : f32", "%q = arith.addf %m, %y : f32",
     ])  # fmt: skip
-    body += _generic("r", [both, row, row, col, col, both], "pp", [("a", t), ("mu", r), ("va", r), ("g", v), ("b", v)], ("te", t), [
+    ins = [("a", t), ("mu", r), ("va", r), ("g", v), ("b", v)]
+    body += _generic("r", [both, row, row, col, col, both], "pp", ins, ("te", t), [
         "%d = arith.subf %x0, %x1 : f32", "%w = arith.divf %x2, %n : f32", "%e = arith.addf %w, %eps : f32",
-        "%s = math.rsqrt %e : f32", "%p = arith.mulf %d, %s : f32", "%o = arith.mulf %p, %x3 : f32", "%q = arith.addf %o, %x4 : f32",
+        "%s = math.rsqrt %e : f32", "%p = arith.mulf %d, %s : f32", "%o = arith.mulf %p, %x3 : f32",
+        "%q = arith.addf %o, %x4 : f32",
     ])  # fmt: skip
     return _function([("a", t), ("g", v), ("b", v)], t, body, "r")
 
@@ -216,15 +221,15 @@ def reduce_columns(s: Sizes) -> str:
 def elementwise_gelu(s: Sizes) -> str:
     """gelu(a + bias), tanh form."""
     t, v = _t(s["m"], s["n"]), _t(s["n"])
-    body = "  %k = arith.constant 0.797884561 : f32\n  %c = arith.constant 0.044715 : f32\n  %one = arith.constant 1.0 : f32\n"
-    body += f"  %half = arith.constant 0.5 : f32\n  %te = tensor.empty() : {t}\n"
+    body = "  %k = arith.constant 0.797884561 : f32\n  %c = arith.constant 0.044715 : f32\n"
+    body += f"  %one = arith.constant 1.0 : f32\n  %half = arith.constant 0.5 : f32\n  %te = tensor.empty() : {t}\n"
     body += _generic("r", ["(i, j)", "(j)", "(i, j)"], "pp", [("a", t), ("v", v)], ("te", t), [
         "%x = arith.addf %x0, %x1 : f32", "%x2 = arith.mulf %x, %x : f32", "%x3 = arith.mulf %x2, %x : f32",
         "%cx = arith.mulf %x3, %c : f32", "%sx = arith.addf %x, %cx : f32", "%kx = arith.mulf %sx, %k : f32",
         "%th = math.tanh %kx : f32", "%p = arith.addf %th, %one : f32", "%h = arith.mulf %x, %half : f32",
         "%q = arith.mulf %h, %p : f32",
     ])  # fmt: skip
-    return _function([("a", t), ("v", v)], t, body.replace("%x2 = arith.mulf %x,", "%x2 = arith.mulf %x,"), "r")
+    return _function([("a", t), ("v", v)], t, body, "r")
 
 
 def elementwise_chain(s: Sizes) -> str:
@@ -265,23 +270,30 @@ def _conv(s: Sizes) -> float:
     return float(s["f"] * s["c"] * s["o"] ** 2 * s["w"] ** 2)
 
 
+def _windows(s: Sizes) -> float:
+    return float(s["c"] * s["o"] ** 2 * s["w"] ** 2)
+
+
 _MNK = {"m": (8, 1024), "n": (8, 1024), "k": (8, 1024)}
 _ROWS = {"m": (16, 2048), "n": (16, 2048)}
 _CONV = {"o": (6, 80), "c": (3, 160), "f": (8, 192), "w": (1, 5), "stride": (1, 2)}
+_BATCH = {"b": (2, 16), "m": (16, 256), "n": (16, 256), "k": (16, 256)}
+_CONV1D = {"o": (32, 1024), "c": (8, 256), "f": (8, 256), "w": (1, 9), "stride": (1, 2)}
+_POOLING = {"o": (8, 96), "c": (8, 256), "w": (2, 3), "stride": (1, 2)}
 _DEPTHWISE = {"o": (6, 96), "c": (16, 320), "w": (3, 5), "stride": (1, 2)}
 
 FAMILIES: dict[str, Family] = {
     "matmul": Family(matmul, _MNK, _mnk),
     "matmul_bias_relu": Family(matmul_bias_relu, _MNK, _mnk),
     "matmul_transposed": Family(matmul_transposed, _MNK, _mnk),
-    "batch_matmul": Family(batch_matmul, {"b": (2, 16), "m": (16, 256), "n": (16, 256), "k": (16, 256)}, lambda s: s["b"] * _mnk(s)),
+    "batch_matmul": Family(batch_matmul, _BATCH, lambda s: s["b"] * _mnk(s)),
     "matvec": Family(matvec, {"m": (32, 2048), "k": (32, 2048)}, lambda s: float(s["m"] * s["k"])),
     "conv2d_nhwc": Family(conv2d_nhwc, _CONV, _conv),
     "conv2d_nchw": Family(conv2d_nchw, _CONV, _conv),
-    "depthwise_nchw": Family(depthwise_nchw, _DEPTHWISE, lambda s: float(s["c"] * s["o"] ** 2 * s["w"] ** 2)),
-    "depthwise_nhwc": Family(depthwise_nhwc, _DEPTHWISE, lambda s: float(s["c"] * s["o"] ** 2 * s["w"] ** 2)),
-    "conv1d": Family(conv1d, {"o": (32, 1024), "c": (8, 256), "f": (8, 256), "w": (1, 9), "stride": (1, 2)}, lambda s: float(s["f"] * s["c"] * s["o"] * s["w"])),
-    "pooling_max": Family(pooling_max, {"o": (8, 96), "c": (8, 256), "w": (2, 3), "stride": (1, 2)}, lambda s: float(s["c"] * s["o"] ** 2 * s["w"] ** 2)),
+    "depthwise_nchw": Family(depthwise_nchw, _DEPTHWISE, _windows),
+    "depthwise_nhwc": Family(depthwise_nhwc, _DEPTHWISE, _windows),
+    "conv1d": Family(conv1d, _CONV1D, lambda s: float(s["f"] * s["c"] * s["o"] * s["w"])),
+    "pooling_max": Family(pooling_max, _POOLING, _windows),
     "softmax": Family(softmax, _ROWS, _mn),
     "layer_norm": Family(layer_norm, _ROWS, _mn),
     "reduce_rows": Family(reduce_rows, _ROWS, _mn),
@@ -298,7 +310,7 @@ def draw_sizes(name: str, rng: np.random.Generator) -> dict[str, int]:
     while True:
         sizes = {}
         for key, (low, high) in family.ranges.items():
-            value = int(round(float(np.exp(rng.uniform(np.log(low), np.log(high + 1)))) - 0.5))
+            value = round(float(np.exp(rng.uniform(np.log(low), np.log(high + 1)))) - 0.5)
             if high > 16 and rng.random() < 0.5:
                 value = max(8, value // 8 * 8)
             sizes[key] = int(np.clip(value, low, high))

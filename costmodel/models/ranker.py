@@ -1,7 +1,7 @@
 """The tuner's ranker: boosted trees pre-trained across workloads, a Gaussian process on what this search measured.
 
-Predicts the natural logarithm of run time over a bound that the caller divides by. Trees see each workload centred on its
-median, so that they spend themselves on what ranks schedules; one more set of trees predicts the level.
+Predicts the natural logarithm of run time over a bound that the caller divides by. Trees see each workload centred on
+its median, so that they spend themselves on what ranks schedules; one more set of trees predicts the level.
 Sources: XGBoost (Chen and Guestrin 2016); pre-train and adapt as in TenSet (Zheng et al. 2021).
 """
 

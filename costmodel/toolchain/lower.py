@@ -66,7 +66,10 @@ def llvm_ir(text: str, passes: str = KERNEL_PASSES) -> str:
 def compile_object(
     text: str, passes: str = KERNEL_PASSES, level: int = 3, *, autovectorize: bool = False
 ) -> ObjectCode:
-    """Compile MLIR text for this CPU. `autovectorize` turns on LLVM's loop and SLP vectorizers, for code not vectorized yet."""
+    """Compile MLIR text for this CPU.
+
+    `autovectorize` turns on LLVM's loop and SLP vectorizers, for code not vectorized yet.
+    """
     start = time.perf_counter()
     ir = llvm_ir(text, passes)
     lowered = time.perf_counter()
@@ -90,7 +93,10 @@ def compile_object(
 
 
 class LoadedObject:
-    """An object linked into this process by LLVM's ORC; functions are called through ctypes. Keep it alive while calling."""
+    """An object linked into this process by LLVM's ORC; functions are called through ctypes.
+
+    Keep it alive while calling.
+    """
 
     def __init__(self, data: bytes, exports: tuple[str, ...]) -> None:
         llvm = _llvm()

@@ -16,13 +16,17 @@ from costmodel.search.kernel.form import ELEMENT_BYTES
 from costmodel.search.kernel.nest import Nest
 
 FEATURE_VERSION = 1
-_EXPENSIVE = {"math.exp": 14, "math.tanh": 20, "math.erf": 24, "arith.divf": 8, "math.sqrt": 8, "math.rsqrt": 12, "math.log": 16, "math.powf": 40, "math.sin": 16, "math.cos": 16}  # fmt: skip
+_EXPENSIVE = {
+    "math.exp": 14, "math.tanh": 20, "math.erf": 24, "arith.divf": 8, "math.sqrt": 8, "math.rsqrt": 12, "math.log": 16,
+    "math.powf": 40, "math.sin": 16, "math.cos": 16,
+}  # fmt: skip
 _NEST_FEATURES = (
     "log_points", "log_parallel", "log_reduction", "is_reduction", "num_reads", "num_ops", "op_weight",
     "lanes", "vector_is_reduction", "vector_utilisation", "vectors", "rows", "accumulators", "register_pressure",
-    "contiguous_loads", "strided_loads", "scalar_loads", "loads_per_step", "ops_per_load", "contiguous_store", "scatter_store",
-    "unroll", "body_size", "inner_trips", "log_tiles", "tail_share", "reduction_split", "log_split_passes",
-    "packed_reads", "log_pack_bytes", "pack_gathers", "hoisted_packs", "num_loops", "innermost_is_vector",
+    "contiguous_loads", "strided_loads", "scalar_loads", "loads_per_step", "ops_per_load", "contiguous_store",
+    "scatter_store", "unroll", "body_size", "inner_trips", "log_tiles", "tail_share", "reduction_split",
+    "log_split_passes", "packed_reads", "log_pack_bytes", "pack_gathers", "hoisted_packs", "num_loops",
+    "innermost_is_vector",
     "log_l1_bytes", "log_l2_bytes", "log_l3_bytes", "l1_intensity", "l2_intensity", "l3_intensity",
     "log_register_box", "log_inner_box",
 )  # fmt: skip
@@ -89,16 +93,16 @@ class _NestView:
         tiles = prod((loop.trips for loop in self.loops), start=1)
         split = [d for d in nest.reduction if sched.cache.get(d, ext[d]) < ext[d]]
         passes = prod((-(-ext[d] // sched.cache[d]) for d in split), start=1)
-        l1, l2, l3 = self.traffic
         work = self.points * self.op_weight
+        num_ops = max(1, len(nest.ops))
         return [
-            _log(self.points), _log(parallel), _log(reduction), float(nest.combine is not None), len(nest.reads), len(nest.ops),
-            _log(self.op_weight), log2(self.lanes), float(horizontal), self.utilisation, vectors, rows, steps,
-            steps + loads[0] + loads[2], loads[0], loads[1], loads[2], total_loads, steps * max(1, len(nest.ops)) / max(1, total_loads),
-            float(any(store_contiguous)), float(any(scatter)), unroll, _log(steps * unroll * max(1, len(nest.ops))), _log(inner),
+            _log(self.points), _log(parallel), _log(reduction), float(nest.combine is not None), len(nest.reads),
+            len(nest.ops), _log(self.op_weight), log2(self.lanes), float(horizontal), self.utilisation, vectors, rows,
+            steps, steps + loads[0] + loads[2], *loads, total_loads, steps * num_ops / max(1, total_loads),
+            float(any(store_contiguous)), float(any(scatter)), unroll, _log(steps * unroll * num_ops), _log(inner),
             _log(tiles), self._tail_share(), float(bool(split)), _log(passes - 1), *self._packing(), len(self.loops),
             float(bool(self.loops) and self.loops[-1].dim == sched.vector),
-            _log(l1), _log(l2), _log(l3), _log(work / max(1.0, l1)), _log(work / max(1.0, l2)), _log(work / max(1.0, l3)),
+            *map(_log, self.traffic), *(_log(work / max(1.0, moved)) for moved in self.traffic),
             _log(self._box(len(self.loops))), _log(self._box(max(0, len(self.loops) - 1))),
         ]  # fmt: skip
 
@@ -165,11 +169,12 @@ def plan_features(plan: KernelPlan, target: Target) -> list[float]:
     cycles = [sum(v.traffic[i] for v in views) / rate for i, rate in enumerate((64.0, 32.0, 8.0))]
     return [
         _log(kernel.flops), _log(kernel.bytes), _log(kernel.flops / max(1, kernel.bytes)), len(views),
-        float(max((len(g.dims) for g in shared), default=0)), _log(prod((t for g in shared for t in g.tiles.values()), start=1)),
+        float(max((len(g.dims) for g in shared), default=0)),
+        _log(prod((t for g in shared for t in g.tiles.values()), start=1)),
         _log(scratch), _log(sum(v.points * v.op_weight for v in others)), _log(sum(v.traffic[0] for v in others)),
         _log(sum(v.traffic[1] for v in others)),
         sum(v.points for v in others if v.lanes == 1) / max(1, sum(v.points for v in views)),
-        _log(compute), *map(_log, cycles), _log(max(compute, *cycles)), target.vector_bits / 128, target.vector_registers,
-        _log(target.l1d_bytes or 0), _log(target.l2_bytes or 0),
+        _log(compute), *map(_log, cycles), _log(max(compute, *cycles)),
+        target.vector_bits / 128, target.vector_registers, _log(target.l1d_bytes or 0), _log(target.l2_bytes or 0),
         *anchor.features(),
     ]  # fmt: skip

@@ -10,9 +10,10 @@ from math import log2
 
 _OP = re.compile(r"(?:= |^)([a-z_]+\.[a-z_]+)", re.M)
 _COUNTED = (
-    "scf.for", "scf.if", "scf.yield", "math.fma", "vector.load", "vector.store", "vector.maskedload", "vector.maskedstore",
-    "vector.gather", "vector.scatter", "vector.broadcast", "vector.shuffle", "vector.reduction", "memref.load", "memref.store",
-    "arith.addi", "arith.muli", "arith.addf", "arith.mulf", "arith.divf", "arith.select", "arith.minsi",
+    "scf.for", "scf.if", "scf.yield", "math.fma", "vector.load", "vector.store", "vector.maskedload",
+    "vector.maskedstore", "vector.gather", "vector.scatter", "vector.broadcast", "vector.shuffle", "vector.reduction",
+    "memref.load", "memref.store", "arith.addi", "arith.muli", "arith.addf", "arith.mulf", "arith.divf",
+    "arith.select", "arith.minsi",
 )  # fmt: skip
 IR_FEATURES: tuple[str, ...] = (
     *(f"log_{name}" for name in _COUNTED),
@@ -42,5 +43,6 @@ def ir_features(text: str) -> list[float]:
             nesting -= 1
     return [
         *(log2(1 + counts.get(name, 0)) for name in _COUNTED),
-        log2(1 + total), log2(1 + len(text)), counts.get("math.fma", 0) / total, memory / total, index / total, carried, depth,
+        log2(1 + total), log2(1 + len(text)), counts.get("math.fma", 0) / total, memory / total, index / total, carried,
+        depth,
     ]  # fmt: skip

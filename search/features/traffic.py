@@ -1,7 +1,7 @@
 """How much memory each loop level touches, and what that costs in traffic between cache levels.
 
-Owns the footprint model. Source: the working-set argument of Halide's autoscheduler (Adams et al. 2019) and of analytical
-tile models (Low et al. 2016): data stay in a level while the loops inside touch no more than it holds.
+Owns the footprint model. Source: the working-set argument of Halide's autoscheduler (Adams et al. 2019) and of
+analytical tile models (Low et al. 2016): data stay in a level while the loops inside touch no more than it holds.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def level_traffic(
 ) -> list[float]:
     """Bytes that cross into each level of the given capacities, for one run of the nest.
 
-    `accesses` gives (access, element bytes, packed). For each level: the outermost loop at which everything inside fits;
+    `accesses` gives (access, element bytes, packed). For each level: the outermost loop inside which everything fits;
     an access then moves once for each iteration of the loops outside that it depends on, or that evict it.
     """
     boxes = [dict(spans)]

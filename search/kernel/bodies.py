@@ -19,9 +19,9 @@ COMBINERS = frozenset(
 _COMPARE_F = "false oeq ogt oge olt ole one ord ueq ugt uge ult ule une uno true".split()
 _COMPARE_I = "eq ne slt sle sgt sge ult ule ugt uge".split()
 _ARITH = frozenset(
-    "addf subf mulf divf negf maximumf minimumf maxnumf minnumf remf addi subi muli divsi divui remsi remui andi ori xori "
-    "shli shrsi shrui maxsi minsi maxui minui cmpf cmpi select extf truncf sitofp uitofp fptosi fptoui extsi extui trunci "
-    "index_cast index_castui bitcast".split()
+    "addf subf mulf divf negf maximumf minimumf maxnumf minnumf remf addi subi muli divsi divui remsi remui andi ori "
+    "xori shli shrsi shrui maxsi minsi maxui minui cmpf cmpi select extf truncf sitofp uitofp fptosi fptoui extsi "
+    "extui trunci index_cast index_castui bitcast".split()
 )
 _MATH = frozenset(
     "exp exp2 expm1 tanh erf rsqrt log log2 log1p sin cos powf sqrt absf floor ceil roundeven copysign fma".split()
@@ -29,7 +29,7 @@ _MATH = frozenset(
 _F32_ONLY_MATH = _MATH - {"sqrt", "absf", "floor", "ceil", "roundeven", "copysign", "fma"}
 
 
-class NotStructured(Exception):
+class NotStructuredError(Exception):
     """Why an operation has no structured form; it becomes an island."""
 
 
@@ -37,7 +37,9 @@ def read_generic(reader: GraphReader, op: Operation) -> None:
     """Append the stage of a `linalg.generic`, or remember its result as uniform."""
     segments = op.attribute("operandSegmentSizes")
     maps_attribute, kinds_attribute = op.attribute("indexing_maps"), op.attribute("iterator_types")
-    assert segments is not None and maps_attribute is not None and kinds_attribute is not None
+    assert segments is not None
+    assert maps_attribute is not None
+    assert kinds_attribute is not None
     num_inputs, num_outputs = segments.as_int_array()
     kinds = parse_iterator_types(kinds_attribute)
     maps = [_maps(a.as_affine_map()) for a in maps_attribute.as_list()]
@@ -49,14 +51,13 @@ def read_generic(reader: GraphReader, op: Operation) -> None:
     )
     body = _Body(reader, op, num_inputs, names, maps)
     body.read()
-    for (result, name), value in zip(zip(op.results, names[num_inputs:], strict=True), body.yields, strict=True):
+    for result, value in zip(op.results, body.yields, strict=True):
         if isinstance(value, Const) and not any(d.reduction for d in dims) and num_outputs == 1:
             reader.uniform[reader.buffer(result)] = value
             return
-        del name
     if any(d.reduction for d in dims):
         if num_outputs != 1:
-            raise NotStructured("a reduction with several results")
+            raise NotStructuredError("a reduction with several results")
         _append_reduction(reader, op, dims, body, names[num_inputs], maps[num_inputs])
         return
     body.absorb_accumulators()
@@ -82,7 +83,7 @@ def _maps(affine: object) -> tuple[Linear, ...]:
     for result in affine.results:
         linear = result.linear()
         if linear is None:
-            raise NotStructured(f"the index expression {result} is not linear")
+            raise NotStructuredError(f"the index expression {result} is not linear")
         coeffs = tuple(linear[0]) + (0,) * (affine.num_dims - len(linear[0]))
         found.append(Linear(coeffs, linear[1]))
     return tuple(found)
@@ -96,7 +97,7 @@ def _extents(reader: GraphReader, names: list[str], maps: list[tuple[Linear, ...
             if len(used) == 1 and linear.coeffs[used[0]] == 1 and linear.const == 0:
                 extents[used[0]] = size
     if any(e is None for e in extents):
-        raise NotStructured("a loop bound that no operand gives directly")
+        raise NotStructuredError("a loop bound that no operand gives directly")
     return [e for e in extents if e is not None]
 
 
@@ -113,12 +114,12 @@ def _append_reduction(
         or uses != 1
         or acc not in last.operands
     ):
-        raise NotStructured("a reduction whose body does not fold one value into the result with one operation")
+        raise NotStructuredError("a reduction whose body does not fold one value into the result with one operation")
     init: Const | Access
     if out in reader.uniform:
         init = reader.uniform[out]
     elif out in reader.undefined:
-        raise NotStructured("a reduction into an uninitialised tensor")
+        raise NotStructuredError("a reduction into an uninitialised tensor")
     else:
         init = Access(out, out_map)
     target = reader.buffer(op.results[0])
@@ -147,7 +148,7 @@ class _Body:
         self._values: dict[int, Operand] = {}
 
     def read(self) -> None:
-        """Fill `reads`, `ops` and `yields`; raises `NotStructured`."""
+        """Fill `reads`, `ops` and `yields`; raises `NotStructuredError`."""
         for i, argument in enumerate(self.block.args):
             if i >= self.num_inputs:
                 self._values[id(argument)] = Ref("acc", i - self.num_inputs)
@@ -169,7 +170,7 @@ class _Body:
             return self._values[id(value)]
         if id(value) in self.reader.scalars:
             return self.reader.scalars[id(value)]
-        raise NotStructured("a body that uses a value from outside that is no constant")
+        raise NotStructuredError("a body that uses a value from outside that is no constant")
 
     def _op(self, op: Operation) -> None:
         dialect, _, name = op.name.partition(".")
@@ -186,11 +187,11 @@ class _Body:
             assert dim is not None
             self._values[id(result)] = Ref("index", dim.as_int())
             return
-        if op.regions or not (dialect == "arith" and name in _ARITH or dialect == "math" and name in _MATH):
-            raise NotStructured(f"a body with {op.name}")
+        if op.regions or name not in {"arith": _ARITH, "math": _MATH}.get(dialect, ()):
+            raise NotStructuredError(f"a body with {op.name}")
         operand_dtype = op.operands[0].type_text
         if dialect == "math" and name in _F32_ONLY_MATH and result.type_text != "f32":
-            raise NotStructured(f"{op.name} on {result.type_text}")
+            raise NotStructuredError(f"{op.name} on {result.type_text}")
         operands = tuple(self._operand(v) for v in op.operands)
         self.ops.append(ScalarOp(op.name, operands, result.type_text, operand_dtype, _predicate(op)))
         self._values[id(result)] = Ref("op", len(self.ops) - 1)
@@ -203,7 +204,7 @@ class _Body:
             if not live[o.index]:
                 live[o.index] = True
                 wanted += [p for p in self.ops[o.index].operands if isinstance(p, Ref) and p.kind == "op"]
-        moved = {old: new for new, old in enumerate(i for i, l in enumerate(live) if l)}
+        moved = {old: new for new, old in enumerate(i for i, alive in enumerate(live) if alive)}
 
         def move(o: Operand) -> Operand:
             return Ref("op", moved[o.index]) if isinstance(o, Ref) and o.kind == "op" else o

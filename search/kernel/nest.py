@@ -1,4 +1,4 @@
-"""Loop nests over flat buffers with dimension names shared by a whole kernel: what the scheduler and code generator see.
+"""Loop nests over flat buffers, dimension names shared by a whole kernel: what scheduler and code generator see.
 
 Owns the flattening of `Stage` to `Nest`, the naming of dimensions across stages, and their coalescing.
 Invariant: a dimension name has one extent in the whole kernel; dimensions of extent one are gone.
@@ -44,8 +44,9 @@ class Write:
 class Nest:
     """One loop nest.
 
-    `ops[:pre]` run at every point and may use reads and indices. With `combine` set, the value `combined` is then folded
-    into the accumulator over `reduction` dimensions and `ops[pre:]` run once for each parallel point on `Ref("acc", 0)`.
+    `ops[:pre]` run at every point and may use reads and indices. With `combine` set, the value `combined` is then
+    folded into the accumulator over `reduction` dimensions and `ops[pre:]` run once for each parallel point on
+    `Ref("acc", 0)`.
     """
 
     name: str
@@ -113,26 +114,24 @@ def _flatten_stage(kernel: Kernel, stage: Stage, names: tuple[str, ...]) -> Nest
     writes = [_flat(kernel, a, names, stage) for a in stage.writes]
     kept = [(n, d) for n, d in zip(names, stage.dims, strict=True) if d.extent > 1]
     index_dims = tuple(n if d.extent > 1 else None for n, d in zip(names, stage.dims, strict=True))
-    common = {
-        "name": stage.name,
-        "parallel": tuple(n for n, d in kept if not d.reduction),
-        "reduction": tuple(n for n, d in kept if d.reduction),
-        "reads": tuple(flat),
-        "index_dims": index_dims,
-        "prefill": stage.prefill,
-    }
+    plain = Nest(
+        name=stage.name,
+        parallel=tuple(n for n, d in kept if not d.reduction),
+        reduction=tuple(n for n, d in kept if d.reduction),
+        reads=tuple(flat),
+        ops=stage.body,
+        pre=len(stage.body),
+        writes=tuple(Write(w, y) for w, y in zip(writes, stage.yields, strict=True)),
+        index_dims=index_dims,
+        prefill=stage.prefill,
+    )
     if not stage.is_reduction:
-        return Nest(
-            **common,
-            ops=stage.body,
-            pre=len(stage.body),
-            writes=tuple(Write(w, y) for w, y in zip(writes, stage.yields, strict=True)),
-        )
+        return plain
     last = stage.body[-1]
     combined = next(o for o in last.operands if o != Ref("acc", 0))
     init = _flat(kernel, stage.init, names, stage) if isinstance(stage.init, Access) else stage.init
-    return Nest(
-        **common,
+    return replace(
+        plain,
         ops=stage.body[:-1],
         pre=len(stage.body) - 1,
         writes=(Write(writes[0], Ref("acc", 0)),),

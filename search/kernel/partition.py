@@ -1,7 +1,8 @@
 """A model cut into kernels: clusters of stages that are scheduled together, and islands that are not.
 
 Owns which stages share a kernel. Invariant: clusters form an acyclic graph, so that kernels can run one after another.
-Method: greedy fusion along producers in program order, after XLA's and TVM's fusion of elementwise operations into anchors.
+Method: greedy fusion along producers in program order, after XLA's and TVM's fusion of elementwise operations into
+anchors.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ def _is_plain_copy(stage: Stage) -> bool:
     if stage.is_reduction or len(stage.writes) != 1:
         return False
     return all(
-        l.const == 0 and [c for c in l.coeffs if c] == [1] and l.coeffs[i] == 1
-        for i, l in enumerate(stage.writes[0].maps)
+        linear.const == 0 and [c for c in linear.coeffs if c] == [1] and linear.coeffs[i] == 1
+        for i, linear in enumerate(stage.writes[0].maps)
     )
 
 
@@ -79,7 +80,7 @@ def _composed(stage: Stage, copies: dict[str, Stage]) -> Stage:
         copy = copies.get(access.buffer)
         if copy is None:
             return access
-        return Access(copy.reads[0].buffer, tuple(_substitute(l, access.maps) for l in copy.reads[0].maps))
+        return Access(copy.reads[0].buffer, tuple(_substitute(linear, access.maps) for linear in copy.reads[0].maps))
 
     init = change(stage.init) if isinstance(stage.init, Access) else stage.init
     return replace(stage, reads=tuple(change(a) for a in stage.reads), init=init)
@@ -90,10 +91,10 @@ def _substitute(outer: Linear, inner: tuple[Linear, ...]) -> Linear:
     rank = len(inner[0].coeffs) if inner else 0
     coeffs = [0] * rank
     const = outer.const
-    for c, l in zip(outer.coeffs, inner, strict=True):
-        const += c * l.const
+    for c, linear in zip(outer.coeffs, inner, strict=True):
+        const += c * linear.const
         for d in range(rank):
-            coeffs[d] += c * l.coeffs[d]
+            coeffs[d] += c * linear.coeffs[d]
     return Linear(tuple(coeffs), const)
 
 
@@ -178,10 +179,10 @@ class _Partitioner:
         if stage.is_reduction and (has_contraction or windowed_dims(stage)):
             return False
         if has_contraction:
-            return any(_aligned(p, a) and p.points >= stage.points and self._same_domain(p, stage) for p, a in links)
+            return any(_aligned(a) and p.points >= stage.points and self._same_domain(p, stage) for p, a in links)
         largest = max(s.points for s in cluster.stages)
         return (
-            any(_aligned(p, a) for p, a in links)
+            any(_aligned(a) for _, a in links)
             and max(largest, stage.points) <= _ROW_RATIO * max(1, min(largest, stage.points)) * 1024
         )
 
@@ -212,11 +213,11 @@ def is_contraction(stage: Stage) -> bool:
     return stage.is_reduction and (bool(windowed_dims(stage)) or factors(stage) is not None)
 
 
-def _aligned(producer: Stage, access: Access) -> bool:
+def _aligned(access: Access) -> bool:
     """Whether every index of the access is one loop dimension, unscaled."""
-    del producer
     return all(
-        l.const == 0 and sum(c != 0 for c in l.coeffs) <= 1 and max(l.coeffs, default=0) <= 1 for l in access.maps
+        linear.const == 0 and sum(c != 0 for c in linear.coeffs) <= 1 and max(linear.coeffs, default=0) <= 1
+        for linear in access.maps
     )
 
 

@@ -158,7 +158,7 @@ class _Printer:
         return [f"{name}#{i}" for i in range(len(outs))] if len(outs) > 1 else [name]
 
     def operand(self, access: Access, stage: Stage) -> tuple[str, str, tuple[Linear, ...]]:
-        """Value, type and maps of a read; a part of a buffer is sliced out first, since linalg infers bounds from shapes."""
+        """Value, type and maps of a read; a part is sliced out first, since linalg infers bounds from shapes."""
         buffer = self.kernel.by_name[access.buffer]
         value, maps, where = self.value(access.buffer), [], []
         for linear, size in zip(access.maps, buffer.shape, strict=True):

@@ -236,8 +236,8 @@ class _Evaluator:
 def evaluate(kernel: Kernel, inputs: Mapping[str, Array], *, absolute: bool = False) -> dict[str, Array]:
     """Outputs of a kernel in double precision (integers in their own type).
 
-    With `absolute`, inputs and initial values enter by magnitude: for sums of products the result bounds the rounding error
-    of any order of summation up to a factor (Higham, Accuracy and Stability, section 3.1).
+    With `absolute`, inputs and initial values enter by magnitude: for sums of products the result bounds the rounding
+    error of any order of summation up to a factor (Higham, Accuracy and Stability, section 3.1).
     """
     evaluator = _Evaluator(kernel, inputs, absolute)
     with np.errstate(all="ignore"):

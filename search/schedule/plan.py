@@ -7,6 +7,7 @@ Invariant: the plan of a schedule depends on the kernel and the schedule only.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from costmodel.core.errors import UnsupportedError
 from costmodel.search.backends.mlir.kernel import Group, KernelPlan
@@ -139,18 +140,17 @@ class _Plan:
         return bool(shared) and nest.prefill is None and set(shared) <= set(nest.parallel)
 
     def _cache_size(self, dim: str) -> int:
-        register = self._register_size(self.anchor, dim)
+        register = self._register_size(dim)
         size = self.cache.get(dim, register)
         return max(register, size - size % register)
 
     # -- one nest ----------------------------------------------------------------------------------------------
 
-    def _register_size(self, nest: Nest, dim: str) -> int:
+    def _register_size(self, dim: str) -> int:
         extent = self.extents[dim]
         size = self.register.get(dim, 1)
         if dim == self.vector and self.lanes > 1:
             return max(self.lanes, size - size % self.lanes)
-        del nest
         return min(size, extent)
 
     def _nest_plan(self, nest: Nest, shared: tuple[str, ...]) -> NestPlan:
@@ -159,8 +159,8 @@ class _Plan:
             return self._scheduled(nest, order, shared)
         vector = default_vector(nest)
         lanes = self._lanes_for(nest, vector)
-        register = {d: 1 for d in nest.dims}
-        register.update({d: self._register_size(nest, d) for d in shared})
+        register = dict.fromkeys(nest.dims, 1)
+        register.update({d: self._register_size(d) for d in shared})
         if vector is not None and lanes > 1:
             limit = self._cache_size(vector) if vector in shared else self.extents[vector]
             lanes, register[vector] = _vector_tile(lanes, limit, exact=vector in shared)
@@ -181,9 +181,9 @@ class _Plan:
 
     def _scheduled(self, nest: Nest, order: tuple[str, ...], shared: tuple[str, ...]) -> NestPlan:
         vector = self.vector if self.lanes > 1 and self.vector in nest.dims else None
-        register = {d: self._register_size(nest, d) for d in nest.parallel}
+        register = {d: self._register_size(d) for d in nest.parallel}
         if vector in nest.reduction:
-            register[vector or ""] = self._register_size(nest, vector or "")
+            register[vector or ""] = self._register_size(vector or "")
         cache = {}
         for d, size in self.cache.items():
             if d not in nest.dims or d in shared or (d in nest.reduction and d == vector):
@@ -218,7 +218,7 @@ def _vector_tile(lanes: int, limit: int, *, exact: bool) -> tuple[int, int]:
 
 
 def default_vector(nest: Nest) -> str | None:
-    """The dimension of a schedule that names none: contiguous in every access; else a reduced one that is; else in writes.
+    """The dimension of a schedule that names none: contiguous in every access; else a reduced one; else in writes.
 
     A reduced dimension is passed over where packing makes the written one contiguous and the packed operand is reused.
     """
@@ -247,12 +247,15 @@ def reused(nest: Nest, dim: str) -> bool:
 
 
 def packable(nest: Nest, read: int, vector: str | None) -> bool:
-    """Whether a packed copy of a read has one element for each element: no sliding windows, no reduced vector dimension."""
+    """Whether a packed copy of a read has one element for each element.
+
+    That excludes sliding windows and a reduced vector dimension.
+    """
     access = nest.reads[read]
     if nest.combine is None or vector in nest.reduction or not access.dims & set(nest.reduction):
         return False
     strides = sorted((abs(s), n) for n, s in access.strides)
-    return all(a != b for (a, _), (b, _) in zip(strides, strides[1:], strict=False))
+    return all(a != b for (a, _), (b, _) in pairwise(strides))
 
 
 def sharable_dims(program: LoopProgram) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """One hand-written schedule for each family: what an experienced engineer would try first, without measuring.
 
-Owns the baseline `heuristic_s`. Source: BLIS's rule (keep as many accumulators as registers allow, balance loads of the two
-operands, pack what is not contiguous), contiguous vectors elsewhere. No concrete size appears.
+Owns the baseline `heuristic_s`. Source: BLIS's rule (keep as many accumulators as registers allow, balance loads of the
+two operands, pack what is not contiguous), contiguous vectors elsewhere. No concrete size appears.
 """
 
 from __future__ import annotations

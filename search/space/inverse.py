@@ -42,12 +42,17 @@ def candidate_of(space: SearchSpace, schedule: Schedule) -> Candidate | None:
             value = unroll.get(dim, 1) if kind == "unroll" else _cache(cache, dim, register, dim in anchor.reduction)
         values.append(value)
     candidate = tuple(values)
+    return candidate if _known(space, candidate) and space.schedule(candidate) == schedule else None
+
+
+def _known(space: SearchSpace, candidate: Candidate) -> bool:
+    """Whether every knob can encode its value."""
     try:
         for knob, value in zip(space.knobs, candidate, strict=True):
             knob.encode(value)
     except (ValueError, KeyError, TypeError, AssertionError):
-        return None
-    return candidate if space.schedule(candidate) == schedule else None
+        return False
+    return True
 
 
 def _micro(vector: str | None, lanes: int, register: dict[str, int]) -> Micro:

@@ -19,7 +19,10 @@ _NEAR = 12
 class Knob(Protocol):
     """One decision. Values are hashable; `encode` has a fixed length for all values of a knob."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Unique among the knobs of a space."""
+        ...
 
     @property
     def size(self) -> int:

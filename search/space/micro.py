@@ -5,7 +5,6 @@ Owns the enumeration. Source of the budget: the analytical model of BLIS (Low et
 
 from __future__ import annotations
 
-
 from costmodel.core.target import Target
 from costmodel.search.kernel.form import ELEMENT_BYTES
 from costmodel.search.kernel.nest import LoopProgram, Nest

@@ -1,7 +1,7 @@
 """The search space of a kernel: knobs derived from its loops, and the schedule each candidate stands for.
 
-Owns the derivation. Invariant: legal by construction. Every candidate gives a schedule that `Planner` accepts; sizes that
-do not divide an extent leave a ragged tail, vectors are capped by the target. No rule knows a concrete workload.
+Owns the derivation. Invariant: legal by construction. Every candidate gives a schedule that `Planner` accepts; sizes
+that do not divide an extent leave a ragged tail, vectors are capped by the target. No rule knows a concrete workload.
 """
 
 from __future__ import annotations
@@ -90,12 +90,10 @@ class _Printer:
         self.micro = micro
 
     def schedule(self) -> Schedule:
-        order = self._order()
-        cache = self._cache()
         steps = [
             self._fuse(),
-            self._tile("cache", cache),
-            self._order_step(order, cache),
+            self._tile("cache", self._cache()),
+            self._order_step(self._order()),
             self._tile("register", self._register()),
         ]
         steps += [self._pack(), self._vectorize(), self._unroll()]
@@ -109,8 +107,7 @@ class _Printer:
         order = self.values.get("order", ())
         return tuple(d for d in order if d in self.anchor.dims)  # type: ignore[attr-defined]
 
-    def _order_step(self, order: tuple[str, ...], cache: dict[str, int]) -> Step | None:
-        del cache
+    def _order_step(self, order: tuple[str, ...]) -> Step | None:
         natural = tuple(d for d in self.program.extents if d in order)
         return Step("order", order) if order and order != natural else None
 
@@ -180,7 +177,7 @@ def build_space(kernel: Kernel, target: Target) -> SearchSpace:
     dims = tuple(d for d in program.extents if d in anchor.dims)
     if len(dims) > 1 and anchor.combine is not None:
         knobs.append(PermutationKnob("order", dims))
-    packs = sorted({a.buffer for i, a in enumerate(anchor.reads) if _ever_packable(anchor, i)})
+    packs = sorted({a.buffer for i, a in enumerate(anchor.reads) if packable(anchor, i, None)})
     if packs:
         knobs.append(ChoiceKnob("pack", subsets(packs)))
     for dim in anchor.reduction:
@@ -189,13 +186,6 @@ def build_space(kernel: Kernel, target: Target) -> SearchSpace:
         if len(factors) > 1:
             knobs.append(ChoiceKnob(f"unroll.{dim}", tuple(factors)))
     return SearchSpace(kernel=kernel, target=target, planner=planner, knobs=tuple(knobs))
-
-
-def _ever_packable(nest: object, read: int) -> bool:
-    from costmodel.search.kernel.nest import Nest
-
-    assert isinstance(nest, Nest)
-    return packable(nest, read, None)
 
 
 def _fusion_knobs(planner: Planner) -> list[Knob]:

@@ -44,7 +44,7 @@ class Strategy(ABC):
 
     @abstractmethod
     def ask(self, count: int, score: Scorer) -> list[Candidate]:
-        """Up to `count` candidates, best first, none of a schedule asked or told before; fewer when the space is exhausted."""
+        """Up to `count` candidates, best first, none of a schedule told before; fewer when the space is exhausted."""
 
     def tell(self, results: Sequence[tuple[Candidate, float | None]]) -> None:
         """Measured run times in seconds, None for a failure, in any order."""

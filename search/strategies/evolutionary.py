@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from costmodel.search.space import Candidate
+from costmodel.search.space import Candidate, SearchSpace
 from costmodel.search.strategies.base import Scorer, Strategy
 
 POPULATION = 512
@@ -22,9 +22,9 @@ DOUBT = 0.5
 class EvolutionaryStrategy(Strategy):
     """Keeps the best measured candidates as parents beside fresh random ones."""
 
-    def __init__(self, space: object, rng: np.random.Generator) -> None:
+    def __init__(self, space: SearchSpace, rng: np.random.Generator) -> None:
         """See `Strategy`."""
-        super().__init__(space, rng)  # type: ignore[arg-type]
+        super().__init__(space, rng)
         self._measured: list[tuple[float, Candidate]] = []
 
     def tell(self, results: Sequence[tuple[Candidate, float | None]]) -> None:

@@ -7,14 +7,13 @@ one-dimensional memref that aliases no other; the caller owns all of them.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import prod
 
 from costmodel.search.backends.mlir.loops import NestEmitter, Regions
 from costmodel.search.backends.mlir.memory import Memory
 from costmodel.search.backends.mlir.plan import NestPlan, PackedRead, whole
 from costmodel.search.backends.mlir.points import PointEmitter, address
 from costmodel.search.backends.mlir.text import Text
-from costmodel.search.kernel.form import ELEMENT_BYTES, Const, Kernel, Ref, ScalarOp
+from costmodel.search.kernel.form import ELEMENT_BYTES, Const, Kernel, Operand, Ref
 from costmodel.search.kernel.nest import FlatAccess, Nest, Write
 
 ENTRY = "kernel"
@@ -32,7 +31,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelPlan:
-    """Everything the generator needs, in execution order. `renamed` maps temporaries to the buffer they live in."""
+    """Everything the generator needs, in execution order."""
 
     kernel: Kernel
     extents: dict[str, int]
@@ -41,7 +40,10 @@ class KernelPlan:
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """A pointer argument of the generated function. `role` is input, output, scratch, or packed (a constant, packed once)."""
+    """A pointer argument of the generated function.
+
+    `role` is input, output, scratch, or packed (a constant, packed once).
+    """
 
     name: str
     role: str
@@ -283,45 +285,49 @@ def _function(name: str, arguments: list[Argument], memories: dict[str, Memory],
 
 
 def split_reduction(nest: Nest) -> tuple[Nest, Nest, Nest | None]:
-    """Initialise, accumulate in memory, finish: three nests for a reduction whose loops are tiled outside the point loops.
+    """Initialise, accumulate in memory, finish: three nests for a reduction tiled outside the point loops.
 
     Partial sums live in the output itself where the nest stores it at the same elements and in the same type.
     """
-    own = next(w for w in nest.writes if not w.inside)
-    partial = nest.writes.index(own)
-    at = own.access
+    at = next(w.access for w in nest.writes if not w.inside)
     outer = tuple(w for w in nest.writes if w.inside)
     init_reads = (nest.init,) if isinstance(nest.init, FlatAccess) else ()
     value = Ref("read", 0) if init_reads else nest.init
     assert isinstance(value, Ref | Const)
-    common = {"parallel": nest.parallel, "reduction": ()}
-    before = Nest(name=f"{nest.name}.init", **common, reads=init_reads, ops=(), pre=0, writes=(Write(at, value),))
+    before = Nest(
+        name=f"{nest.name}.init",
+        parallel=nest.parallel,
+        reduction=(),
+        reads=init_reads,
+        ops=(),
+        pre=0,
+        writes=(Write(at, value),),
+    )
     main = replace(
         nest, ops=nest.ops[: nest.pre], writes=(Write(at, Ref("acc", 0)), *outer), init=Const(0, nest.acc_dtype)
     )
-    if len(nest.ops) == nest.pre and all(w.value == Ref("acc", 0) for i, w in enumerate(nest.writes) if not w.inside):
-        if sum(not w.inside for w in nest.writes) == 1:
-            return before, main, None
-    acc = Ref("read", len(nest.reads))
+    finished = [w.value for w in nest.writes if not w.inside]
+    if len(nest.ops) == nest.pre and finished == [Ref("acc", 0)]:
+        return before, main, None
+    return before, main, _finish(nest, at)
 
-    def shifted(o: object) -> object:
+
+def _finish(nest: Nest, partial: FlatAccess) -> Nest:
+    """What follows a reduction, as a nest of its own that reads the result from `partial`."""
+
+    def shifted(o: Operand) -> Operand:
         if o == Ref("acc", 0):
-            return acc
+            return Ref("read", len(nest.reads))
         return Ref("op", o.index - nest.pre) if isinstance(o, Ref) and o.kind == "op" else o
 
-    ops = tuple(replace(op, operands=tuple(shifted(o) for o in op.operands)) for op in nest.ops[nest.pre :])  # type: ignore[misc]
-    writes = tuple(Write(w.access, shifted(w.value)) for w in nest.writes if not w.inside)  # type: ignore[arg-type]
-    after = Nest(
+    ops = tuple(replace(op, operands=tuple(shifted(o) for o in op.operands)) for op in nest.ops[nest.pre :])
+    return Nest(
         name=f"{nest.name}.finish",
-        **common,
-        reads=(*nest.reads, at),
+        parallel=nest.parallel,
+        reduction=(),
+        reads=(*nest.reads, partial),
         ops=ops,
         pre=len(ops),
-        writes=writes,
+        writes=tuple(Write(w.access, shifted(w.value)) for w in nest.writes if not w.inside),
         index_dims=nest.index_dims,
     )
-    assert partial >= 0 and prod((1,)) == 1
-    return before, main, after
-
-
-__all__ = ["Argument", "Group", "KernelCode", "KernelEmitter", "KernelPlan", "ScalarOp", "split_reduction"]

@@ -1,7 +1,7 @@
 """Loops of one nest: cache tiles, register-tiled point loops with ragged tails, reduction loops carrying accumulators.
 
-Owns control flow; what is computed at a point is `points.py`. Method: Goto's blocking (Goto and van de Geijn 2008) for any
-affine nest, after Halide's split/reorder/vectorize/unroll, with static tails in place of padding.
+Owns control flow; what is computed at a point is `points.py`. Method: Goto's blocking (Goto and van de Geijn 2008) for
+any affine nest, after Halide's split/reorder/vectorize/unroll, with static tails in place of padding.
 """
 
 from __future__ import annotations
@@ -199,9 +199,8 @@ class NestEmitter:
         inner = [text.name() for _ in accs]
         args = ", ".join(f"{i} = {a}" for i, a in zip(inner, accs, strict=True))
         types = ", ".join([type_] * len(accs))
-        text.line(
-            f"{result}:{len(accs)} = scf.for {iv} = {lower} to {upper} step {text.index(step)} iter_args({args}) -> ({types}) {{"
-        )
+        bounds = f"{lower} to {upper} step {text.index(step)}"
+        text.line(f"{result}:{len(accs)} = scf.for {iv} = {bounds} iter_args({args}) -> ({types}) {{")
         with text.scope():
             out = block(iv, step, inner)
             text.line(f"scf.yield {', '.join(out)} : {types}")

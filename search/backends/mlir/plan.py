@@ -1,4 +1,4 @@
-"""What the code generator is told about one nest: tiles, order, vector dimension, packed operands. No decisions here."""
+"""What the code generator is told about one nest: tiles, order, vector dimension, packed operands; no decisions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from costmodel.search.kernel.nest import FlatAccess
 class PackedRead:
     """A read that goes through a packed copy.
 
-    The element of dimension `d` at loop value `iv` (counted from the region's start if `d` is `relative`) plus a static offset `o` lies at
-    `sum(loop_strides[d] * iv + lane_strides[d] * o)`.
+    The element of dimension `d` at loop value `iv` (counted from the region's start if `d` is `relative`) plus a static
+    offset `o` lies at `sum(loop_strides[d] * iv + lane_strides[d] * o)`.
     """
 
     buffer: str
