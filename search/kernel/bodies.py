@@ -5,6 +5,7 @@ Owns which bodies count as structured. Source: the semantics of linalg.generic i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from costmodel.ir.mlir import Operation, parse_iterator_types
@@ -159,6 +160,7 @@ class _Body:
             self._op(op)
         self.yields = [self._operand(v) for v in self.block.operations[-1].operands]
         self._drop_dead()
+        self._drop_unread()
 
     def _read(self, access: Access) -> Ref:
         if access not in self.reads:
@@ -214,6 +216,18 @@ class _Body:
             for i, s in enumerate(self.ops)
             if live[i]
         ]
+        self.yields = [move(o) for o in self.yields]
+
+    def _drop_unread(self) -> None:
+        """Forget operands that only give loop bounds (the window of a pooling)."""
+        used = sorted({o.index for op in self.ops for o in op.operands if isinstance(o, Ref) and o.kind == "read"})
+        used = sorted({*used, *(o.index for o in self.yields if isinstance(o, Ref) and o.kind == "read")})
+
+        def move(o: Operand) -> Operand:
+            return Ref("read", used.index(o.index)) if isinstance(o, Ref) and o.kind == "read" else o
+
+        self.reads = [self.reads[i] for i in used]
+        self.ops = [replace(op, operands=tuple(move(o) for o in op.operands)) for op in self.ops]
         self.yields = [move(o) for o in self.yields]
 
     def absorb_accumulators(self) -> None:
