@@ -2,7 +2,7 @@
 
 Owns the wording. Invariant: a step is named only if trials with it were faster than trials without it by more than
 chance (rank sum) and by more than `LEAST_EFFECT`. Trials are not a designed experiment: steps that come together are
-named together, and none of this proves a cause.
+named together, what an earlier step explains is allowed for, and none of this proves a cause.
 """
 
 from __future__ import annotations
@@ -35,10 +35,13 @@ class Effect:
     """Standard deviations of the rank sum."""
     shared: int
     others: int
+    is_further: bool
+    """Whether larger effects were allowed for."""
 
     def __str__(self) -> str:
         counts = f"median of {self.shared} against {self.others} without"
-        return f"{' with '.join(self.choices)}: trials with it {self.faster:.2f}× faster ({counts})"
+        allowed = ", the above allowed for" if self.is_further else ""
+        return f"{' with '.join(self.choices)}: trials with it {self.faster:.2f}× faster ({counts}{allowed})"
 
 
 def winner_notes(
@@ -58,22 +61,42 @@ def winner_notes(
     measured = _measured(trials)
     if len(measured) < LEAST_TRIALS:
         return [f"too few trials to tell ({len(measured)} measured, {LEAST_TRIALS} needed)"]
-    found = [e for e in effects(winner, measured) if e.faster >= LEAST_EFFECT and e.z >= LEAST_Z]
+    found = effects(winner, measured)
     if not found:
         return [f"no single step sets it apart from the other {len(measured) - 1} measured trials"]
     return [str(effect) for effect in found[:max_notes]]
 
 
 def effects(winner: Knobs, measured: Sequence[tuple[Knobs, float]]) -> list[Effect]:
-    """Every choice of the winner that enough trials share and enough do not, by decreasing effect."""
-    names = dict.fromkeys(name for knob in (winner, *(k for k, _ in measured)) for name in knob)
-    split_choices: dict[tuple[bool, ...], list[str]] = {}
-    for name in names:
-        split = tuple(k.get(name) == winner.get(name) for k, _ in measured)
+    """The winner's choices that matter, the largest effect first.
+
+    Each is looked for in what those before it leave unexplained (forward stagewise): trials without an earlier choice
+    are sped up by its effect. Else a choice that happened to be drawn together with a good one would look good too.
+    """
+    splits = _splits(winner, [k for k, _ in measured])
+    runtimes_s = [s for _, s in measured]
+    found: list[Effect] = []
+    while splits:
+        trying = [_effect(split, choices, runtimes_s, bool(found)) for split, choices in splits.items()]
+        good = [e for e in trying if e.faster >= LEAST_EFFECT and e.z >= LEAST_Z]
+        if not good:
+            break
+        best = min(good, key=lambda e: (-e.faster, e.choices))
+        found.append(best)
+        split = next(split for split, choices in splits.items() if tuple(choices) == best.choices)
+        del splits[split]
+        runtimes_s = [s if has else s / best.faster for s, has in zip(runtimes_s, split, strict=True)]
+    return found
+
+
+def _splits(winner: Knobs, trials: Sequence[Knobs]) -> dict[tuple[bool, ...], list[str]]:
+    """Which trials share a choice of the winner → the choices shared by just these; too small groups are left out."""
+    splits: dict[tuple[bool, ...], list[str]] = {}
+    for name in dict.fromkeys(name for knob in (winner, *trials) for name in knob):
+        split = tuple(k.get(name) == winner.get(name) for k in trials)
         if LEAST_GROUP <= sum(split) <= len(split) - LEAST_GROUP:
-            split_choices.setdefault(split, []).append(winner.get(name) or f"no {name}")
-    found = [_effect(split, choices, [s for _, s in measured]) for split, choices in split_choices.items()]
-    return sorted(found, key=lambda e: (-e.faster, e.choices))
+            splits.setdefault(split, []).append(winner.get(name) or f"no {name}")
+    return splits
 
 
 def knobs(schedule: Schedule) -> dict[str, str]:
@@ -112,7 +135,7 @@ def _measured(trials: Sequence[tuple[str, float | None]]) -> list[tuple[Knobs, f
     return found
 
 
-def _effect(split: tuple[bool, ...], choices: list[str], runtimes_s: list[float]) -> Effect:
+def _effect(split: tuple[bool, ...], choices: list[str], runtimes_s: list[float], is_further: bool) -> Effect:
     with_s = [s for s, shares in zip(runtimes_s, split, strict=True) if shares]
     without_s = [s for s, shares in zip(runtimes_s, split, strict=True) if not shares]
     return Effect(
@@ -121,4 +144,5 @@ def _effect(split: tuple[bool, ...], choices: list[str], runtimes_s: list[float]
         z=rank_sum_z(with_s, without_s),
         shared=len(with_s),
         others=len(without_s),
+        is_further=is_further,
     )

@@ -25,7 +25,9 @@ def _details(w: WorkloadReport, *, is_open: bool) -> Markup:
 
 
 def _facts(w: WorkloadReport) -> Markup:
-    facts = [f"workload {w.workload_id[:12]}", sizes(w.dims), f"in the input {w.count}×"]
+    facts = [f"workload {w.workload_id[:12]}", f"in the input {w.count}×"]
+    if w.dims:
+        facts.append(sizes(w.dims))
     if w.flops > 0:
         facts.append(si(w.flops, "FLOP"))
     if usable(w.bytes):

@@ -37,6 +37,12 @@ class _Row:
     status: str = ""
 
 
+class _QuietConsole(Console):
+    def on_broken_pipe(self) -> None:
+        """Fall silent; rich's own way is to redirect standard output and to exit."""
+        self.quiet = True
+
+
 class LiveProgress:
     """Shows trials done, the best of each workload, failures, elapsed time and time left. One thread uses it.
 
@@ -128,7 +134,7 @@ class LiveProgress:
     def _start(self) -> None:
         if not self._stream.isatty():
             return
-        console = Console(file=self._stream)
+        console = _QuietConsole(file=self._stream)
         self._live = Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
         self._live.start()
         self._redraw()
@@ -168,7 +174,8 @@ class LiveProgress:
 
     def _picture(self) -> Group:
         bar = Table.grid(padding=(0, 1))
-        bar.add_row(ProgressBar(total=max(1, self._total), completed=self._done, width=30), Text(self._status_line()))
+        status = Text(self._status_line(), no_wrap=True, overflow="ellipsis")
+        bar.add_row(ProgressBar(total=max(1, self._total), completed=self._done, width=16), status)
         table = Table.grid(padding=(0, 2))
         for name, row in list(self._rows.items())[-_ROWS:]:
             table.add_row(

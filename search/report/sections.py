@@ -110,7 +110,7 @@ def _row(w: WorkloadReport) -> Markup:
         tag("th", w.name, scope="row", class_="name"),
         tag("td", w.family),
         _num(str(w.count)),
-        tag("td", sizes(w.dims)),
+        tag("td", sizes(w.dims), class_="sizes"),
         _num(seconds(usable(w.default_s))),
         _num(seconds(usable(w.heuristic_s))),
         _num(seconds(usable(w.best_s))),
@@ -152,12 +152,14 @@ def pictures(report: Report) -> Markup | None:
         said += f" The {BARS_SHOWN} most expensive of {len(workloads)}."
     return join(
         _figure("Speed-up per kernel", speedup_bars(workloads[:BARS_SHOWN]), said),
-        _figure(
-            "Best so far",
-            overall_curve(report),
-            "All kernels together; those not yet measured count with their default lowering.",
+        tag(
+            "div",
+            _figure(
+                "Best so far", overall_curve(report), "Kernels not yet measured count with their default lowering."
+            ),
+            _figure("Predicted against measured", scatter(points, "all kernels"), _ranking_said(report)),
+            class_="pair",
         ),
-        _figure("Predicted against measured", scatter(points, "all kernels"), _ranking_said(report)),
     )
 
 

@@ -34,6 +34,12 @@ def seconds(value: float | None) -> str:
     return si(value, "s")
 
 
+def tick_seconds(value: float) -> str:
+    """A runtime at an axis, without zeros that say nothing: `20 ms`."""
+    number, _, unit = seconds(value).partition(" ")
+    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}"
+
+
 def rate(flops_per_s: float | None) -> str:
     """In GFLOP/s, one unit for all rows of a table."""
     return ABSENT if flops_per_s is None else f"{digits(flops_per_s / 1e9)} GFLOP/s"

@@ -9,10 +9,10 @@ from costmodel.search.report.charts.frame import Labelled, grid, legend, line, p
 from costmodel.search.report.charts.scale import Axis, linear_axis, log_axis
 from costmodel.search.report.data import Report, TrialPoint, WorkloadReport, usable
 from costmodel.search.report.markup import Markup, tag
-from costmodel.search.report.units import seconds
+from costmodel.search.report.units import seconds, tick_seconds
 
-_WIDTH, _HEIGHT = 720.0, 270.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 74.0, 700.0, 42.0, 222.0
+_WIDTH, _HEIGHT = 640.0, 380.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 74.0, 626.0, 42.0, 332.0
 
 
 def workload_curve(w: WorkloadReport) -> Markup | None:
@@ -32,7 +32,7 @@ def workload_curve(w: WorkloadReport) -> Markup | None:
     failed = [_failure(p, x) for p in points if p.measured_s is None]
     best = _running_best(measured)
     label = f"Best runtime so far of {w.name} over {len(points)} trials, ending at {seconds(best[-1][1])}"
-    frame = grid(Labelled(axis=x, name="trial", format=_whole), Labelled(axis=y, name="runtime", format=seconds))
+    frame = grid(Labelled(axis=x, name="trial", format=_whole), Labelled(axis=y, name="runtime", format=tick_seconds))
     steps = _steps([(x.at(t), y.at(s)) for t, s in best], x.end_px)
     return picture(_WIDTH, _HEIGHT, label, frame, _references(marks, y), dots, failed, steps, _key(bool(failed)))
 
@@ -59,8 +59,8 @@ def overall_curve(report: Report) -> Markup | None:
     y = log_axis([s for _, s in curve], _BOTTOM, _TOP)
     label = f"Time in all kernels, best so far, from {seconds(start_s)} to {seconds(curve[-1][1])}"
     frame = grid(
-        Labelled(axis=x, name="elapsed", format=seconds),
-        Labelled(axis=y, name="time in all kernels (count × best so far)", format=seconds),
+        Labelled(axis=x, name="elapsed", format=tick_seconds),
+        Labelled(axis=y, name="time in all kernels (count × best so far)", format=tick_seconds),
     )
     steps = _steps([(x.at(t), y.at(s)) for t, s in curve], x.at(events[-1][0]), from_px=x.start_px)
     return picture(_WIDTH, _HEIGHT, label, frame, steps)
@@ -89,7 +89,7 @@ def _key(has_failures: bool) -> list[Markup]:
     ]
     if has_failures:
         items.append((tag("path", d=_cross(0, 0), class_="fail"), "failed trial"))
-    return legend(items, 330.0, 14.0)
+    return legend(items, 340.0, 14.0)
 
 
 def _running_best(measured: list[tuple[int, float]]) -> list[tuple[int, float]]:

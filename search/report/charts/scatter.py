@@ -10,10 +10,10 @@ from costmodel.search.report.charts.scale import Axis, log_axis
 from costmodel.search.report.data import TrialPoint, usable
 from costmodel.search.report.markup import Markup, tag
 from costmodel.search.report.stats import rank_correlation
-from costmodel.search.report.units import seconds
+from costmodel.search.report.units import seconds, tick_seconds
 
-_WIDTH, _HEIGHT = 480.0, 430.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 74.0, 450.0, 42.0, 382.0
+_WIDTH, _HEIGHT = 430.0, 380.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 74.0, 414.0, 42.0, 332.0
 MOST_POINTS = 2000
 
 
@@ -38,12 +38,12 @@ def scatter(points: Sequence[TrialPoint], what: str) -> Markup | None:
     both = [v for _, mean_s, measured_s in pairs for v in (mean_s, measured_s)]
     x, y = log_axis(both, _LEFT, _RIGHT), log_axis(both, _BOTTOM, _TOP)
     frame = grid(
-        Labelled(axis=x, name="measured", format=seconds),
-        Labelled(axis=y, name="predicted (bars: ± one standard deviation)", format=seconds),
+        Labelled(axis=x, name="measured", format=tick_seconds),
+        Labelled(axis=y, name="predicted, ± one standard deviation", format=tick_seconds),
     )
     marks = [_mark(p, mean_s, measured_s, x, y) for p, mean_s, measured_s in pairs]
     label = f"Predicted against measured runtime of {len(pairs)} trials of {what}"
-    key = legend([(tag("path", d="M-8 0H8", class_="identity"), "exact")], 370.0, 14.0)
+    key = legend([(tag("path", d="M-8 0H8", class_="identity"), "exact")], 360.0, 14.0)
     return picture(_WIDTH, _HEIGHT, label, frame, line(_LEFT, _BOTTOM, _RIGHT, _TOP, "identity"), marks, key)
 
 

@@ -10,7 +10,7 @@ from costmodel.search.report.markup import Markup, tag
 from costmodel.search.report.units import seconds
 
 _WIDTH, _HEIGHT = 720.0, 44.0
-COLOURS = 8
+COLOURS = 10
 
 
 def ordered_shares(time_s: Mapping[str, float]) -> list[tuple[str, float, str]]:
