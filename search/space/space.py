@@ -175,7 +175,7 @@ def build_space(kernel: Kernel, target: Target) -> SearchSpace:
     knobs += _fusion_knobs(planner)
     knobs += _cache_knobs(planner)
     dims = tuple(d for d in program.extents if d in anchor.dims)
-    if len(dims) > 1 and anchor.combine is not None:
+    if len(dims) > 1:
         knobs.append(PermutationKnob("order", dims))
     packs = sorted({a.buffer for i, a in enumerate(anchor.reads) if packable(anchor, i, None)})
     if packs:
@@ -204,14 +204,14 @@ def _fusion_knobs(planner: Planner) -> list[Knob]:
 def _cache_knobs(planner: Planner) -> list[Knob]:
     program = planner.program(0, 0)
     anchor = program.anchor
-    shared = planner.max_depth() > 0
+    walks = len(anchor.dims) > 1
     knobs: list[Knob] = []
     for dim in anchor.dims:
         extent = program.extents[dim]
         if dim in anchor.reduction:
             sizes: Sequence[int] = [s for s in REDUCTION_TILES if 2 * s <= extent]
         else:
-            sizes = log_range(1, extent // 2 + 1) if anchor.combine is not None or shared else ()
+            sizes = log_range(1, extent // 2 + 1) if walks or planner.max_depth() else ()
         if sizes and extent > 2:
             knobs.append(ChoiceKnob(f"cache.{dim}", (*sizes, FULL)))
     return knobs
