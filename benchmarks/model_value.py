@@ -1,11 +1,12 @@
-"""What the learned model is worth: strategies on the same measured pools, and live.
+r"""What the learned model is worth: strategies on the same measured pools, and live.
 
-    python benchmarks/model_value.py collect --out benchmarks/model_value/pool.json.gz --train measurements.jsonl --seed 7
-    python benchmarks/model_value.py replay --pool benchmarks/model_value/pool.json.gz --train measurements.jsonl --out results.json --seeds 50
+    python benchmarks/model_value.py collect --out benchmarks/model_value/pool.json.gz --train measurements.jsonl
+    python benchmarks/model_value.py replay --pool benchmarks/model_value/pool.json.gz \
+        --train measurements.jsonl --out results.json --seeds 50
     python benchmarks/model_value.py live --train measurements.jsonl --out live.json --seeds 3
 
-`collect` draws schedules uniformly for fixed workloads and measures each twice, the best ten times more; it goes on where it
-was stopped. `replay` lets every arm search the same pools: first measurements feed it, the others judge what it picked.
+`collect` draws schedules uniformly for fixed workloads and measures each twice, the best ten times more; it goes on
+where it was stopped. `replay` lets every arm search the same pools: first measurements feed it, the others judge its picks.
 `live` searches full spaces on this machine. A workload of the benchmark in the training data aborts all three.
 """
 

@@ -21,10 +21,10 @@ from costmodel.datasets.linalg import FAMILIES
 from costmodel.search.backends import BACKENDS
 from costmodel.search.kernel.form import Kernel
 from costmodel.search.kernel.printing import workload_id
-from costmodel.search.measure.measurer import Measurer
 from costmodel.search.measure.trial import MeasureSpec
 from costmodel.search.space import SearchSpace, build_space
 from costmodel.search.space.heuristic import heuristic_schedule
+from model_value.building import BlockMeasurer
 from model_value.pool import Pool, PoolFile, read_pools, refuse_overlap, write_pools
 
 WORKLOADS: tuple[tuple[str, dict[str, int]], ...] = (
@@ -84,7 +84,7 @@ def collect(
     refuse_overlap([workload_id(k) for _, k in chosen], training_ids)
     pools = list(_resumable(out, meta))
     done = {p.workload_id for p in pools}
-    with Measurer(BACKENDS.get("mlir")(), target, seed=seed, spec=SPEC) as measurer:
+    with BlockMeasurer(BACKENDS.get("mlir")(), target, seed=seed, spec=SPEC, overlap=False) as measurer:
         for (generator, sizes), kernel in chosen:
             if workload_id(kernel) in done:
                 continue
@@ -94,7 +94,8 @@ def collect(
             pools.append(pool)
             write_pools(out, PoolFile(meta=meta, pools=tuple(pools)))
             ok = sum(s == "ok" for s in pool.status)
-            _say(f"{pool.name}: {ok} of {len(pool.status)} ok, noise {pool.noise():.3f}, {time.monotonic() - start_s:.0f} s")
+            wall_s = time.monotonic() - start_s
+            _say(f"{pool.name}: {ok} of {len(pool.status)} ok, noise {pool.noise():.3f}, {wall_s:.0f} s")
 
 
 def _resumable(out: Path, meta: Mapping[str, Any]) -> tuple[Pool, ...]:
@@ -108,7 +109,7 @@ def _resumable(out: Path, meta: Mapping[str, Any]) -> tuple[Pool, ...]:
 
 
 def measured_pool(
-    measurer: Measurer, kernel: Kernel, generator: str, sizes: dict[str, int], size: int, rng: np.random.Generator
+    measurer: BlockMeasurer, kernel: Kernel, generator: str, sizes: dict[str, int], size: int, rng: np.random.Generator
 ) -> Pool:
     """Both passes in blocks (all of a block first, then all of it again in another order), then the best few."""
     space = build_space(kernel, measurer.target)
@@ -121,14 +122,14 @@ def measured_pool(
     spent_s = 0.0
     for begin in range(0, len(texts), BLOCK):
         block = texts[begin : begin + BLOCK]
-        start_s = time.monotonic()
         for trial in measurer.measure(kernel, block):
+            spent_s += max(trial.seconds.get("compile.wall", 0.0), trial.seconds.get("measure.wall", 0.0))
             status[trial.schedule] = trial.status
             if trial.ok and trial.runtime_s is not None:
                 a_s[trial.schedule] = trial.runtime_s
-        spent_s += time.monotonic() - start_s
         b_s |= _second(measurer, kernel, [t for t in block if t in a_s], rng)
-        _say(f"  {name_of(generator, sizes)}: {begin + len(block)} of {len(texts)}, best {min(a_s.values(), default=0):.3g} s")
+        best_s = min(a_s.values(), default=0.0)
+        _say(f"  {name_of(generator, sizes)}: {begin + len(block)} of {len(texts)}, best {best_s:.3g} s")
     best = sorted((t for t in schedules if t in a_s), key=lambda t: (min(a_s[t], b_s.get(t, a_s[t])), t))[:TOP]
     top = _again(measurer, kernel, [*best, *([heuristic] if heuristic in a_s else [])], rng)
     return Pool(
@@ -140,7 +141,7 @@ def measured_pool(
     )  # fmt: skip
 
 
-def _second(measurer: Measurer, kernel: Kernel, texts: list[str], rng: np.random.Generator) -> dict[str, float]:
+def _second(measurer: BlockMeasurer, kernel: Kernel, texts: list[str], rng: np.random.Generator) -> dict[str, float]:
     """The second measurement of what was built for the first, in groups taken in turn, in another order."""
     order = [texts[int(i)] for i in rng.permutation(len(texts))]
     found: dict[str, float] = {}
@@ -154,7 +155,9 @@ def _second(measurer: Measurer, kernel: Kernel, texts: list[str], rng: np.random
     return found
 
 
-def _again(measurer: Measurer, kernel: Kernel, texts: list[str], rng: np.random.Generator) -> dict[str, list[float]]:
+def _again(
+    measurer: BlockMeasurer, kernel: Kernel, texts: list[str], rng: np.random.Generator
+) -> dict[str, list[float]]:
     """Ten measurements each, every pass in another order with freshly loaded code and buffers."""
     taken: dict[str, list[float]] = {t: [] for t in texts}
     for _ in range(TOP_PASSES):

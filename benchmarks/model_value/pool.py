@@ -41,7 +41,7 @@ class Pool:
     top: Mapping[str, Sequence[float]]
     """Ten more measurements by schedule text; the heuristic schedule is always among them where it works."""
     cost_s: float
-    """Wall seconds of a trial (building and the first measurement), on average over the pool."""
+    """Seconds of a trial, on average over the pool: building or the first measurement, which overlap in a search."""
 
     def first_s(self) -> np.ndarray:
         """What the search is told, `[n]`; NaN for failures."""
@@ -63,8 +63,9 @@ class Pool:
 
     def noise(self) -> float:
         """Repeat noise: the median over the re-measured of |a / score - 1|."""
-        pairs = [(a, self._score(s, None)) for s, a in zip(self.schedules, self.a_s, strict=True) if s in self.top and a]
-        return float(np.median([abs(a / score - 1.0) for a, score in pairs])) if pairs else 0.0
+        measured = {s: a for s, a in zip(self.schedules, self.a_s, strict=True) if s in self.top and a is not None}
+        apart = [abs(a / self._score(s, None) - 1.0) for s, a in measured.items()]
+        return float(np.median(apart)) if apart else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,4 +105,4 @@ def refuse_overlap(pool_ids: Iterable[str], training_ids: Iterable[str]) -> None
     """Raise `UsageError` where a workload of the benchmark was trained on."""
     shared = sorted(set(pool_ids) & set(training_ids))
     if shared:
-        raise UsageError(f"{len(shared)} benchmark workloads are in the training data, such as {shared[0]}; remove them")
+        raise UsageError(f"{len(shared)} benchmark workloads are in the training data, such as {shared[0]}")
