@@ -160,7 +160,6 @@ class _Plan:
         vector = default_vector(nest)
         lanes = self._lanes_for(nest, vector)
         register = dict.fromkeys(nest.dims, 1)
-        register.update({d: self._register_size(d) for d in shared})
         if vector is not None and lanes > 1:
             limit = self._cache_size(vector) if vector in shared else self.extents[vector]
             lanes, register[vector] = _vector_tile(lanes, limit, exact=vector in shared)
