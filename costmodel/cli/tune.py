@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from costmodel.core.errors import UsageError
 
-INTERRUPTED = 130
+DONE, WRONG, INTERRUPTED = 0, 1, 130
 
 
 def add_parser(subparsers: Any) -> None:
@@ -40,20 +42,32 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Tune; 0 when done, 130 when interrupted with the best so far written."""
+    """Tune; 0 when done, 130 when interrupted with the best so far written, 1 where a model's outputs are wrong."""
     from costmodel.search.report.clock import PhaseClock
     from costmodel.search.report.table import summary_table
     from costmodel.search.tuner.options import DEFAULT_TRIALS, TuneOptions
     from costmodel.search.tuner.run import tune
 
     options = TuneOptions(
-        source=args.input.absolute(), out=args.output.absolute(), trials=DEFAULT_TRIALS if args.trials is None else args.trials, seconds=args.seconds,
-        target=args.target, threads=args.threads, strategy=args.strategy, seed=args.seed, resume=args.resume,
-        database=args.db.absolute() if args.db else None, input_shapes=dict(_shape(text) for text in args.shapes),
+        source=args.input, out=args.output, trials=DEFAULT_TRIALS if args.trials is None else args.trials,
+        seconds=args.seconds, target=args.target, threads=args.threads, strategy=args.strategy, seed=args.seed,
+        resume=args.resume, database=args.db, input_shapes=_shapes(args.shapes),
     )  # fmt: skip
     result = tune(options, PhaseClock())
-    print(summary_table(result.report))
-    return INTERRUPTED if result.interrupted else 0
+    print(summary_table(result.report), end="")
+    if not result.equal:
+        print("costmodel: the artifact computes something else than the model; this is a bug of ours", file=sys.stderr)
+        return WRONG
+    return INTERRUPTED if result.interrupted else DONE
+
+
+def _shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    shapes = [_shape(text) for text in texts]
+    names = [name for name, _ in shapes]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"--input {twice}=…: given twice; give each input one shape")
+    return dict(shapes)
 
 
 def _shape(text: str) -> tuple[str, tuple[int, ...]]:

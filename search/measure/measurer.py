@@ -47,6 +47,7 @@ class Measurer:
 
     Use as a context manager, from one thread. `submit` returns at once; `results` yields one trial for each submitted
     candidate, in the order of submission. Failures are trials with a status and a cause; nothing is raised for them.
+    A handle that is cancelled is neither built nor measured, unless that has begun.
     """
 
     def __init__(
@@ -189,6 +190,9 @@ class Measurer:
         self._slots.acquire()
         if self._closed:
             return
+        if handle.cancelled():
+            self._slots.release()
+            return
         outcome = self._build(kernel, text)
         self._measure_thread.submit(self._guarded, handle, self._measure_one, kernel, text, outcome)
 
@@ -197,6 +201,9 @@ class Measurer:
         return self._compile.call(self.backend.build_task, kernel, schedule, timeout_s=self._compile_timeout_s)
 
     def _measure_one(self, handle: Handle, kernel: Kernel, text: str, built: Outcome) -> None:
+        if handle.cancelled():
+            self._slots.release()
+            return
         try:
             if built.ok:
                 key = workload_key(kernel)
@@ -208,7 +215,7 @@ class Measurer:
                 trial = build_failed(text, built)
         finally:
             self._slots.release()
-        if not self._closed:
+        if not self._closed and not handle.cancelled():
             handle.set_result(trial)
 
     def _run_prepared(self, kernel: Kernel, task: str, *args: object, timeout_s: float | None = None) -> Outcome:

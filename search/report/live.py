@@ -1,4 +1,4 @@
-"""Live progress on standard error, with the time left; one line per event where that is no terminal.
+"""Live progress on standard error, with the time left; at most one line a second where that is no terminal.
 
 Invariant: it writes nothing on standard output, starts no thread, and an output that cannot be written (a closed
 pipe, a full disk) ends the display, never the run.
@@ -25,6 +25,7 @@ from rich.text import Text
 from costmodel.search.report.units import duration, seconds
 
 _REDRAW_S = 0.1
+_LINE_S = 1.0
 _RATE_WINDOW = 20
 _ROWS = 8
 _DISPLAY_ERRORS = (OSError, ValueError, ConsoleError, LiveError)
@@ -98,7 +99,9 @@ class LiveProgress:
         row.trials, row.best_s, row.status = trial + 1, best_s, status
         self._finished_s.append(self._now())
         if self._live is None:
-            self._guarded(lambda: self._print(self._event(workload, row)))
+            if self._now() - self._drawn_s >= _LINE_S:
+                self._drawn_s = self._now()
+                self._guarded(lambda: self._print(self._event(workload, row)))
         else:
             self.tick()
 

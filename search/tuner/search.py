@@ -1,14 +1,14 @@
 """The search itself: batches proposed, measured and recorded until the budget is gone.
 
-Owns the order of events between sessions, the measurer and the database. Every trial is in the database before the next
-batch is proposed, so a kill loses at most the trials in flight.
+Owns the order of events between sessions, the measurer and the database. Invariant: a trial is in the database as soon
+as its result has been taken, so a kill loses at most the trials in flight.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from costmodel.core.record import Record
 from costmodel.core.target import Target
@@ -20,8 +20,19 @@ from costmodel.search.report.data import TrialPoint
 from costmodel.search.report.live import LiveProgress
 from costmodel.search.tuner.scheduler import next_session
 from costmodel.search.tuner.session import Proposal, WorkloadSession
+from costmodel.search.tuner.stop import Stop
 
 MAX_BATCH = 8
+
+
+class RecordQuery(TypedDict):
+    """What a record must match to be of use here."""
+
+    workload_id: str
+    target: str
+    device: str
+    backend: str
+    toolchain: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +50,7 @@ class RunKey:
         """This machine, as records name it."""
         return self.target.device or ""
 
-    def query(self, workload_id: str) -> dict[str, str]:
+    def query(self, workload_id: str) -> RecordQuery:
         """The key of a workload's records on this machine with this toolchain."""
         return {
             "workload_id": workload_id,
@@ -69,14 +80,14 @@ class SearchRun:
     key: RunKey
     clock: PhaseClock
     progress: LiveProgress
+    stop: Stop
     trials: int
-    stop_at: float | None
     history: dict[str, list[TrialPoint]] = field(default_factory=dict)
     worker_s: dict[str, float] = field(default_factory=dict)
     done: int = 0
 
     def run(self) -> None:
-        """Search until trials or time are used up, or nothing is left to try."""
+        """Search until trials or time are used up, somebody interrupts, or nothing is left to try."""
         under_way: list[Batch] = []
         limit = 1 if len(self.sessions) == 1 else 2
         while True:
@@ -86,49 +97,43 @@ class SearchRun:
                 return
             self._finish(under_way.pop(0))
 
-    def out_of_time(self) -> bool:
-        """Whether the search must end."""
-        return self.stop_at is not None and time.monotonic() >= self.stop_at
-
     def _start(self, under_way: list[Batch]) -> Batch | None:
-        pending = sum(len(b.proposals) for b in under_way)
-        left = self.trials - self.done - pending
-        if left <= 0 or self.out_of_time():
-            return None
         busy = {b.session.workload_id for b in under_way}
-        session = next_session([s for s in self.sessions if s.workload_id not in busy])
-        if session is None:
-            return None
-        with self.clock.phase("search"):
-            proposals = session.propose(min(left, self._batch_size()))
-        if not proposals:
-            return self._start(under_way)
-        kernel = session.space.kernel
-        return Batch(
-            session=session, proposals=proposals, handles=[self.measurer.submit(kernel, p.schedule) for p in proposals]
-        )
+        pending = sum(len(b.proposals) for b in under_way)
+        while not self.stop.due and (left := self.trials - self.done - pending) > 0:
+            session = next_session([s for s in self.sessions if s.workload_id not in busy])
+            if session is None:
+                return None
+            with self.clock.phase("search"):
+                proposals = session.propose(min(left, self._batch_size()))
+            if proposals:
+                handles = [self.measurer.submit(session.space.kernel, p.schedule) for p in proposals]
+                return Batch(session=session, proposals=proposals, handles=handles)
+        return None
 
     def _batch_size(self) -> int:
         return max(2, min(MAX_BATCH, self.trials // (3 * len(self.sessions))))
 
     def _finish(self, batch: Batch) -> None:
-        session = batch.session
-        results: list[tuple[Proposal, Trial]] = []
+        """Take what there is of a batch; what is not done when the end is due is left out."""
+        session, results = batch.session, list[tuple[Proposal, Trial]]()
+        best_s = session.best_s
         for proposal, handle in zip(batch.proposals, batch.handles, strict=True):
             with self.clock.phase("measure"):
-                trial = handle.result()
+                trial = self.stop.wait(handle)
+            if trial is None:
+                continue
+            number = session.trials + len(results)
             with self.clock.phase("record"):
-                self._record(session, proposal, trial, session.trials + len(results))
+                self._record(session, proposal, trial, number)
             results.append((proposal, trial))
             self.done += 1
-            best = min(
-                (t for t in (session.best_s, trial.runtime_s if trial.ok else None) if t is not None), default=None
-            )
-            self.progress.update(
-                workload=session.name, trial=session.trials + len(results) - 1, best_s=best, status=trial.status
-            )
-        with self.clock.phase("learn"):
-            session.record(results)
+            if trial.ok and trial.runtime_s is not None:
+                best_s = trial.runtime_s if best_s is None else min(best_s, trial.runtime_s)
+            self.progress.update(workload=session.name, trial=number, best_s=best_s, status=trial.status)
+        if results:
+            with self.clock.phase("learn"):
+                session.record(results)
 
     def _record(self, session: WorkloadSession, proposal: Proposal, trial: Trial, number: int) -> None:
         for name, seconds in trial.seconds.items():

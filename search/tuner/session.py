@@ -123,7 +123,7 @@ class WorkloadSession:
         chosen: list[int] = []
         for source, number in ((by_bound, wanted - wanted // _EXPLORE_EVERY), (by_doubt, wanted), (by_bound, wanted)):
             for i in source:
-                if len(chosen) < min(number, wanted) + (0 if source is by_bound else 0) and int(i) not in chosen:
+                if len(chosen) < min(number, wanted) and int(i) not in chosen:
                     chosen.append(int(i))
         return chosen
 

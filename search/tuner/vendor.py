@@ -1,100 +1,157 @@
-"""What a vendor's library needs for the same operation: numpy's matmul, torch's convolution and softmax.
+"""What torch needs for the same operation: convolution and softmax.
 
-Owns which kernels have such a counterpart. Runs in a worker with one thread and without variables that slow OpenBLAS.
+Owns which kernels have such a counterpart. Invariant: a kernel matches only if torch computes the very same numbers
+from operands in the same layout; where in doubt there is no counterpart. Runs in one worker with one thread. Does not
+do numpy's matmul, which the finals time in turns with the candidates.
 """
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from costmodel.core.workers import WorkerPool
-from costmodel.search.kernel.form import Kernel, Stage
-from costmodel.search.kernel.naming import factors, windowed_dims
+from costmodel.search.kernel.form import Access, Const, Kernel, Ref, Stage
+from costmodel.search.kernel.reference import evaluate
 
 ROUNDS = 30
 BUDGET_S = 0.5
-_SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-Call = tuple[str, tuple[tuple[int, ...], ...], dict[str, int]]
+TIMEOUT_S = 60.0
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+Term = tuple[tuple[int, int], ...]
+"""A sum of loop dimensions: (dimension, coefficient), by dimension."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """An operation of torch. `shapes` are of the operands as they lie in memory; `axes` bring them to torch's order."""
+
+    name: str
+    shapes: tuple[tuple[int, ...], ...]
+    axes: tuple[tuple[int, ...], ...]
+    stride: tuple[int, ...] = ()
+    dilation: tuple[int, ...] = ()
 
 
 def vendor_call(kernel: Kernel) -> Call | None:
-    """Operation, operand shapes and options, or None where no library offers exactly this kernel."""
-    if len(kernel.stages) == 1 and factors(kernel.stages[0]) is not None and len(kernel.stages[0].body) == 2:
-        stage = kernel.stages[0]
-        if any(kernel.by_name[a.buffer].alias_of for a in (*stage.reads, *stage.writes)) or len(kernel.inputs) != 2:
-            return None
-        return _matmul(kernel, stage) or _convolution(kernel, stage)
-    if kernel.family == "softmax" and len(kernel.inputs) == len(kernel.outputs) == 1:
-        shape = kernel.by_name[kernel.inputs[0]].shape
-        last = [s for s in kernel.stages if s.is_reduction][0].dims[-1]
-        rows_only = kernel.by_name[kernel.outputs[0]].shape == shape and last.reduction and last.extent == shape[-1]
-        return ("torch.softmax", (shape,), {}) if rows_only else None
-    return None
-
-
-def _dims_of(stage: Stage, access: int) -> tuple[int, ...] | None:
-    found = []
-    for linear in stage.reads[access].maps if access >= 0 else stage.writes[0].maps:
-        used = [d for d, c in enumerate(linear.coeffs) if c]
-        if len(used) != 1 or linear.coeffs[used[0]] != 1 or linear.const:
-            return None
-        found.append(used[0])
-    return tuple(found)
-
-
-def _matmul(kernel: Kernel, stage: Stage) -> Call | None:
-    a, b, c = (_dims_of(stage, i) for i in (0, 1, -1))
-    if a is None or b is None or c is None or not len(a) == len(b) == len(c) >= 2 or windowed_dims(stage):
+    """The counterpart, or None where torch does not offer exactly this kernel."""
+    if any(b.dtype != "f32" or b.alias_of for b in kernel.buffers):
         return None
-    lead = c[:-2]
-    m, n, k = c[-2], c[-1], a[-1]
-    if a != (*lead, m, k) or b != (*lead, k, n):
+    if kernel.family == "softmax":
+        return _softmax(kernel)
+    return _convolution(kernel, kernel.stages[0]) if len(kernel.stages) == 1 else None
+
+
+def vendor_seconds(kernels: Mapping[str, Kernel], budget_s: float | None = None) -> dict[str, tuple[float, str]]:
+    """Median seconds and the operation's name, by the key of each kernel that has a counterpart.
+
+    Empty where torch is not installed. All run in one worker; after `budget_s` no further one begins.
+    """
+    calls = {key: call for key, kernel in kernels.items() if (call := vendor_call(kernel)) is not None}
+    if not calls or find_spec("torch") is None:
+        return {}
+    found: dict[str, tuple[float, str]] = {}
+    end_s = None if budget_s is None else time.monotonic() + budget_s
+    with WorkerPool("vendor", 1, env=_ONE_THREAD) as pool:
+        for key, call in calls.items():
+            left_s = TIMEOUT_S if end_s is None else min(TIMEOUT_S, end_s - time.monotonic())
+            if left_s <= 0:
+                break
+            outcome = pool.call(f"{__name__}:time_call", call, kernels[key], timeout_s=left_s)
+            if outcome.ok and outcome.value is not None:
+                found[key] = outcome.value, call.name
+    return found
+
+
+# -- matching ------------------------------------------------------------------------------------------------------
+
+
+def _softmax(kernel: Kernel) -> Call | None:
+    if len(kernel.inputs) != 1 or len(kernel.outputs) != 1:
         return None
-    return "numpy.matmul", tuple(kernel.by_name[r.buffer].shape for r in stage.reads[:2]), {}
+    shape = kernel.by_name[kernel.inputs[0]].shape
+    reductions = [s for s in kernel.stages if s.is_reduction]
+    if kernel.by_name[kernel.outputs[0]].shape != shape or len(reductions) != 2:
+        return None
+    for stage in reductions:
+        access = next((a for a in stage.reads if len(a.maps) == len(shape)), None)
+        summed = {i for i, d in enumerate(stage.dims) if d.reduction}
+        if access is None or [i for i, t in enumerate(_terms(access)) if {d for d, _ in t} & summed] != [
+            len(shape) - 1
+        ]:
+            return None
+    return Call(name="torch.softmax", shapes=(shape,), axes=(tuple(range(len(shape))),))
+
+
+def _terms(access: Access) -> list[Term]:
+    """The index of each axis; an offset counts as a dimension of its own, so that it never matches."""
+    return [
+        tuple((d, c) for d, c in enumerate(linear.coeffs) if c) + (((-1, linear.const),) if linear.const else ())
+        for linear in access.maps
+    ]
 
 
 def _convolution(kernel: Kernel, stage: Stage) -> Call | None:
-    image, weight, out = (kernel.by_name[a.buffer].shape for a in (*stage.reads[:2], stage.writes[0]))
-    if len(image) not in (3, 4) or len(weight) != 4 or len(out) != len(image) or len(windowed_dims(stage)) != 4:
+    """Two spatial dimensions, no padding, no groups, in any order of axes, with or without a batch."""
+    if not _sum_of_products(stage):
         return None
-    strides = {max(linear.coeffs) for linear in stage.reads[0].maps if sum(map(bool, linear.coeffs)) == 2}
-    side = image[-2:], weight[-2:], out[-2:]
-    if len(strides) != 1 or image[-3] != weight[1] or out[-3] != weight[0]:
+    image, weight, out = (_terms(a) for a in (*stage.reads, stage.writes[0]))
+    if not all(len(t) == 1 and t[0][1] == 1 for t in (*weight, *out)) or len(weight) != 4:
         return None
-    stride = strides.pop()
-    if any((i - w) // stride + 1 != o for i, w, o in zip(*side, strict=True)):
+    spatial = [i for i, t in enumerate(image) if len(t) == 2]
+    outputs, kernels = [t[0][0] for t in out], [t[0][0] for t in weight]
+    windows = [_window(image[i], outputs, kernels) for i in spatial]
+    single = {t[0][0]: i for i, t in enumerate(image) if len(t) == 1 and t[0][1] == 1}
+    if len(spatial) != 2 or len(single) + 2 != len(image) or None in windows:
         return None
-    return "torch.conv2d", (image, weight), {"stride": stride}
+    (oh, sh, kh, dh), (ow, sw, kw, dw) = (w for w in windows if w is not None)
+    channels = [d for d in single if d in kernels and d not in outputs]
+    filters = [d for d in kernels if d in outputs and d not in single]
+    batch = [d for d in single if d in outputs and d not in kernels]
+    if len(channels) != 1 or len(filters) != 1 or len(batch) != len(single) - 1 or len(batch) > 1:
+        return None
+    if set(outputs) != {*batch, *filters, oh, ow} or set(kernels) != {*filters, *channels, kh, kw}:
+        return None
+    axes = (
+        (*(single[d] for d in batch), single[channels[0]], *spatial),
+        tuple(kernels.index(d) for d in (filters[0], channels[0], kh, kw)),
+    )
+    shapes = tuple(kernel.by_name[a.buffer].shape for a in stage.reads)
+    return Call(name="torch.conv2d", shapes=shapes, axes=axes, stride=(sh, sw), dilation=(dh, dw))
 
 
-def vendor_seconds(kernel: Kernel) -> tuple[float | None, str | None]:
-    """Median seconds and the operation's name; (None, None) where there is no counterpart or its library is absent."""
-    call = vendor_call(kernel)
-    if call is None:
-        return None, None
-    env = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    with WorkerPool("vendor", 1, env=env) as pool:
-        outcome = pool.call("costmodel.search.tuner.vendor:time_call", call, timeout_s=60.0)
-    return (outcome.value, call[0]) if outcome.ok and outcome.value is not None else (None, None)
+def _sum_of_products(stage: Stage) -> bool:
+    zero = isinstance(stage.init, Const) and stage.init.value == 0
+    if [op.name for op in stage.body] != ["arith.mulf", "arith.addf"] or stage.prefill is not None or not zero:
+        return False
+    return stage.body[0].operands in ((Ref("read", 0), Ref("read", 1)), (Ref("read", 1), Ref("read", 0)))
 
 
-def time_call(call: Call) -> float | None:
-    """Worker side: median seconds of a call, or None where its library is not installed."""
-    for name in _SLOWING:
-        os.environ.pop(name, None)
-    name, shapes, options = call
-    rng = np.random.default_rng(0)
-    arrays = [rng.standard_normal(s, dtype=np.float32) for s in shapes]
-    run = _numpy_call(arrays) if name.startswith("numpy") else _torch_call(name, arrays, options)
-    if run is None:
+def _window(term: Term, outputs: Sequence[int], kernels: Sequence[int]) -> tuple[int, int, int, int] | None:
+    """(output dimension, stride, kernel dimension, dilation) of `stride * o + dilation * k`."""
+    for (o, stride), (k, dilation) in (term, term[::-1]):
+        if o in outputs and k in kernels and k not in outputs and min(stride, dilation) > 0:
+            return o, stride, k, dilation
+    return None
+
+
+# -- in the worker -------------------------------------------------------------------------------------------------
+
+
+def time_call(call: Call, kernel: Kernel) -> float | None:
+    """Median seconds of a call; None where it does not compute what the kernel does."""
+    arrays = operands(call)
+    run = torch_call(call, arrays)
+    if call.name == "torch.softmax" and not _same(run(), kernel, arrays):
         return None
     run()
-    samples, end = [], time.perf_counter() + BUDGET_S
+    samples: list[float] = []
+    end = time.perf_counter() + BUDGET_S
     while len(samples) < 3 or (len(samples) < ROUNDS and time.perf_counter() < end):
         start = time.perf_counter()
         run()
@@ -102,18 +159,25 @@ def time_call(call: Call) -> float | None:
     return float(np.median(samples))
 
 
-def _numpy_call(arrays: list[Any]) -> Callable[[], object]:
-    out = np.matmul(*arrays)
-    return lambda: np.matmul(*arrays, out=out)
+def _same(result: Any, kernel: Kernel, arrays: Sequence[Any]) -> bool:
+    """A softmax is a family of many bodies (scaled, masked, of logarithms): only the numbers tell."""
+    expected = evaluate(kernel, dict(zip(kernel.inputs, arrays, strict=True)))[kernel.outputs[0]]
+    return bool(np.allclose(result.numpy(), expected, rtol=1e-4, atol=1e-6))
 
 
-def _torch_call(name: str, arrays: list[Any], options: dict[str, int]) -> Callable[[], object] | None:
-    try:
-        import torch
-    except ImportError:
-        return None
+def operands(call: Call) -> list[Any]:
+    """Standard normal arrays, as they lie in memory."""
+    rng = np.random.default_rng(0)
+    return [rng.standard_normal(s, dtype=np.float32) for s in call.shapes]
+
+
+def torch_call(call: Call, arrays: Sequence[Any]) -> Callable[[], Any]:
+    """The operation on those arrays, which are not copied."""
+    import torch
+
     torch.set_num_threads(1)
-    tensors = [torch.from_numpy(a) for a in arrays]
-    if name == "torch.softmax":
+    tensors = [torch.from_numpy(a).permute(axes) for a, axes in zip(arrays, call.axes, strict=True)]
+    if call.name == "torch.softmax":
         return lambda: torch.softmax(tensors[0], -1)
-    return lambda: torch.nn.functional.conv2d(*tensors, **options)
+    image = tensors[0] if tensors[0].dim() == 4 else tensors[0][None]
+    return lambda: torch.nn.functional.conv2d(image, tensors[1], stride=call.stride, dilation=call.dilation)

@@ -117,3 +117,13 @@ def test_an_output_of_few_characters_gets_replacements():
 def test_an_exception_in_the_run_passes_through():
     with pytest.raises(KeyboardInterrupt), LiveProgress(2, stream=Terminal()):
         raise KeyboardInterrupt
+
+
+def test_lines_come_at_most_once_a_second(capsys: pytest.CaptureFixture[str]):
+    now = Now()
+    with LiveProgress(100, now=now) as progress:
+        for i in range(21):
+            now.seconds = 0.1 * i
+            progress.update(workload="a", trial=i, best_s=1.0, status="ok")
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in lines[:-1]] == ["trial 1/100", "trial 11/100", "trial 21/100"]
