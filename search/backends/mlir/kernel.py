@@ -78,6 +78,7 @@ class KernelEmitter:
         self.arguments: list[Argument] = []
         self.prepack_arguments: list[Argument] = []
         self._packs = 0
+        self._partials = 0
         for role, names in (("input", self.kernel.inputs), ("output", self.kernel.outputs)):
             for name in names:
                 buffer = self.kernel.by_name[name]
@@ -168,7 +169,8 @@ class KernelEmitter:
         loops = probe.cache_loops(regions)
         packed = {r: self._pack_layout(nest, plan, r, loops, regions) for r in plan.pack}
         split = next((i for i, d in enumerate(loops) if d in nest.reduction), len(loops))
-        before, main, after = (None, nest, None) if split == len(loops) else split_reduction(nest)
+        whole_at_once = split == len(loops)
+        before, main, after = (None, nest, None) if whole_at_once else split_reduction(nest, self._partial(nest))
         emitter = self._emitter(
             self.text, main, plan, {r: (m, p) for r, (m, p, _) in packed.items()}, partial=before is not None
         )
@@ -187,6 +189,17 @@ class KernelEmitter:
                 self._plain(after, plan, at)
 
         descend(0, regions)
+
+    def _partial(self, nest: Nest) -> FlatAccess:
+        """Where partial sums live: in a result of their type, else in scratch memory laid out like the first result."""
+        results = [w.access for w in nest.writes if not w.inside]
+        for access in results:
+            if self.kernel.by_name[access.buffer].dtype == nest.acc_dtype:
+                return access
+        self._partials += 1
+        name = f"partial{self._partials}"
+        self._argument(name, "scratch", self._memory(results[0].buffer).elements, nest.acc_dtype)
+        return replace(results[0], buffer=name)
 
     def _plain(self, nest: Nest, plan: NestPlan, regions: Regions) -> None:
         """An elementwise companion of a split reduction, over the same region."""
@@ -284,12 +297,11 @@ def _function(name: str, arguments: list[Argument], memories: dict[str, Memory],
     return f"func.func @{name}({args}) {{\n{body}\nreturn\n}}"
 
 
-def split_reduction(nest: Nest) -> tuple[Nest, Nest, Nest | None]:
+def split_reduction(nest: Nest, at: FlatAccess) -> tuple[Nest, Nest, Nest | None]:
     """Initialise, accumulate in memory, finish: three nests for a reduction tiled outside the point loops.
 
-    Partial sums live in the output itself where the nest stores it at the same elements and in the same type.
+    Partial sums lie at `at`, one for each parallel point.
     """
-    at = next(w.access for w in nest.writes if not w.inside)
     outer = tuple(w for w in nest.writes if w.inside)
     init_reads = (nest.init,) if isinstance(nest.init, FlatAccess) else ()
     value = Ref("read", 0) if init_reads else nest.init
