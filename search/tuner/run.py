@@ -216,7 +216,7 @@ class _Tuner:
         name = "model" if self.source.is_model else "kernels"
         with ArtifactBuilder() as builder:
             with self.clock.phase("artifact"):
-                builder.build(self.source.functions, self._choices(), self.options.out, name=name)
+                builder.build(self.source.functions, self._choices(), self.options.out.absolute(), name=name)
             if not self.source.is_model:
                 return None
             if self.stop.interrupted:
@@ -233,7 +233,7 @@ class _Tuner:
             if not found.equal and any(self._choices().values()):
                 self.warnings.append(f"tuned outputs differ from {found.reference} ({_error(found)}): default shipped")
                 self.verdicts = {key: _default_only(verdict) for key, verdict in self.verdicts.items()}
-                builder.build(self.source.functions, {}, self.options.out, name=name)
+                builder.build(self.source.functions, {}, self.options.out.absolute(), name=name)
                 found = self._compare(default)
         self.equal = found.equal
         if not found.equal:
@@ -245,7 +245,7 @@ class _Tuner:
 
     def _compare(self, default: Path) -> Comparison:
         return compare_end_to_end(
-            self.options.out, default=default, onnx=self.options.source, seed=self.options.seed,
+            self.options.out.absolute(), default=default, onnx=self.options.source.absolute(), seed=self.options.seed,
             budget_s=compare_budget_s(self.options.seconds),
         )  # fmt: skip
 
