@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from costmodel.core.errors import UnsupportedError
 from costmodel.core.hashing import sha256_file, sha256_text
 from costmodel.core.target import Target
 from costmodel.datasets.linalg import FAMILIES
@@ -20,6 +21,7 @@ from costmodel.models.ranker import BoostedRanker
 from costmodel.search.backends.mlir.kernel import KernelEmitter
 from costmodel.search.features import FEATURE_VERSION, IR_FEATURES, PLAN_FEATURES, ir_features, plan_features
 from costmodel.search.kernel.form import Kernel
+from costmodel.search.kernel.printing import workload_id
 from costmodel.search.schedule.plan import Planner
 from costmodel.search.schedule.text import parse_schedule
 from costmodel.search.tuner.scoring import bound_s
@@ -55,8 +57,12 @@ def load_rows(paths: Sequence[Path], kernel_of: Callable[[str], Kernel]) -> Rows
             continue
         kernel = kernel_of(FAMILIES[rows[0]["generator"]].text(rows[0]["sizes"]))
         planner, scale = Planner(kernel), bound_s(kernel, target)
+        key = workload_id(kernel)
         for row in rows:
-            plan = planner.plan(parse_schedule(row["schedule"]))
+            try:
+                plan = planner.plan(parse_schedule(row["schedule"]))
+            except UnsupportedError:  # measured by a version whose space was another
+                continue
             text = KernelEmitter(plan).emit().text
             features.append([*plan_features(plan, target), *ir_features(text)])
             runtime_s = row["runtime_s"] if row["status"] == "ok" else FAILED_FACTOR * max(times)

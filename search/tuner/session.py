@@ -5,7 +5,7 @@ Owns one strategy and one scorer. Does no I/O, no measuring, reads no clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,6 +37,18 @@ class Proposal:
     predicted_std_s: float | None = None
 
 
+def pick(scores: Scores, wanted: int) -> list[int]:
+    """Which of a scored shortlist to measure: by lower bound, and every fifth by doubt among the better half."""
+    by_bound = [int(i) for i in np.argsort(scores.bound(DOUBT), kind="stable")]
+    better = by_bound[: max(1, len(by_bound) // 2)]
+    by_doubt = sorted(better, key=lambda i: -scores.std[i])
+    chosen = by_bound[: wanted - wanted // _EXPLORE_EVERY]
+    for i in (*by_doubt, *by_bound):
+        if len(chosen) < wanted and i not in chosen:
+            chosen.append(i)
+    return chosen
+
+
 @dataclass(slots=True, kw_only=True)
 class WorkloadSession:
     """State of one workload. `count` is how often the model holds it."""
@@ -57,16 +69,14 @@ class WorkloadSession:
     stale: int = 0
     measured: dict[str, float] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
-    _pending: list[Proposal] = field(default_factory=list)
 
     @property
     def heuristic(self) -> str:
         """Text of the hand-written schedule."""
         return str(heuristic_schedule(self.space))
 
-    def propose(self, wanted: int, phase: Callable[[str], object] | None = None) -> list[Proposal]:
+    def propose(self, wanted: int) -> list[Proposal]:
         """Up to `wanted` new candidates, best first; empty when the space is exhausted."""
-        del phase
         found: list[Proposal] = []
         if self.trials == 0 and self.heuristic not in self.measured and self.heuristic not in self.strategy.seen:
             found.append(self._with_prediction(self.heuristic))
@@ -105,7 +115,7 @@ class WorkloadSession:
         if not shortlist:
             return []
         scores = self.scorer.score_realised(np.array([row for _, _, row in shortlist], np.float32))
-        chosen = self._pick(scores, wanted) if self.strategy.uses_model else range(min(wanted, len(shortlist)))
+        chosen = pick(scores, wanted) if self.strategy.uses_model else range(min(wanted, len(shortlist)))
         proposals = []
         for i in chosen:
             candidate, text, row = shortlist[i]
@@ -114,18 +124,6 @@ class WorkloadSession:
                 Proposal(candidate=candidate, schedule=text, row=row, predicted_mean_s=mean_s, predicted_std_s=std_s)
             )
         return proposals
-
-    def _pick(self, scores: Scores, wanted: int) -> list[int]:
-        """By lower confidence bound, and every fifth by doubt among the better half."""
-        by_bound = np.argsort(scores.bound(DOUBT), kind="stable")
-        half = by_bound[: max(1, len(by_bound) // 2)]
-        by_doubt = half[np.argsort(-scores.std[half], kind="stable")]
-        chosen: list[int] = []
-        for source, number in ((by_bound, wanted - wanted // _EXPLORE_EVERY), (by_doubt, wanted), (by_bound, wanted)):
-            for i in source:
-                if len(chosen) < min(number, wanted) and int(i) not in chosen:
-                    chosen.append(int(i))
-        return chosen
 
     def record(self, results: Sequence[tuple[Proposal, Trial]]) -> None:
         """Take measured proposals in: the strategy is told, the model learns; failures count as slow."""
