@@ -1,6 +1,7 @@
 """Small functions for tests of kernels, schedules and generated code, and what reads and measures them.
 
-MLIR runs in isolated workers only, and so does generated code: `read` normalises in one, `Measurer` builds and runs in two.
+MLIR runs in isolated workers only, and so does generated code: `graph_of` normalises in one, `Measurer` builds and runs
+in two.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from costmodel.search.kernel.form import Kernel
 from costmodel.search.kernel.graph import Graph
 from costmodel.search.kernel.partition import KernelCall, Partition, partition
 from costmodel.search.kernel.read import read_function
+from costmodel.search.kernel.reference import evaluate
 from costmodel.search.measure.measurer import Measurer
 from costmodel.search.measure.trial import MeasureSpec
 from costmodel.search.schedule.text import parse_schedule
@@ -70,6 +72,19 @@ def family(name: str, **sizes: int) -> Kernel:
     return kernel_of(FAMILIES[name].text({**SMALL[name], **sizes}))
 
 
+def evaluate_parts(parts: Partition, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """What the whole function computes: each kernel by the reference, in order."""
+    graph = parts.graph
+    memory = {graph.root(n): a for n, a in zip(graph.inputs, arrays, strict=True)} | graph.constants
+    for call in parts.steps:
+        assert isinstance(call, KernelCall)
+        kernel = call.kernel
+        given = zip(kernel.inputs, call.inputs, strict=True)
+        found = evaluate(kernel, {k: memory[g].reshape(kernel.by_name[k].shape) for k, g in given})
+        memory |= {g: found[k] for k, g in zip(kernel.outputs, call.outputs, strict=True)}
+    return [memory[graph.root(n)].reshape(graph.buffers[n].shape) for n in graph.outputs]
+
+
 def draw_small(name: str, rng: np.random.Generator) -> dict[str, int]:
     """Small sizes, many of them odd or one."""
     largest = {"stride": 2, "w": 3, "o": 11, "b": 3, "c": 19}
@@ -99,7 +114,7 @@ def generic(
     dims: str = "i, j",
     init: str | None = None,
 ) -> str:
-    """A function of one `linalg.generic`: `maps` of inputs and output, `kinds` p or r, types, and a body that yields %q.
+    """A function of one `linalg.generic`: `maps` of inputs and output, `kinds` p or r, types, a body that yields %q.
 
     Inputs of the body are %x0, %x1, …, its accumulator is %y; `init` is the literal the output is filled with.
     """
