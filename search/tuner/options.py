@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,8 +38,10 @@ class TuneOptions:
         """Raise `UsageError` or `ArtifactError` for a combination that makes no sense."""
         if self.trials < 0:
             raise UsageError(f"--trials {self.trials}: expected 0 or more")
-        if self.seconds is not None and self.seconds <= 0:
-            raise UsageError(f"--seconds {self.seconds}: expected a positive number")
+        if self.seconds is not None and not 0 < self.seconds < math.inf:
+            raise UsageError(f"--seconds {self.seconds:g}: expected a positive number")
+        if self.seed < 0:
+            raise UsageError(f"--seed {self.seed}: expected 0 or more")
         if self.threads != 1:
             raise UsageError(
                 f"--threads {self.threads}: only 1 is possible until parallel loops are a knob; leave it out"

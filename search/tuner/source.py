@@ -5,6 +5,7 @@ Owns the way from a file to workloads. Foreign text and models are read in isola
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from costmodel.search.kernel.printing import workload_id
 from costmodel.toolchain.isolation import call_isolated
 
 SUFFIXES = (".onnx", ".mlir")
+SEPARATOR = "// -----"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +36,11 @@ class Workload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A file read: functions to build, its workloads (most calls first seen first), the text it was read from."""
+    """A file read: functions to build, and its distinct workloads in the order in which they are first called."""
 
     path: Path
     functions: tuple[FunctionSource, ...]
     workloads: tuple[Workload, ...]
-    normal_text: str
 
     @property
     def is_model(self) -> bool:
@@ -52,7 +53,9 @@ def read_source(path: Path, input_shapes: Mapping[str, tuple[int, ...]]) -> Sour
     if path.suffix not in SUFFIXES:
         raise UsageError(f"{path}: expected a file that ends in {' or '.join(SUFFIXES)}")
     if not path.is_file():
-        raise UsageError(f"{path}: no such file")
+        raise UsageError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; expected a model or a kernel")
+    if not os.access(path, os.R_OK):
+        raise UsageError(f"{path}: cannot be read; check its permissions")
     if path.stat().st_size == 0:
         raise ParseError(
             f"{path}:1:1: the file is empty; expected {'an ONNX model' if path.suffix == '.onnx' else 'MLIR text'}"
@@ -72,7 +75,7 @@ def _read_onnx(path: Path, input_shapes: Mapping[str, tuple[int, ...]]) -> Sourc
     source = function_source(
         _functions(text, path)[0], inputs=ports[0], outputs=ports[1], weights=list(model.weights.values())
     )
-    return Source(path=path, functions=(source,), workloads=_workloads((source,)), normal_text=text)
+    return Source(path=path, functions=(source,), workloads=_workloads((source,)))
 
 
 def _read_mlir(path: Path, input_shapes: Mapping[str, tuple[int, ...]]) -> Source:
@@ -82,9 +85,24 @@ def _read_mlir(path: Path, input_shapes: Mapping[str, tuple[int, ...]]) -> Sourc
         text = path.read_text()
     except UnicodeDecodeError as error:
         raise ParseError(f"{path}: byte {error.start} is not UTF-8; expected MLIR text") from error
-    normal = normalized(text, str(path))
-    sources = tuple(function_source(function) for function in _functions(normal, path))
-    return Source(path=path, functions=sources, workloads=_workloads(sources), normal_text=normal)
+    sources: list[FunctionSource] = []
+    for part in modules(text):
+        sources += map(function_source, _functions(normalized(part, str(path)), path))
+    names = [source.name for source in sources]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"{path}: two modules have a function {twice!r}; give them different names")
+    return Source(path=path, functions=tuple(sources), workloads=_workloads(tuple(sources)))
+
+
+def modules(text: str) -> list[str]:
+    """The modules of a file, which lines of `// -----` separate as in MLIR's own tests; lines keep their numbers."""
+    parts, lines = list[str](), text.splitlines()
+    cuts = [i for i, line in enumerate(lines) if line.strip() == SEPARATOR]
+    for start, end in zip([0, *(i + 1 for i in cuts)], [*cuts, len(lines)], strict=True):
+        if any(line.strip() for line in lines[start:end]):
+            parts.append("\n" * start + "\n".join(lines[start:end]) + "\n")
+    return parts or [text]
 
 
 def normalized(text: str, file: str) -> str:
