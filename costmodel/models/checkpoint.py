@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from costmodel.core.errors import CheckpointError
@@ -25,8 +25,10 @@ def write_checkpoint(folder: Path, model: str, files: Mapping[str, bytes], card:
     (folder / "model.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
 
 
-def read_checkpoint(folder: Path, model: str) -> tuple[dict[str, bytes], dict[str, object]]:
-    """The data files and the card; raises `CheckpointError`."""
+def read_checkpoint(
+    folder: Path, model: str, required: Collection[str] = ()
+) -> tuple[dict[str, bytes], dict[str, object]]:
+    """The data files, `required` among them, and the card; raises `CheckpointError`."""
     path = folder / "model.json"
     try:
         document = json.loads(path.read_text())
@@ -36,8 +38,13 @@ def read_checkpoint(folder: Path, model: str) -> tuple[dict[str, bytes], dict[st
         raise CheckpointError(f"{path} is not of checkpoint version {SCHEMA_VERSION}; train it again with this version")
     if document.get("model") != model:
         raise CheckpointError(f"{path} holds a {document.get('model')!r} model, expected {model!r}")
+    listed = document.get("files")
+    if not isinstance(listed, dict) or any(Path(name).name != name for name in listed):
+        raise CheckpointError(f"{path} has no list of the files beside it; train it again or reinstall")
+    if missing := sorted(set(required) - set(listed)):
+        raise CheckpointError(f"{path} lists no {', '.join(missing)}; train it again or reinstall")
     files = {}
-    for name, expected in dict(document.get("files", {})).items():
+    for name, expected in listed.items():
         try:
             data = (folder / name).read_bytes()
         except OSError as error:

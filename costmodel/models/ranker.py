@@ -103,7 +103,9 @@ class BoostedRanker(Model):
         return other
 
     def save(self, folder: Path, card: Mapping[str, object]) -> None:
-        """See `Model`. Only what was pre-trained is saved."""
+        """See `Model`. Only what was pre-trained is saved; raises `UsageError` where nothing was."""
+        if not self._members:
+            raise UsageError("a ranker that was never fitted has nothing to save; call fit first")
         files = {f"trees-{i}.ubj": bytes(m.save_raw("ubj")) for i, m in enumerate(self._members)}
         files["level.ubj"] = bytes(self._level.save_raw("ubj"))
         numbers = {
@@ -119,7 +121,7 @@ class BoostedRanker(Model):
     def load(cls, folder: Path) -> Self:
         """See `Model`."""
         xgb = _xgboost()
-        files, card = read_checkpoint(folder, "boosted-ranker")
+        files, card = read_checkpoint(folder, "boosted-ranker", ("ranker.json", "level.ubj", "trees-0.ubj"))
         numbers = json.loads(files["ranker.json"])
         model = cls(int(numbers["seed"]))
         model.width, model.residual_std = int(numbers["width"]), float(numbers["residual_std"])

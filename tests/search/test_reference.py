@@ -98,7 +98,7 @@ def _stencil(a):
     return p[:, :-2] + p[:, 1:-1] + p[:, 2:]
 
 
-I, J = np.indices((5, 23))
+ROW, COLUMN = np.indices((5, 23))
 FORMULAS = {
     "matmul_f64": lambda a, b: a @ b,
     "matmul_i32": lambda a, b: a @ b,
@@ -111,8 +111,8 @@ FORMULAS = {
     "scalar": lambda a: 2 * a,
     "less": lambda a, b: a < b,
     "select": lambda c, a: np.where(c, a, 2),
-    "indices": lambda: I * J + J,
-    "weighted_rows": lambda a: (a * J).sum(1),
+    "indices": lambda: ROW * COLUMN + COLUMN,
+    "weighted_rows": lambda a: (a * COLUMN).sum(1),
     "matmul_to_i1": lambda a, b: a @ b > 0,
     "matmul_plus_column": lambda a, b: a @ b + np.arange(19),
     "padded": lambda a: np.pad(a, ((1, 0), (2, 3)), constant_values=2.5),
@@ -199,10 +199,8 @@ def test_integer_operations(name):
 
 def test_order_of_evaluation_in_chunks_does_not_show():
     n = 3000
-    text = generic(
-        ["(i, j)", "(j)"], "rp", [t(n, 1500)], t(1500), "%s = arith.mulf %x0, %x0 : f32\n    %q = arith.maximumf %s, %y : f32",
-        init="0xFF800000",
-    )  # fmt: skip
+    body = "%s = arith.mulf %x0, %x0 : f32\n    %q = arith.maximumf %s, %y : f32"
+    text = generic(["(i, j)", "(j)"], "rp", [t(n, 1500)], t(1500), body, init="0xFF800000")
     x = np.random.default_rng(2).standard_normal((n, 1500)).astype("f4")
     (found,) = evaluate_parts(parts_of(text), [x])
     np.testing.assert_array_equal(found, (x.astype("f8") ** 2).max(0))
