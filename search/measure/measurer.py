@@ -188,10 +188,8 @@ class Measurer:
 
     def _build_one(self, handle: Handle, kernel: Kernel, text: str) -> None:
         self._slots.acquire()
-        if self._closed:
-            return
-        if handle.cancelled():
-            self._slots.release()
+        if self._closed or handle.cancelled():
+            self._slots.release()  # for the next one, which may be waiting to hear the same
             return
         outcome = self._build(kernel, text)
         self._measure_thread.submit(self._guarded, handle, self._measure_one, kernel, text, outcome)
