@@ -38,6 +38,9 @@ REUSE_MEMORY = {
 }
 """glibc keeps what is freed: a library that allocates its result anew for each call pays no page faults for it."""
 ALIGNMENT_BYTES = 64
+NOISY = 0.1
+"""Interquartile range over median from which a machine counts as disturbed."""
+ATTEMPTS = 3
 
 Json = dict[str, Any]
 Call = Callable[[], object]
@@ -153,6 +156,12 @@ class Paired:
         """Median over the rounds."""
         return statistics.median(self.samples_s[name])
 
+    @property
+    def noise(self) -> float:
+        """Interquartile range over median of the worst call."""
+        found = [spread(samples) for samples in self.samples_s.values()]
+        return max(float((s["quartile_3"] - s["quartile_1"]) / s["median"]) for s in found)
+
     def ratio(self, above: str, below: str) -> Json:
         """Seconds of `above` over seconds of `below`, round by round: median and quartiles."""
         return spread([a / b for a, b in zip(self.samples_s[above], self.samples_s[below], strict=True)])
@@ -189,6 +198,17 @@ def time_paired(calls: Mapping[str, Call], *, budget_s: float, sample_s: float =
             samples[name].append(timed(calls[name], counts[name]))
         rounds += 1
     return Paired(samples_s=samples, calls_per_sample=counts)
+
+
+def time_quietly(calls: Mapping[str, Call], *, budget_s: float) -> tuple[Paired, int]:
+    """`time_paired` up to `ATTEMPTS` times, until the noise is small; the least noisy attempt, and how many there were.
+
+    Attempts are chosen by their spread, never by who won.
+    """
+    attempts: list[Paired] = []
+    while len(attempts) < ATTEMPTS and (not attempts or attempts[-1].noise > NOISY):
+        attempts.append(time_paired(calls, budget_s=budget_s))
+    return min(attempts, key=lambda paired: paired.noise), len(attempts)
 
 
 def overhead_s(call: Call) -> float:

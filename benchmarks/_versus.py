@@ -10,7 +10,6 @@ import ctypes
 import json
 import math
 import re
-import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -18,7 +17,20 @@ from pathlib import Path
 
 import numpy as np
 from _baselines import BASELINES, make_baseline
-from _common import Array, Json, aligned, blas_kernel, empty_call, overhead_s, pin, pointers, spread, time_paired
+from _common import (
+    NOISY,
+    Array,
+    Json,
+    Paired,
+    aligned,
+    blas_kernel,
+    empty_call,
+    overhead_s,
+    pin,
+    pointers,
+    spread,
+    time_quietly,
+)
 
 from costmodel import load
 from costmodel.datasets.linalg import FAMILIES
@@ -50,20 +62,27 @@ def compare(job: Json) -> Json:
     row |= {"max_abs_error": error, "max_rel_error": relative} if math.isfinite(error) else {}
     if not relative <= RELATIVE_TOLERANCE:
         return {**row, "error": f"outputs differ from the library's by {relative:.2g} of the largest value"}
-    paired = time_paired({"ours": ours, "vendor": vendor}, budget_s=job["budget_s"])
-    return row | timing_fields(paired.samples_s, paired.ratio("vendor", "ours"), overheads(family, len(inputs) + 2))
+    paired, attempts = time_quietly({"ours": ours, "vendor": vendor}, budget_s=job["budget_s"])
+    return row | {"attempts": attempts} | timing_fields(paired, overheads(family, len(inputs) + 2))
 
 
-def timing_fields(samples_s: Mapping[str, Sequence[float]], ratio: Json, overhead: Json) -> Json:
+def timing_fields(paired: Paired, overhead: Json) -> Json:
     """Medians with spread, and the ratio with and without what a call costs by itself."""
-    ours_s, vendor_s = (statistics.median(samples_s[name]) for name in ("ours", "vendor"))
+    ours_s, vendor_s = paired.median_s("ours"), paired.median_s("vendor")
     net = [vendor_s - overhead["vendor_s"], ours_s - overhead["ours_s"]]
     return {
-        "ours_s": ours_s, "vendor_s": vendor_s, "ratio": ratio, "ours_spread": spread(samples_s["ours"]),
-        "vendor_spread": spread(samples_s["vendor"]), "overhead": overhead,
+        "ours_s": ours_s,
+        "vendor_s": vendor_s,
+        "ratio": paired.ratio("vendor", "ours"),
+        "ratio_of_medians": vendor_s / ours_s,
         "ratio_net": net[0] / net[1] if min(net) > 0 else None,
+        "noise": paired.noise,
+        "noisy": paired.noise > NOISY,
+        "ours_spread": spread(paired.samples_s["ours"]),
+        "vendor_spread": spread(paired.samples_s["vendor"]),
+        "overhead": overhead,
         "tiny": overhead["ours_s"] > TINY * ours_s or overhead["vendor_s"] > TINY * vendor_s,
-    }  # fmt: skip
+    }
 
 
 def random_inputs(wanted: Sequence[tuple[int, ...]], seed: int) -> list[Array]:

@@ -8,7 +8,8 @@ process, rid of variables that slow OpenBLAS, loads the artifact, compares its n
 random inputs, and times both in turns. `ratio` is the library's time over ours: above 1, ours is faster. Ours is called
 through pointers converted beforehand, packing of operands included; the library writes with `out=` or in place where it
 can, and memory it allocates is kept for reuse. What a call that computes nothing takes is in `overhead`, and
-`ratio_net` is without it; `tiny` marks kernels where it is over 5 % of either side.
+`ratio_net` is without it; `tiny` marks kernels where it is over 5 % of either side, `noisy` runs whose samples spread
+by over 10 % in each of three attempts: they say little and want repeating on a quiet machine.
 """
 
 from __future__ import annotations
@@ -165,6 +166,7 @@ def summarize(rows: Sequence[Json], subjects: Sequence[Subject]) -> list[Json]:
         for key in ("ours_s", "vendor_s", "default_s", "heuristic_s"):
             values = [r[key] for r in good if r[key] is not None]
             line[key] = statistics.median(values) if values else None
+        line |= {"noisy": sum(r["noisy"] for r in good), "tiny": any(r["tiny"] for r in good)}
         ratios = [r["ratio"]["median"] for r in good]
         line |= (
             {"ratio": statistics.median(ratios), "ratio_range": [min(ratios), max(ratios)]}

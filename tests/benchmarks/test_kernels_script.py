@@ -88,7 +88,7 @@ def test_baseline_computes_the_family(family: str, request: pytest.FixtureReques
 def test_summary_passes_only_what_is_fast_and_right():
     from kernels import Subject, summarize
 
-    fast = {"ours_s": 1.0, "vendor_s": 1.0, "default_s": 9.0, "heuristic_s": None}
+    fast = {"ours_s": 1.0, "vendor_s": 1.0, "default_s": 9.0, "heuristic_s": None, "noisy": False, "tiny": False}
     rows = [
         {"name": "a", "ratio": {"median": 0.9}, **fast},
         {"name": "a", "ratio": {"median": 1.2}, **fast},

@@ -53,3 +53,15 @@ def test_memory_is_aligned():
     arrays = [aligned((n, 3)) for n in range(1, 9)]
     assert {a.ctypes.data % 64 for a in arrays} == {0}
     assert arrays[4].shape == (5, 3)
+
+
+def test_noisy_attempts_are_repeated_and_the_quietest_counts(monkeypatch: pytest.MonkeyPatch):
+    import _common
+
+    noisy = _common.Paired(samples_s={"a": [1.0, 2.0, 3.0]}, calls_per_sample={})
+    quiet = _common.Paired(samples_s={"a": [5.0, 5.0, 5.1]}, calls_per_sample={})
+    attempts = iter([noisy, quiet, noisy])
+    monkeypatch.setattr(_common, "time_paired", lambda calls, budget_s: next(attempts))
+    assert _common.time_quietly({}, budget_s=0.0) == (quiet, 2)
+    attempts = iter([noisy] * 9)
+    assert _common.time_quietly({}, budget_s=0.0) == (noisy, _common.ATTEMPTS)
