@@ -47,6 +47,7 @@ def test_time_is_told_by_family_with_counts():
     work = [
         WorkloadReport(workload_id="1", name="conv_0", family="conv2d", count=3, best_s=2.0, default_s=4.0, flops=6),
         WorkloadReport(workload_id="2", name="conv_1", family="conv2d", count=1, best_s=1.0, default_s=1.0),
+        WorkloadReport(workload_id="4", name="conv_2", family="conv2d", count=1, best_s=None),
         WorkloadReport(workload_id="3", name="soft_0", family="softmax", count=1, best_s=8.0, default_s=None),
     ]
     report = Report(
@@ -55,18 +56,19 @@ def test_time_is_told_by_family_with_counts():
     )  # fmt: skip
     found = where_time_goes(report, 20.0)
     assert found["families"]["conv2d"] == {
-        "workloads": 2, "calls": 4, "best_s": 7.0, "default_s": 13.0, "share_of_latency": 0.35,
+        "workloads": 2, "untimed": 1, "calls": 5, "best_s": 7.0, "share_of_latency": 0.35,
     }  # fmt: skip
     assert list(found["families"]) == ["softmax", "conv2d"]
-    assert (found["kernels_s"], found["outside_kernels_s"], found["outside_share"]) == (15.0, 5.0, 0.25)
-    assert [k["name"] for k in found["costliest"]] == ["soft_0", "conv_0", "conv_1"]
+    assert found["untimed_workloads"] == 1
+    assert (found["kernels_s"], found["rest_s"], found["rest_share"]) == (15.0, 5.0, 0.25)
+    assert [k["name"] for k in found["costliest"]] == ["soft_0", "conv_0", "conv_1", "conv_2"]
 
 
 def test_verdict_needs_right_numbers_of_every_seed():
     from models import MODELS, summarize
 
     latency = {"tuned_s": 3.0, "onnxruntime_s": 2.0, "default_s": 9.0, "max_abs_error": 0.0, "max_rel_error": 0.0}
-    row = {"end_to_end": latency, "tuned_over_onnxruntime": 1.5, "default_over_tuned": 3.0, "outside_share": 0.1}
+    row = {"end_to_end": latency, "tuned_over_onnxruntime": 1.5, "default_over_tuned": 3.0, "rest_share": 0.1}
     names = [m.name for m in MODELS]
     rows = [
         {"name": names[0], **row},
