@@ -1,7 +1,7 @@
 """Arms: ways to choose what to measure next from a pool, all under the same rules.
 
-Owns the arms. Those that search as the tuner does run the tuner's own `WorkloadSession`, given the pool as the space; only
-where candidates come from differs (the whole pool, not draws and mutants).
+Owns the arms. Those that search as the tuner does run the tuner's own `WorkloadSession`, given the pool as the space;
+only where candidates come from differs (the whole pool, not draws and mutants).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _JITTER = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What an arm tried, in order (indices into the pool, its size for the heuristic), and its own seconds before each."""
+    """What an arm tried in order, pool indices (the pool's size is the heuristic), and its own seconds before each."""
 
     tried: np.ndarray
     inference_s: np.ndarray

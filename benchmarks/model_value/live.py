@@ -51,8 +51,8 @@ def live(train: Sequence[Path], *, names: Sequence[str] | None, trials: int, see
                 )
                 print(runs[-1], file=sys.stderr, flush=True)
     return {
-        "schema_version": 1, **provenance(), "trials": trials, "seeds": seeds, "train_sha256": [sha256_file(p) for p in train],
-        "runs": runs, "random_over_ours": {
+        "schema_version": 1, **provenance(), "trials": trials, "seeds": seeds,
+        "train_sha256": [sha256_file(p) for p in train], "runs": runs, "random_over_ours": {
             key: round(float(np.exp(np.mean([np.log(r["final_s"][key] / r["final_s"]["ours"]) for r in runs]))), 4)
             for key in ("random", "random_equal_seconds")
         },

@@ -69,9 +69,7 @@ def prepare(pool: Pool) -> Prepared:
     target, backend = Target.parse("native"), BACKENDS.get("mlir")()
     kernel = kernel_of(FAMILIES[pool.generator].text(pool.sizes))
     if workload_id(kernel) != pool.workload_id:
-        raise UsageError(
-            f"{pool.name}: the pool holds workload {pool.workload_id[:12]}, expected another; collect anew"
-        )
+        raise UsageError(f"{pool.name}: the pool holds another workload than the generator gives now; collect anew")
     planner = Planner(kernel)
     plan_s = ir_s = 0.0
     rows = []
