@@ -148,6 +148,7 @@ def check(path: Path, sha256: str) -> None:
 def measure(model: Model, path: Path, seed: int, seconds: float, budget_s: float) -> Json:
     """Tune with one seed and compare; a failure is a row with `error`."""
     row: Json = {"name": model.name, "seed": seed, "shapes": {k: list(v) for k, v in model.shapes.items()}}
+    row["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     with tempfile.TemporaryDirectory(prefix="costmodel-benchmark-") as folder:
         out, default = Path(folder) / "out", Path(folder) / "default"
         options = TuneOptions(
