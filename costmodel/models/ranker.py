@@ -8,6 +8,7 @@ Sources: XGBoost (Chen and Guestrin 2016); pre-train and adapt as in TenSet (Zhe
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -20,10 +21,10 @@ from costmodel.models.checkpoint import read_checkpoint, write_checkpoint
 from costmodel.models.gaussian import ResidualProcess
 
 MEMBERS = 4
-ROUNDS = 250
-LEVEL_ROUNDS = 80
+ROUNDS = 160
+LEVEL_ROUNDS = 60
 PARAMETERS: dict[str, Any] = {
-    "max_depth": 7, "eta": 0.06, "subsample": 0.8, "colsample_bytree": 0.6, "min_child_weight": 4, "lambda": 2.0,
+    "max_depth": 6, "eta": 0.08, "subsample": 0.8, "colsample_bytree": 0.6, "min_child_weight": 4, "lambda": 2.0,
     "tree_method": "hist", "nthread": 1, "verbosity": 0,
 }  # fmt: skip
 DEFAULT_STD = 0.4
@@ -33,6 +34,10 @@ def _xgboost() -> Any:
     import xgboost
 
     return xgboost
+
+
+def _packed(booster: Any) -> bytes:
+    return zlib.compress(bytes(booster.save_raw("ubj")), 9)
 
 
 class BoostedRanker(Model):
@@ -106,8 +111,8 @@ class BoostedRanker(Model):
         """See `Model`. Only what was pre-trained is saved; raises `UsageError` where nothing was."""
         if not self._members:
             raise UsageError("a ranker that was never fitted has nothing to save; call fit first")
-        files = {f"trees-{i}.ubj": bytes(m.save_raw("ubj")) for i, m in enumerate(self._members)}
-        files["level.ubj"] = bytes(self._level.save_raw("ubj"))
+        files = {f"trees-{i}.ubj.z": _packed(m) for i, m in enumerate(self._members)}
+        files["level.ubj.z"] = _packed(self._level)
         numbers = {
             "width": self.width,
             "residual_std": self.residual_std,
@@ -121,15 +126,15 @@ class BoostedRanker(Model):
     def load(cls, folder: Path) -> Self:
         """See `Model`."""
         xgb = _xgboost()
-        files, card = read_checkpoint(folder, "boosted-ranker", ("ranker.json", "level.ubj", "trees-0.ubj"))
+        files, card = read_checkpoint(folder, "boosted-ranker", ("ranker.json", "level.ubj.z", "trees-0.ubj.z"))
         numbers = json.loads(files["ranker.json"])
         model = cls(int(numbers["seed"]))
         model.width, model.residual_std = int(numbers["width"]), float(numbers["residual_std"])
         model._base_level, model.card = float(numbers["base_level"]), card
 
         def booster(name: str) -> Any:
-            return xgb.Booster({"nthread": 1}, model_file=bytearray(files[name]))
+            return xgb.Booster({"nthread": 1}, model_file=bytearray(zlib.decompress(files[name])))
 
         model._members = [booster(n) for n in sorted(files) if n.startswith("trees-")]
-        model._level = booster("level.ubj")
+        model._level = booster("level.ubj.z")
         return model

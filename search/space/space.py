@@ -7,7 +7,7 @@ that do not divide an extent leave a ragged tail, vectors are capped by the targ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log10
 
 import numpy as np
@@ -43,6 +43,7 @@ class SearchSpace:
     target: Target
     planner: Planner
     knobs: tuple[Knob, ...]
+    _texts: dict[Candidate, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def log10_size(self) -> float:
@@ -71,6 +72,13 @@ class SearchSpace:
     def encode(self, candidate: Candidate) -> tuple[float, ...]:
         """Knob encodings side by side."""
         return tuple(x for k, v in zip(self.knobs, candidate, strict=True) for x in k.encode(v))
+
+    def text(self, candidate: Candidate) -> str:
+        """`str(schedule(candidate))`, remembered."""
+        text = self._texts.get(candidate)
+        if text is None:
+            text = self._texts[candidate] = str(self.schedule(candidate))
+        return text
 
     def schedule(self, candidate: Candidate) -> Schedule:
         """The schedule text of a candidate; candidates that mean the same print the same."""

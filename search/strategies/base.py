@@ -49,7 +49,7 @@ class Strategy(ABC):
     def tell(self, results: Sequence[tuple[Candidate, float | None]]) -> None:
         """Measured run times in seconds, None for a failure, in any order."""
         for candidate, _ in results:
-            self.seen.add(str(self.space.schedule(candidate)))
+            self.seen.add(self.space.text(candidate))
 
     def skip(self, schedules: Sequence[str]) -> None:
         """Schedules measured elsewhere (a resumed session): never ask for them."""
@@ -62,7 +62,7 @@ class Strategy(ABC):
             if len(found) == wanted:
                 break
             candidate = self.space.sample(self.rng)
-            text = str(self.space.schedule(candidate))
+            text = self.space.text(candidate)
             if text not in seen:
                 seen.add(text)
                 found.append(candidate)

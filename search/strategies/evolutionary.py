@@ -12,9 +12,9 @@ import numpy as np
 from costmodel.search.space import Candidate, SearchSpace
 from costmodel.search.strategies.base import Scorer, Strategy
 
-POPULATION = 512
+POPULATION = 256
 GENERATIONS = 3
-ELITE = 128
+ELITE = 64
 MUTATION = 0.8
 DOUBT = 0.5
 
@@ -44,7 +44,7 @@ class EvolutionaryStrategy(Strategy):
                 break
             bounds = score(population).bound(DOUBT)
             for candidate, bound in zip(population, bounds, strict=True):
-                known[str(self.space.schedule(candidate))] = (candidate, float(bound))
+                known[self.space.text(candidate)] = (candidate, float(bound))
             if generation == GENERATIONS:
                 break
             elite = sorted(known.items(), key=lambda item: (item[1][1], item[0]))[:ELITE]
@@ -67,7 +67,7 @@ class EvolutionaryStrategy(Strategy):
             if self.rng.random() > MUTATION:
                 child = self.space.crossover(child, parents[int(second)], self.rng)
             child = self.space.mutate(child, self.rng)
-            text = str(self.space.schedule(child))
+            text = self.space.text(child)
             if text not in seen:
                 seen.add(text)
                 found.append(child)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from costmodel.core.errors import UnsupportedError
+from costmodel.core.hashing import sha256_text
 from costmodel.search.backends.protocol import Backend
 from costmodel.search.measure.trial import Trial
 from costmodel.search.schedule.text import parse_schedule
@@ -20,7 +21,7 @@ from costmodel.search.space.inverse import candidate_of
 from costmodel.search.strategies import Scores, Strategy
 from costmodel.search.tuner.scoring import TwoStageScorer
 
-SHORTLIST = 8
+SHORTLIST = 6
 DOUBT = 0.3
 _EXPLORE_EVERY = 5
 FAILED_FACTOR = 10.0
@@ -69,6 +70,7 @@ class WorkloadSession:
     stale: int = 0
     measured: dict[str, float] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
+    _codes: set[str] = field(default_factory=set)
 
     @property
     def heuristic(self) -> str:
@@ -89,36 +91,46 @@ class WorkloadSession:
 
     def _with_prediction(self, text: str) -> Proposal:
         candidate = candidate_of(self.space, parse_schedule(text))
-        row = self._row(candidate, text)
-        if row is None:
+        realised = self._realise(candidate, text)
+        if realised is None:
             return Proposal(candidate=candidate, schedule=text)
-        mean_s, std_s = self.scorer.seconds(self.scorer.score_realised(np.array([row], np.float32)), 0)
-        return Proposal(candidate=candidate, schedule=text, row=row, predicted_mean_s=mean_s, predicted_std_s=std_s)
+        self._codes.add(realised[1])
+        mean_s, std_s = self.scorer.seconds(self.scorer.score_realised(np.array([realised[0]], np.float32)), 0)
+        return Proposal(
+            candidate=candidate, schedule=text, row=realised[0], predicted_mean_s=mean_s, predicted_std_s=std_s
+        )
 
-    def _row(self, candidate: Candidate | None, text: str) -> tuple[float, ...] | None:
+    def _realise(self, candidate: Candidate | None, text: str) -> tuple[tuple[float, ...], str] | None:
+        """Stage 2 features and a digest of the generated code; None where the schedule does not fit."""
         if candidate is None:
             return None
         try:
             realised = self.backend.realise(self.space.kernel, parse_schedule(text))
         except UnsupportedError:
             return None
-        return tuple(self.scorer.ir_row(candidate, realised.text))
+        return tuple(self.scorer.ir_row(candidate, realised.text)), sha256_text(realised.text)
 
     def _ask(self, wanted: int) -> list[Proposal]:
+        """A shortlist by stage 1; schedules that give code already measured, or twice in the list, are left out."""
         count = SHORTLIST * wanted if self.strategy.uses_model else wanted
         shortlist = []
+        twins: set[str] = set()
         for candidate in self.strategy.ask(count, self.scorer.score):
-            text = str(self.space.schedule(candidate))
-            row = self._row(candidate, text)
-            if row is not None:
-                shortlist.append((candidate, text, row))
+            text = self.space.text(candidate)
+            realised = self._realise(candidate, text)
+            if realised is None or realised[1] in self._codes or realised[1] in twins:
+                self.strategy.skip([text])
+                continue
+            twins.add(realised[1])
+            shortlist.append((candidate, text, *realised))
         if not shortlist:
             return []
-        scores = self.scorer.score_realised(np.array([row for _, _, row in shortlist], np.float32))
+        scores = self.scorer.score_realised(np.array([row for _, _, row, _ in shortlist], np.float32))
         chosen = pick(scores, wanted) if self.strategy.uses_model else range(min(wanted, len(shortlist)))
         proposals = []
         for i in chosen:
-            candidate, text, row = shortlist[i]
+            candidate, text, row, code = shortlist[i]
+            self._codes.add(code)
             mean_s, std_s = self.scorer.seconds(scores, i)
             proposals.append(
                 Proposal(candidate=candidate, schedule=text, row=row, predicted_mean_s=mean_s, predicted_std_s=std_s)
