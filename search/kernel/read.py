@@ -36,6 +36,11 @@ class GraphReader:
             )
         block = self.function.regions[0].blocks[0]
         for value in block.args:
+            if not isinstance(parse_type(value.type_text), TensorType):
+                raise UnsupportedError(
+                    f"function {self.graph.name!r} takes {value.type_text}; give a function of tensors",
+                    location=self.function.location,
+                )
             self.graph.inputs.append(self.buffer(value))
         for operation in block.operations:
             self._operation(operation)
@@ -93,13 +98,13 @@ class GraphReader:
         if op.results and not tensors:
             return
         if len(tensors) != len(op.results) or not tensors:
-            raise UnsupportedError(f"{op.name} has no structured form and cannot be lowered alone", location=op.location)
+            raise UnsupportedError(
+                f"{op.name} has no structured form and cannot be lowered alone", location=op.location
+            )
         names = [self.of[id(v)] for v in captured_tensors(op) if id(v) in self.of]
         reads = tuple(dict.fromkeys(self.materialised(n) for n in names))
         writes = tuple(self.buffer(r) for r in op.results)
-        self.graph.nodes.append(
-            Island(name=self.stage_name(), operation=op, reads=reads, writes=writes, reason=reason)
-        )
+        self.graph.nodes.append(Island(name=self.stage_name(), operation=op, reads=reads, writes=writes, reason=reason))
 
     def materialised(self, name: str) -> str:
         """`name`, with its contents written if it is a uniform value nobody stored yet."""
