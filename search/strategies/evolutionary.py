@@ -13,6 +13,7 @@ from costmodel.search.space import Candidate, SearchSpace
 from costmodel.search.strategies.base import Scorer, Strategy
 
 POPULATION = 256
+SMALLEST = 64
 GENERATIONS = 3
 ELITE = 64
 MUTATION = 0.8
@@ -38,7 +39,8 @@ class EvolutionaryStrategy(Strategy):
         known: dict[str, tuple[Candidate, float]] = {}
         seen = set(self.seen)
         parents = [c for _, c in self._measured[: ELITE // 4]]
-        population = self.fresh(POPULATION, seen) + self._children(parents, POPULATION // 4 if parents else 0, seen)
+        size = min(POPULATION, max(SMALLEST, 8 * count))
+        population = self.fresh(size, seen) + self._children(parents, size // 4 if parents else 0, seen)
         for generation in range(GENERATIONS + 1):
             if not population:
                 break
@@ -48,7 +50,7 @@ class EvolutionaryStrategy(Strategy):
             if generation == GENERATIONS:
                 break
             elite = sorted(known.items(), key=lambda item: (item[1][1], item[0]))[:ELITE]
-            population = self._children([c for _, (c, _) in elite] + parents, POPULATION // 2, seen)
+            population = self._children([c for _, (c, _) in elite] + parents, size // 2, seen)
         ranked = sorted(known.items(), key=lambda item: (item[1][1], item[0]))
         return [candidate for _, (candidate, _) in ranked[:count]]
 

@@ -22,6 +22,8 @@ from costmodel.search.strategies import Scores, Strategy
 from costmodel.search.tuner.scoring import TwoStageScorer
 
 SHORTLIST = 6
+SMALL_BATCH = 3
+"""With batches this small, many workloads share few trials: each gets its hand-written schedule before any search."""
 DOUBT = 0.3
 _EXPLORE_EVERY = 5
 FAILED_FACTOR = 10.0
@@ -83,7 +85,7 @@ class WorkloadSession:
         if self.trials == 0 and self.heuristic not in self.measured and self.heuristic not in self.strategy.seen:
             found.append(self._with_prediction(self.heuristic))
             self.strategy.skip([self.heuristic])
-        if len(found) < wanted:
+        if len(found) < wanted and not (found and wanted <= SMALL_BATCH):
             found += self._ask(wanted - len(found))
         self.strategy.skip([p.schedule for p in found])
         self.exhausted = not found
