@@ -40,7 +40,7 @@ class Call:
 
 def vendor_call(kernel: Kernel) -> Call | None:
     """The counterpart, or None where torch does not offer exactly this kernel."""
-    if any(b.dtype != "f32" or b.alias_of for b in kernel.buffers):
+    if any(b.dtype != "f32" for b in kernel.buffers):
         return None
     if kernel.family == "softmax":
         return _softmax(kernel)
