@@ -66,7 +66,7 @@ def read_source(path: Path, input_shapes: Mapping[str, tuple[int, ...]]) -> Sour
 def _read_onnx(path: Path, input_shapes: Mapping[str, tuple[int, ...]]) -> Source:
     from costmodel.toolchain.onnx_import import import_onnx
 
-    model = import_onnx(path, input_shapes=dict(input_shapes))
+    model = import_onnx(path.absolute(), input_shapes=dict(input_shapes))  # a worker may have another folder
     text = normalized(model.mlir, str(path))
     ports = [
         tuple(Port(name=i.name, shape=i.shape, dtype=np.dtype(str(i.dtype)).name) for i in group)
