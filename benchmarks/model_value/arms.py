@@ -49,8 +49,12 @@ class PoolSpace:
         self.kernel, self.target = prepared.kernel, prepared.target
         self.texts = (*prepared.pool.schedules, prepared.pool.heuristic)
 
-    def schedule(self, candidate: Candidate) -> str:
+    def text(self, candidate: Candidate) -> str:
         """Text of a candidate."""
+        return self.schedule(candidate)
+
+    def schedule(self, candidate: Candidate) -> str:
+        """Text of a candidate; a pool holds no other form."""
         return self.texts[int(candidate[0])]  # type: ignore[call-overload]
 
 
@@ -163,12 +167,13 @@ class PoolSession(WorkloadSession):
 
     def _with_prediction(self, text: str) -> Proposal:
         candidate: Candidate = (len(self.rows) - 1,)
-        return Proposal(candidate=candidate, schedule=text, row=self._row(candidate, text))
+        return Proposal(candidate=candidate, schedule=text, row=self._realise(candidate, text)[0])
 
-    def _row(self, candidate: Candidate | None, text: str) -> tuple[float, ...] | None:
+    def _realise(self, candidate: Candidate | None, text: str) -> tuple[tuple[float, ...], str]:
+        """The row, and the text in place of a digest of the code: in a pool every schedule counts."""
         self.realised += 1
         assert candidate is not None
-        return tuple(self.rows[int(candidate[0])])  # type: ignore[call-overload]
+        return tuple(self.rows[int(candidate[0])]), text  # type: ignore[call-overload]
 
 
 def _indices(candidates: Sequence[Candidate]) -> np.ndarray:

@@ -35,7 +35,7 @@ class End:
     by_itself: bool
     """False if it had to be killed."""
     peak_bytes: int
-    """Its largest resident set."""
+    """Its largest resident set; 0 where that is not known."""
 
 
 def explain(

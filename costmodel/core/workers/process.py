@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -62,6 +63,7 @@ class WorkerProcess:
         self._lock = threading.Lock()
         self._shut = False
         self._process: subprocess.Popen[bytes] | None = None
+        self._inherited_bytes = 0
         self._tail = bytearray()
 
     def ready(self) -> bool:
@@ -114,6 +116,7 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         errors, errors_end = os.pipe()
         path = json.dumps([entry for entry in sys.path if isinstance(entry, str)])
+        self._inherited_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         command = [sys.executable, "-P", "-c", _BOOT, str(theirs.fileno()), str(os.getpid()), path]
         try:
             self._process = subprocess.Popen(
@@ -235,7 +238,10 @@ class WorkerProcess:
         self._errors_open = False
         if self._exit_descriptor is not None:
             os.close(self._exit_descriptor)
-        return End(exit_code=os.waitstatus_to_exitcode(status), by_itself=exited, peak_bytes=usage.ru_maxrss * 1024)
+        peak_bytes = usage.ru_maxrss * 1024
+        if peak_bytes <= self._inherited_bytes:  # the system counts what we held when it was started, not its own
+            peak_bytes = 0
+        return End(exit_code=os.waitstatus_to_exitcode(status), by_itself=exited, peak_bytes=peak_bytes)
 
 
 def _open_exit_descriptor(pid: int) -> int | None:

@@ -1,7 +1,8 @@
-"""One-shot isolation: workers kept for the life of this process, one for each set of preloads and limit of memory."""
+"""One-shot isolation: workers kept for the life of this process, one for each set of preloads, limit of memory and search path."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Sequence
 
@@ -9,7 +10,7 @@ from costmodel.core.workers.outcome import Outcome
 from costmodel.core.workers.pool import WorkerPool
 
 _lock = threading.Lock()
-_pools: dict[tuple[tuple[str, ...], int | None], WorkerPool] = {}
+_pools: dict[tuple[tuple[str, ...], int | None, tuple[str, ...]], WorkerPool] = {}
 
 
 def run_isolated(
@@ -23,7 +24,7 @@ def run_isolated(
     Raises:
         UsageError: The task's name, a limit or an argument is unusable.
     """
-    key = (tuple(preload), memory_bytes)
+    key = (tuple(preload), memory_bytes, tuple(sys.path))
     with _lock:
         if key not in _pools:
             _pools[key] = WorkerPool("isolated", 1, preload=preload, memory_bytes=memory_bytes)
