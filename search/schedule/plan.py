@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from math import gcd
 
 from costmodel.core.errors import UnsupportedError
 from costmodel.search.backends.mlir.kernel import Group, KernelPlan
@@ -133,7 +134,8 @@ class _Plan:
         """The first `depth` dimensions of the order that nests can share as outer loops."""
         if self.depth == 0 or len(self.program.nests) < 2:
             return ()
-        dims = [d for d in self.order if d in sharable_dims(self.program)]
+        sharable = sharable_dims(self.program)
+        dims = [d for d in self.order if d in sharable]
         return tuple(dims[: self.depth])
 
     def _joins(self, nest: Nest, shared: tuple[str, ...]) -> bool:
@@ -268,22 +270,50 @@ def sharable_dims(program: LoopProgram) -> frozenset[str]:
         indices = [program.nests.index(n) for n in members]
         if indices != list(range(indices[0], indices[0] + len(indices))):
             continue
-        if _tiles_agree(members, dim):
+        if _tiles_agree(members, dim, program.extents):
             found.add(dim)
     return frozenset(found)
 
 
-def _tiles_agree(nests: list[Nest], dim: str) -> bool:
-    written: dict[str, FlatAccess] = {}
+def _tiles_agree(nests: list[Nest], dim: str, extents: dict[str, int]) -> bool:
+    """Whether nests that touch one buffer, one of them writing, meet only at equal values of `dim`."""
+    earlier: dict[str, list[tuple[FlatAccess, bool]]] = {}
     for nest in nests:
-        for access in nest.accesses:
-            if access.buffer in written and access.stride(dim) != written[access.buffer].stride(dim):
-                return False
-        for write in nest.writes:
-            written[write.access.buffer] = write.access
-            if write.access.stride(dim) == 0:
-                return False
+        writes = [w.access for w in nest.writes]
+        if any(w.stride(dim) == 0 for w in writes):
+            return False
+        mine = [(a, a in writes) for a in dict.fromkeys(nest.accesses)]
+        for new, writing in mine:
+            for old, wrote in earlier.get(new.buffer, ()):
+                if (writing or wrote) and not _meet_in_tile(old, new, dim, extents):
+                    return False
+        for new, writing in mine:
+            earlier.setdefault(new.buffer, []).append((new, writing))
     return True
+
+
+def _meet_in_tile(a: FlatAccess, b: FlatAccess, dim: str, extents: dict[str, int]) -> bool:
+    """Whether both touch an element at equal values of `dim` only.
+
+    An address is written as digits: inner dimensions below the stride of `dim`, then `dim`, then outer dimensions,
+    which step by multiples of a period; digits must not carry.
+    """
+    step, extent = a.stride(dim), extents[dim]
+    if step <= 0 or b.stride(dim) != step:
+        return False
+    others = [(s, extents[d]) for access in (a, b) for d, s in access.strides if d != dim]
+    outer = [s for s, _ in others if s >= step]
+    if any(s < 0 for s, _ in others) or any(s % step for s in outer):
+        return False
+    for access in (a, b):
+        inner = sum(s * (extents[d] - 1) for d, s in access.strides if s < step)
+        if access.offset % step + inner >= step:
+            return False
+    period = gcd(*(s // step for s in outer))
+    starts = [access.offset // step % period if period else access.offset // step for access in (a, b)]
+    if period and any(start + extent > period for start in starts):
+        return False
+    return starts[0] == starts[1] or abs(starts[0] - starts[1]) >= extent
 
 
 def reuse_outputs(program: LoopProgram) -> LoopProgram:

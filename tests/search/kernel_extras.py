@@ -203,6 +203,44 @@ def reshaped() -> str:
     return tensors(body, [a], v)
 
 
+def ahead() -> str:
+    """a into the middle of a longer row; then that row from its start and from five behind the middle, added to a."""
+    a, row = t(64), t(144)
+    line = "affine_map<(i) -> (i)>"
+    body = f"""  %p = tensor.insert_slice %a0 into %a1[64] [64] [1] : {a} into {row}
+  %e = tensor.empty() : {a}
+  %s = tensor.extract_slice %p[0] [64] [1] : {row} to {a}
+  %u = tensor.extract_slice %p[69] [64] [1] : {row} to {a}
+  %r = linalg.generic {{indexing_maps = [{line}, {line}, {line}, {line}], iterator_types = ["parallel"]}}
+    ins(%s, %u, %a0 : {a}, {a}, {a}) outs(%e : {a}) {{
+  ^bb0(%x: f32, %y: f32, %z: f32, %o: f32):
+    %w = arith.addf %x, %y : f32
+    %q = arith.addf %w, %z : f32
+    linalg.yield %q : f32
+  }} -> {a}
+"""
+    return tensors(body, [a, row], a)
+
+
+def symmetric() -> str:
+    """A padded square, and what it and the exponentials of its transpose add up to."""
+    a, p = t(7, 7), t(9, 9)
+    turned = "affine_map<(i, j) -> (j, i)>"
+    body = f"""  %z = arith.constant 0.0 : f32
+  %p = tensor.pad %a0 low[1, 1] high[1, 1] {{
+  ^bb0(%i: index, %j: index):
+    tensor.yield %z : f32
+  }} : {a} to {p}
+  %e = tensor.empty() : {p}
+  %s = linalg.generic {{indexing_maps = [{turned}, {_MAPS}], {_KINDS}}} ins(%p : {p}) outs(%e : {p}) {{
+  ^bb0(%x: f32, %o: f32):
+    %q = math.exp %x : f32
+    linalg.yield %q : f32
+  }} -> {p}
+"""
+    return tensors(body + _pointwise("r", ["%p", "%s"], p, "%q = arith.addf %x0, %x1 : f32"), [a], p)
+
+
 _INDEX = """%i = linalg.index 0 : index
     %j = linalg.index 1 : index
     %k = arith.muli %i, %j : index
@@ -259,4 +297,6 @@ EXTRAS: dict[str, str] = {
     "stencil": stencil(),
     "differences": differences(),
     "reshaped": reshaped(),
+    "ahead": ahead(),
+    "symmetric": symmetric(),
 }

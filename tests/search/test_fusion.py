@@ -10,7 +10,7 @@ import pytest
 
 from costmodel.search.kernel.fusion import fuse_consumers, fuse_producers
 from costmodel.search.kernel.nest import loop_program
-from costmodel.search.schedule.plan import Planner, reuse_outputs
+from costmodel.search.schedule.plan import Planner, reuse_outputs, sharable_dims
 
 sys.path.insert(0, str(Path(__file__).parent))
 from kernel_extras import EXTRAS
@@ -115,6 +115,22 @@ def test_an_output_takes_the_place_of_the_temporary_it_is_computed_from():
     temporaries = {b.name for b in program.kernel.buffers} - {*program.kernel.inputs, *program.kernel.outputs}
     before, after = ({a.buffer for n in p.nests for a in n.accesses} & temporaries for p in (program, reused))
     assert len(after) < len(before)
+
+
+def test_a_reader_of_a_later_tile_does_not_share_its_loop(measure):
+    """The middle of a row is written, then read five elements on: tile by tile it would not be there yet."""
+    kernel = kernel_of(EXTRAS["ahead"])
+    program = loop_program(kernel)
+    writer, reader = program.nests[-2:]
+    assert writer.parallel == reader.parallel
+    assert sharable_dims(program) == set()
+    assert_right(measure, kernel, ["v1; fuse(depth=1); vectorize(4)"])
+
+
+def test_a_buffer_read_transposed_is_not_overwritten_tile_by_tile(measure):
+    kernel = kernel_of(EXTRAS["symmetric"])
+    assert sharable_dims(Planner(kernel).program(0, 0)) == set()
+    assert_right(measure, kernel, ["v1; fuse(depth=2); vectorize(4)"])
 
 
 def test_fusing_nothing_changes_nothing():
