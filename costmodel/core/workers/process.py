@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from costmodel.core.workers import protocol
 from costmodel.core.workers.child import Reply, Setup
@@ -29,6 +30,7 @@ _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[3]); "
     "from costmodel.core.workers.child import main; main(int(sys.argv[1]), int(sys.argv[2]))"
 )
+_SAMPLE_MS = 5
 _EXIT_GRACE_S = 0.5
 
 
@@ -63,7 +65,7 @@ class WorkerProcess:
         self._lock = threading.Lock()
         self._shut = False
         self._process: subprocess.Popen[bytes] | None = None
-        self._inherited_bytes = 0
+        self._inherited_bytes = self._sampled_bytes = 0
         self._tail = bytearray()
 
     def ready(self) -> bool:
@@ -116,7 +118,7 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         errors, errors_end = os.pipe()
         path = json.dumps([entry for entry in sys.path if isinstance(entry, str)])
-        self._inherited_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        self._inherited_bytes, self._sampled_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, 0
         command = [sys.executable, "-P", "-c", _BOOT, str(theirs.fileno()), str(os.getpid()), path]
         try:
             self._process = subprocess.Popen(
@@ -194,10 +196,28 @@ class WorkerProcess:
                 continue
             if ended:
                 raise _GoneError
-            for descriptor, _ in poller.poll(remaining_s * 1000 + 1):
+            wait_ms = remaining_s * 1000 + 1
+            if self._is_ambiguous:
+                self._sample_memory()
+                wait_ms = min(wait_ms, _SAMPLE_MS)
+            for descriptor, _ in poller.poll(wait_ms):
                 ended = ended or descriptor == self._exit_descriptor
                 if descriptor == self._errors and not self._drain():
                     poller.unregister(self._errors)
+
+    @property
+    def _is_ambiguous(self) -> bool:
+        """Whether the system's figure of the worker's memory may be ours: a process starts with its parent's peak."""
+        limit = self._launch.setup.memory_bytes
+        return limit is not None and self._inherited_bytes > limit // 2
+
+    def _sample_memory(self) -> None:
+        """Note how much the living worker holds at most, for when it is gone."""
+        assert self._process is not None
+        with contextlib.suppress(OSError, ValueError, StopIteration):
+            lines = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+            peak = next(line for line in lines if line.startswith("VmHWM:"))
+            self._sampled_bytes = max(self._sampled_bytes, int(peak.split()[1]) * 1024)
 
     def _drain(self) -> bool:
         """Take what is in the standard error pipe, keep both ends of it; False once it is closed."""
@@ -239,8 +259,8 @@ class WorkerProcess:
         if self._exit_descriptor is not None:
             os.close(self._exit_descriptor)
         peak_bytes = usage.ru_maxrss * 1024
-        if peak_bytes <= self._inherited_bytes:  # the system counts what we held when it was started, not its own
-            peak_bytes = 0
+        if peak_bytes <= self._inherited_bytes:  # what we held when it was started, not its own
+            peak_bytes = self._sampled_bytes
         return End(exit_code=os.waitstatus_to_exitcode(status), by_itself=exited, peak_bytes=peak_bytes)
 
 
