@@ -1,4 +1,4 @@
-"""One-shot isolation: workers kept for the life of this process, one for each set of preloads, limit and search path."""
+"""One-shot isolation: workers kept for the life of this process, by preloads, limit of memory and search path."""
 
 from __future__ import annotations
 
