@@ -58,7 +58,7 @@ class Record:
     """Median of `samples_s`, filled in from them if not given."""
     compile_s: float | None = None
     max_abs_error: float | None = None
-    """Against the reference, over all inputs; None where unknown or not finite."""
+    """Against the reference, on standard normal inputs; None where unknown or not finite."""
     predicted_mean_s: float | None = None
     predicted_std_s: float | None = None
 

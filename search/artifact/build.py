@@ -86,6 +86,7 @@ class ArtifactBuilder:
 
     def build_steps(self, functions: Sequence[StepFunction], out: Path, *, name: str) -> BuiltArtifact:
         """`build` for functions that are steps already."""
+        out = out.absolute()  # workers run in another folder
         _check(functions, name)
         weights = WeightBlock()
         symbols = _symbols(functions, c_name(name))

@@ -49,7 +49,7 @@ _UNARY: dict[str, Callable[..., Any]] = {
     "math.log1p": np.log1p, "math.sin": np.sin, "math.cos": np.cos, "math.sqrt": np.sqrt, "math.absf": np.abs,
     "math.floor": np.floor, "math.ceil": np.ceil, "math.roundeven": np.rint,
 }  # fmt: skip
-_BINARY: dict[str, Callable[..., Any]] = {
+BINARY: dict[str, Callable[..., Any]] = {
     "arith.addf": np.add, "arith.subf": np.subtract, "arith.mulf": np.multiply, "arith.divf": np.divide,
     "arith.maximumf": np.maximum, "arith.minimumf": np.minimum, "arith.maxnumf": np.fmax, "arith.minnumf": np.fmin,
     "arith.remf": np.fmod, "arith.addi": np.add, "arith.subi": np.subtract, "arith.muli": np.multiply,
@@ -75,7 +75,8 @@ def _compare(op: ScalarOp, a: Array, b: Array) -> Array:
     return np.asarray(result & ~nan if predicate.startswith("o") else result | nan)
 
 
-def _operation(op: ScalarOp, args: list[Any]) -> Any:
+def operation(op: ScalarOp, args: list[Any]) -> Any:
+    """The value of one body operation on arrays."""
     if op.name in ("arith.cmpf", "arith.cmpi"):
         return _compare(op, *args)
     if op.name == "arith.select":
@@ -84,8 +85,8 @@ def _operation(op: ScalarOp, args: list[Any]) -> Any:
         return args[0] * args[1] + args[2]
     if op.name in _UNARY:
         return _UNARY[op.name](*args)
-    if op.name in _BINARY:
-        return _BINARY[op.name](*args)
+    if op.name in BINARY:
+        return BINARY[op.name](*args)
     return _cast(op, args[0])
 
 
@@ -169,7 +170,7 @@ class _Evaluator:
             return np.arange(start, start + extents[o.index]).reshape(shape)
 
         for op in stage.body[: -1 if stage.is_reduction else None]:
-            done.append(_operation(op, [operand(o) for o in op.operands]))
+            done.append(operation(op, [operand(o) for o in op.operands]))
         return [operand(w) for w in wanted]
 
     def reduce(self, stage: Stage, extents: list[int], kept: tuple[int, ...]) -> Array:
@@ -181,7 +182,7 @@ class _Evaluator:
         total = self._product_sum(stage, views, kept, combined)
         if total is None:
             total = self._chunked(stage, extents, kept, axes, combined, views)
-        return np.asarray(_BINARY[last.name](init, total))
+        return np.asarray(BINARY[last.name](init, total))
 
     def _init(self, stage: Stage, extents: list[int], kept: tuple[int, ...]) -> Any:
         if isinstance(stage.init, Access):
@@ -219,7 +220,7 @@ class _Evaluator:
         views: list[Array],
     ) -> Array:
         """Evaluate slices of the first dimension so that the iteration space never lies in memory whole."""
-        reducer = _BINARY[stage.body[-1].name]
+        reducer = BINARY[stage.body[-1].name]
         rows = max(1, _CHUNK // max(1, prod(extents[1:]))) if extents else 1
         parts: list[Array] = []
         for start in range(0, extents[0] if extents else 1, rows):

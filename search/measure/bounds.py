@@ -179,7 +179,7 @@ class _Evaluator:
     ) -> Bounded:
         """Everything but sums; see the module's rules."""
         last = stage.body[-1]
-        reducer = reference._BINARY[last.name]
+        reducer = reference.BINARY[last.name]
         product = last.name == "arith.mulf"
 
         def parts(term: Bounded, axes: tuple[int, ...], shape: tuple[int, ...]) -> tuple[Array, ...]:

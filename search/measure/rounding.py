@@ -123,7 +123,7 @@ def _stepped(op: ScalarOp, args: list[Bounded], value: Any) -> Any:
             moved[i] = np.asarray(argument.value + sign * argument.error)
             if np.asarray(argument.value).dtype.kind in "biu":
                 return np.where(np.asarray(argument.error) > 0, np.inf, 0.0) + np.zeros(np.shape(value))
-            change = np.abs(np.asarray(reference._operation(op, moved), float) - np.asarray(value, float))
+            change = np.abs(np.asarray(reference.operation(op, moved), float) - np.asarray(value, float))
             worst = np.maximum(worst, np.where(np.isnan(change), np.inf, change))
         total = total + worst
     return total
@@ -131,7 +131,7 @@ def _stepped(op: ScalarOp, args: list[Bounded], value: Any) -> Any:
 
 def operate(op: ScalarOp, args: list[Bounded]) -> Bounded:
     """One scalar operation on whole arrays."""
-    value = reference._operation(op, [a.value for a in args])
+    value = reference.operation(op, [a.value for a in args])
     error = _propagated(op, args, value)
     if op.dtype not in ("f16", "f32", "f64"):
         return Bounded(value, error)
