@@ -27,13 +27,6 @@ _METADATA = re.compile(r"(?:, ![\w.]+ !(?:\d+|\{[^{}]*\}))+$|, !srcloc !\d+$")
 _GROUPS = re.compile(r"(?: #\d+)+(?= \[|$|\s+to )")
 _MAX_NUMBER_DIGITS = 12
 _CONTINUES = ("invoke", "callbr", "switch", "landingpad", "indirectbr")
-_BUNDLE = re.compile(r"\) \[ \".*\]$", re.DOTALL)
-_TERMINATORS = frozenset(
-    (
-        "llvm.br", "llvm.cond_br", "llvm.switch", "llvm.return", "llvm.unreachable", "llvm.invoke", "llvm.callbr",
-        "llvm.resume", "llvm.indirectbr", "llvm.cleanupret", "llvm.catchret", "llvm.catchswitch",
-    )
-)  # fmt: skip
 
 
 def parse_module(text: str, *, file: str = "<string>") -> MlirModule:

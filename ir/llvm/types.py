@@ -36,8 +36,6 @@ TYPE = (
 )
 """Pattern of one type, aggregates nested up to four deep."""
 
-_FUNCTION = re.compile(rf"({TYPE})\s*\(")
-
 
 @lru_cache(maxsize=16384)
 def mlir_type(text: str) -> str:

@@ -19,7 +19,6 @@ from costmodel.ir.mlir.wide import Head, Tail, wide_block, wide_operation, wide_
 
 _ISOLATED = frozenset(("builtin.module", "func.func", "llvm.func", "gpu.func", "gpu.module", "tt.func", "spirv.func"))
 _BARE_NAME = re.compile(r"[A-Za-z_][\w$.]*")
-_RESOURCES = re.compile(rf"{syntax.SPACE}(\{{-#)")
 
 
 def parse_generic(text: str, *, file: str = "<string>") -> MlirModule:

@@ -16,7 +16,6 @@ _SHAPED = re.compile(r"(tensor|memref|vector)\s*<(.*)>", re.DOTALL)
 _DIMENSION = re.compile(r"\s*(\[?\d{1,18}\]?|\?|\*)\s*x")
 _SCALAR = re.compile(r"(?:[su]?i\d{1,9}|index|bf16|tf32|f\d{1,3}\w*)")
 _BITS = re.compile(r"[su]?i(\d+)|bf(\d+)|tf(\d+)|f(\d+)")
-_WIDE_FLOATS = {"f8": 8, "f4": 4, "f6": 6}
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,10 +36,6 @@ def island_function(island: Island) -> tuple[str, tuple[str, ...]]:
     return "\n".join(lines) + "\n", tuple(name for _, name in taken)
 
 
-def _is_tensor(value: Value) -> bool:
-    return value.type_text.startswith("tensor<")
-
-
 def _is_empty(value: Value) -> bool:
     return isinstance(value.owner, Operation) and value.owner.name == "tensor.empty" and not value.owner.operands
 

@@ -119,13 +119,6 @@ class Stage:
         """Number of iterations of the whole nest."""
         return prod(d.extent for d in self.dims)
 
-    def dim_index(self, name: str) -> int:
-        """Position of the dimension called `name`; KeyError when absent."""
-        for i, d in enumerate(self.dims):
-            if d.name == name:
-                return i
-        raise KeyError(name)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Kernel:

@@ -15,7 +15,6 @@ ROWS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24)
 VECTORS = (1, 2, 3, 4, 6, 8)
 MIN_LANES = 4
 ELEMENTWISE_BUDGET = 16
-MAX_ROW_DIMS = 2
 
 
 def element_bytes(program: LoopProgram, nest: Nest) -> int:

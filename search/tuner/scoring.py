@@ -48,7 +48,6 @@ class TwoStageScorer:
         self._plan_model = plan_model.fresh() if plan_model is not None else BoostedRanker()
         self._ir_model = ir_model.fresh() if ir_model is not None else BoostedRanker()
         self._plan_rows: dict[Candidate, list[float]] = {}
-        self._ir_rows: dict[str, list[float]] = {}
         self.scored = 0
 
     def plan_row(self, candidate: Candidate) -> list[float]:

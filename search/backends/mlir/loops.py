@@ -13,7 +13,6 @@ from costmodel.search.backends.mlir.points import PointEmitter, Position
 from costmodel.search.backends.mlir.text import Text
 from costmodel.search.kernel.nest import Nest
 
-Body = Callable[[], None]
 Regions = dict[str, Region]
 
 
