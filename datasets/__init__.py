@@ -1,4 +1,4 @@
-"""Gather: extract from builds, label with real toolchains, generate kernels, split, load."""
+"""Gather: so far, generators of linalg workloads."""
 
 if __name__ != "costmodel.datasets":
     raise ImportError(

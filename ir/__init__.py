@@ -1,4 +1,4 @@
-"""Read programs: MLIR, LLVM IR, ONNX to one program form, then graph, tokens and static features."""
+"""Read programs: MLIR and LLVM IR to one program form, then graph, tokens and static features."""
 
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,7 @@
 """Every exception this project raises on purpose.
 
 Owns the one error root. Invariant: the message says what was seen, what was expected and what to do.
-A candidate that fails to compile or run is *not* an exception: it is a `Measurement` with a status and a cause.
+A candidate that fails to compile or run is *not* an exception: it is a trial with a status and a cause.
 """
 
 from __future__ import annotations
