@@ -34,9 +34,11 @@ def probe(seconds: float) -> dict[str, float]:
 def disturbance(
     quiet: Callable[[], dict[str, float]], busy: Callable[[], dict[str, float]], rounds: int = ROUNDS
 ) -> float:
-    """Median slow-down of the most disturbed probe, quiet and busy rounds taking turns."""
+    """Median slow-down of the most disturbed probe, quiet and busy rounds taking turns; infinite where a probe failed."""
     quiet()
     pairs = [(quiet(), busy()) for _ in range(rounds)]
+    if not all(q and b for q, b in pairs):
+        return float("inf")
     return max(float(np.median([b[name] / q[name] for q, b in pairs])) for name in pairs[0][0])
 
 

@@ -7,7 +7,6 @@ reads them back from the measurer's folder.
 from __future__ import annotations
 
 import os
-import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,8 @@ from costmodel.search.measure.rounding import Bounded
 
 LIMIT_BYTES = 1 << 30
 """Of all references in a worker; one workload is always kept."""
-SLOW_S = 1.0
-"""A kernel whose first reference takes longer is checked on `FEW` sets only."""
+MANY_OPERATIONS = 4e8
+"""A kernel with more scalar operations is checked on `FEW` sets only: each reference takes about a second."""
 FEW = ("random", "zeros")
 
 
@@ -59,11 +58,10 @@ class Case:
 
 def make_cases(kernel: Kernel, seed: int) -> tuple[Case, ...]:
     """References for every set of inputs; a set on which nothing can be compared (all overflows) is left out."""
-    begin_s = time.perf_counter()
     names = set_names(kernel)
-    cases = [_case(kernel, names[0], seed)]
-    if time.perf_counter() - begin_s > SLOW_S:
+    if sum(s.points * max(1, len(s.body)) for s in kernel.stages) > MANY_OPERATIONS:
         names = FEW[: len(names)]
+    cases = [_case(kernel, names[0], seed)]
     others = [_case(kernel, name, seed) for name in names[1:]]
     return (*cases, *(case for case in others if case.tells))
 

@@ -110,9 +110,14 @@ class Measurer:
         self._run = Lane(lambda: self._pool("measure", (_RUNNER,), cpus[-1]), self._recycle)
         self._build_thread = ThreadPoolExecutor(1, "costmodel-build")
         self._measure_thread = ThreadPoolExecutor(1, "costmodel-measure")
+        self._slots = Semaphore(1)
         self._entered = True
-        if self.overlap == "auto":
-            self.overlap = len(cpus) > 1 and self._undisturbed()
+        try:
+            if self.overlap == "auto":
+                self.overlap = len(cpus) > 1 and self._undisturbed()
+        except BaseException:
+            self.close()
+            raise
         self._slots = Semaphore(_AHEAD if self.overlap else 1)
         return self
 
@@ -191,8 +196,12 @@ class Measurer:
         if self._closed or handle.cancelled():
             self._slots.release()  # for the next one, which may be waiting to hear the same
             return
-        outcome = self._build(kernel, text)
-        self._measure_thread.submit(self._guarded, handle, self._measure_one, kernel, text, outcome)
+        try:
+            outcome = self._build(kernel, text)
+            self._measure_thread.submit(self._guarded, handle, self._measure_one, kernel, text, outcome)
+        except BaseException:
+            self._slots.release()
+            raise
 
     def _build(self, kernel: Kernel, text: str) -> Outcome:
         schedule = None if text == DEFAULT_SCHEDULE else text

@@ -6,13 +6,13 @@ where the time is up, by the record it comes from; and where the default's time 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from statistics import median
 
 from costmodel.search.measure.measurer import Measurer
 from costmodel.search.measure.ties import tie_break
-from costmodel.search.measure.trial import DEFAULT_SCHEDULE
+from costmodel.search.measure.trial import DEFAULT_SCHEDULE, Trial
 from costmodel.search.measure.vendor import VENDOR
 from costmodel.search.tuner.session import WorkloadSession
 
@@ -36,12 +36,18 @@ class Verdict:
     samples: dict[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
 
 
-def decide(session: WorkloadSession, measurer: Measurer, checked: Collection[str] = ()) -> Verdict:
+def decide(
+    session: WorkloadSession,
+    measurer: Measurer,
+    checked: Collection[str] = (),
+    note: Callable[[Trial], None] = lambda trial: None,
+) -> Verdict:
     """Time the finalists in turns; among tied ones the shortest text, and the default where none is as fast.
 
-    Those not among `checked`, the schedules that this run found right, come from records and are checked first.
+    Those not among `checked`, the schedules that this run found right, come from records and are checked first; `note`
+    is told of each such trial. A default that failed takes no part.
     """
-    confirm(session, measurer, checked)
+    confirm(session, measurer, set(checked), note)
     texts = finalists(session)
     samples = dict(measurer.compare(session.space.kernel, texts, rounds=rounds(session, texts), vendor=True))
     vendor = samples.pop(VENDOR, ())
@@ -72,13 +78,15 @@ def decide_at_once(session: WorkloadSession) -> Verdict:
     )
 
 
-def confirm(session: WorkloadSession, measurer: Measurer, checked: Collection[str]) -> None:
-    """Measure again what earlier runs measured; what fails now is no finalist."""
-    doubtful = [t for t in finalists(session) if t != DEFAULT_SCHEDULE and t not in checked]
-    for trial in measurer.measure(session.space.kernel, doubtful):
-        del session.measured[trial.schedule]
-        if trial.ok and trial.runtime_s is not None:
-            session.measured[trial.schedule] = trial.runtime_s
+def confirm(session: WorkloadSession, measurer: Measurer, checked: set[str], note: Callable[[Trial], None]) -> None:
+    """Measure again what earlier runs measured; what fails now is no finalist; who takes its place is checked too."""
+    while doubtful := [t for t in finalists(session) if t != DEFAULT_SCHEDULE and t not in checked]:
+        for trial in measurer.measure(session.space.kernel, doubtful):
+            note(trial)
+            checked.add(trial.schedule)
+            del session.measured[trial.schedule]
+            if trial.ok and trial.runtime_s is not None:
+                session.measured[trial.schedule] = trial.runtime_s
 
 
 def finalists(session: WorkloadSession) -> list[str]:
@@ -88,7 +96,8 @@ def finalists(session: WorkloadSession) -> list[str]:
     found right before. The heuristic is the first candidate of every search; where it was not tried, it does not ship.
     """
     tried = [session.heuristic] if session.heuristic in session.measured else []
-    return list(dict.fromkeys([DEFAULT_SCHEDULE, *tried, *session.finalists(FINALISTS)]))
+    default = [] if session.default_failed else [DEFAULT_SCHEDULE]
+    return list(dict.fromkeys([*default, *tried, *session.finalists(FINALISTS)]))
 
 
 def rounds(session: WorkloadSession, texts: list[str]) -> int:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from costmodel.core.errors import UsageError
+from costmodel.core.errors import CostModelError, UsageError
 from costmodel.core.hashing import sha256_fields
 from costmodel.core.record import WorkloadInfo
 from costmodel.core.target import Target
 from costmodel.search.artifact import ArtifactBuilder
+from costmodel.search.artifact.default import default_function
 from costmodel.search.artifact.endtoend import EndToEnd as Comparison
 from costmodel.search.artifact.endtoend import compare_end_to_end
 from costmodel.search.backends import BACKENDS
@@ -177,7 +179,7 @@ class _Tuner:
                     self._take_default(session, trial)
 
     def _take_default(self, session: WorkloadSession, trial: Trial) -> None:
-        session.default_s = trial.runtime_s if trial.ok else None
+        session.default_s, session.default_failed = (trial.runtime_s, False) if trial.ok else (None, True)
         if not trial.ok:
             cause = next(iter(trial.cause.splitlines()), "")
             self.warnings.append(f"{session.name}: default lowering: {trial.status}: {cause}")
@@ -199,13 +201,17 @@ class _Tuner:
                 self.verdicts[session.workload_id] = decide_at_once(session)
                 continue
             checked = {p.schedule for p in search.history[session.workload_id] if p.elapsed_s == p.elapsed_s}
+            note = partial(search.note, session)
             if not session.measured:
-                checked |= self._consult_model(session, measurer)
-            self.verdicts[session.workload_id] = decide(session, measurer, checked)
+                checked |= self._consult_model(session, measurer, note)
+            self.verdicts[session.workload_id] = decide(session, measurer, checked, note)
 
-    def _consult_model(self, session: WorkloadSession, measurer: Measurer) -> set[str]:
+    def _consult_model(self, session: WorkloadSession, measurer: Measurer, note: Callable[[Trial], None]) -> set[str]:
         """No record at hand: take the hand-written schedule and what the model likes best, if they turn out right."""
-        trials = measurer.measure(session.space.kernel, [p.schedule for p in session.propose(2)])
+        proposals = session.propose(2, ask_model=True)
+        trials = measurer.measure(session.space.kernel, [p.schedule for p in proposals])
+        for trial in trials:
+            note(trial)
         session.measured.update({t.schedule: t.runtime_s for t in trials if t.ok and t.runtime_s is not None})
         return {t.schedule for t in trials}
 
@@ -217,18 +223,22 @@ class _Tuner:
         with ArtifactBuilder() as builder:
             with self.clock.phase("artifact"):
                 builder.build(self.source.functions, self._choices(), self.options.out.absolute(), name=name)
-            if not self.source.is_model:
-                return None
             if self.stop.interrupted:
-                self.warnings.append("interrupted: the whole model was not compared with onnxruntime")
+                self.warnings.append("interrupted: the whole was not compared with a reference")
                 return None
             with self.clock.phase("end_to_end"):
-                return self._compare_model(builder, name)
+                try:
+                    return self._compare_whole(builder, name)
+                except CostModelError as error:
+                    self.warnings.append(f"the whole could not be compared with a reference: {error}")
+                    return None
 
-    def _compare_model(self, builder: ArtifactBuilder, name: str) -> EndToEnd:
+    def _compare_whole(self, builder: ArtifactBuilder, name: str) -> EndToEnd | None:
+        """A model against onnxruntime, functions of a file against default lowering of what the file says."""
         with tempfile.TemporaryDirectory(prefix="costmodel-default-") as folder:
             default = Path(folder) / "default"
-            builder.build(self.source.functions, {}, default, name="default")
+            pairs = zip(self.source.functions, self.source.texts, strict=True)
+            builder.build_steps([default_function(f, text) for f, text in pairs], default, name="default")
             found = self._compare(default)
             if not found.equal and any(self._choices().values()):
                 self.warnings.append(f"tuned outputs differ from {found.reference} ({_error(found)}): default shipped")
@@ -238,16 +248,25 @@ class _Tuner:
         self.equal = found.equal
         if not found.equal:
             self.warnings.append(f"outputs differ from {found.reference} ({_error(found)}): do not use this artifact")
+        if not self.source.is_model:
+            return None
         return EndToEnd(
             default_s=found.default_s, tuned_s=found.tuned_s, onnxruntime_s=found.onnxruntime_s,
             max_abs_error=found.max_abs_error, max_rel_error=found.max_rel_error,
         )  # fmt: skip
 
     def _compare(self, default: Path) -> Comparison:
-        return compare_end_to_end(
-            self.options.out.absolute(), default=default, onnx=self.options.source.absolute(), seed=self.options.seed,
-            budget_s=compare_budget_s(self.options.seconds),
-        )  # fmt: skip
+        """The worst of all functions; timed for as long as the budget allows where there is a model to time."""
+        model = self.options.source.absolute() if self.source.is_model else None
+        budget_s = compare_budget_s(self.options.seconds) if self.source.is_model else 0.0
+        found = [
+            compare_end_to_end(
+                self.options.out.absolute(), default=default, onnx=model, function=f.name, seed=self.options.seed,
+                budget_s=budget_s,
+            )
+            for f in self.source.functions
+        ]  # fmt: skip
+        return max(found, key=lambda c: (not c.equal, c.max_rel_error))
 
 
 def make_session(workload: Workload, options: TuneOptions, target: Target, backend: Backend) -> WorkloadSession:

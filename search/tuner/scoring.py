@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from costmodel.core.errors import CheckpointError
 from costmodel.core.target import Target
 from costmodel.models.ranker import BoostedRanker
-from costmodel.search.features import ir_features, plan_features
+from costmodel.search.features import FEATURE_VERSION, IR_FEATURES, PLAN_FEATURES, ir_features, plan_features
 from costmodel.search.kernel.form import Kernel
 from costmodel.search.space import Candidate, SearchSpace
 from costmodel.search.strategies import Scores
@@ -35,7 +36,15 @@ def bound_s(kernel: Kernel, target: Target) -> float:
 def shipped_ranker(stage: str) -> BoostedRanker | None:
     """The pre-trained ranker of a stage (`plan` or `ir`), or None where none is installed."""
     folder = Path(str(resources.files("costmodel.models"))) / "shipped" / f"ranker-{stage}"
-    return BoostedRanker.load(folder) if (folder / "model.json").is_file() else None
+    if not (folder / "model.json").is_file():
+        return None
+    model = BoostedRanker.load(folder)
+    expected = [*PLAN_FEATURES, *(IR_FEATURES if stage == "ir" else ())]
+    if model.card.get("feature_version") != FEATURE_VERSION or model.card.get("features") != expected:
+        raise CheckpointError(
+            f"{folder} was trained on other features than this version computes; reinstall or retrain"
+        )
+    return model
 
 
 class TwoStageScorer:

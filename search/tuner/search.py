@@ -7,7 +7,7 @@ as its result has been taken, so a kill loses at most the trials in flight.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
 from costmodel.core.record import Record
@@ -120,7 +120,7 @@ class SearchRun:
         best_s = session.best_s
         for proposal, handle in zip(batch.proposals, batch.handles, strict=True):
             with self.clock.phase("measure"):
-                trial = self.stop.wait(handle)
+                trial = self.stop.wait(handle, self.progress.tick)
             if trial is None:
                 continue
             number = session.trials + len(results)
@@ -134,6 +134,12 @@ class SearchRun:
         if results:
             with self.clock.phase("learn"):
                 session.record(results)
+
+    def note(self, session: WorkloadSession, trial: Trial) -> None:
+        """Record a trial of the finals; it is under a session of its own, so that no resumed run counts it."""
+        key = replace(self.key, session=f"{self.key.session}-finals")
+        proposal = Proposal(candidate=None, schedule=trial.schedule)
+        self.database.add(record_of(key, session.workload_id, proposal, trial, session.trials))
 
     def _record(self, session: WorkloadSession, proposal: Proposal, trial: Trial, number: int) -> None:
         for name, seconds in trial.seconds.items():

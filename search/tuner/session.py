@@ -65,6 +65,7 @@ class WorkloadSession:
     backend: Backend
     learns: bool = True
     default_s: float | None = None
+    default_failed: bool = False
     best_s: float | None = None
     best_schedule: str | None = None
     trials: int = 0
@@ -79,13 +80,16 @@ class WorkloadSession:
         """Text of the hand-written schedule."""
         return str(heuristic_schedule(self.space))
 
-    def propose(self, wanted: int) -> list[Proposal]:
-        """Up to `wanted` new candidates, best first; empty when the space is exhausted."""
+    def propose(self, wanted: int, *, ask_model: bool = False) -> list[Proposal]:
+        """Up to `wanted` new candidates, best first; empty when the space is exhausted.
+
+        The first of all is the hand-written schedule; alone in a small batch, unless `ask_model` wants more beside it.
+        """
         found: list[Proposal] = []
         if self.trials == 0 and self.heuristic not in self.measured and self.heuristic not in self.strategy.seen:
             found.append(self._with_prediction(self.heuristic))
             self.strategy.skip([self.heuristic])
-        if len(found) < wanted and not (found and wanted <= SMALL_BATCH):
+        if len(found) < wanted and (ask_model or not found or wanted > SMALL_BATCH):
             found += self._ask(wanted - len(found))
         self.strategy.skip([p.schedule for p in found])
         self.exhausted = not found

@@ -41,6 +41,8 @@ class Source:
     path: Path
     functions: tuple[FunctionSource, ...]
     workloads: tuple[Workload, ...]
+    texts: tuple[str, ...]
+    """For each function, the module it was read from: what the file says, or what the importer made of a model."""
 
     @property
     def is_model(self) -> bool:
@@ -75,24 +77,25 @@ def _read_onnx(path: Path, input_shapes: Mapping[str, tuple[int, ...]]) -> Sourc
     source = function_source(
         _functions(text, path)[0], inputs=ports[0], outputs=ports[1], weights=list(model.weights.values())
     )
-    return Source(path=path, functions=(source,), workloads=_workloads((source,)))
+    return Source(path=path, functions=(source,), workloads=_workloads((source,)), texts=(model.mlir,))
 
 
 def _read_mlir(path: Path, input_shapes: Mapping[str, tuple[int, ...]]) -> Source:
     if input_shapes:
         raise UsageError(f"{path}: --input sets shapes of ONNX inputs; write static shapes into the MLIR file")
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ParseError(f"{path}: byte {error.start} is not UTF-8; expected MLIR text") from error
-    sources: list[FunctionSource] = []
+    sources, texts = list[FunctionSource](), list[str]()
     for part in modules(text):
         sources += map(function_source, _functions(normalized(part, str(path)), path))
+        texts += [part] * (len(sources) - len(texts))
     names = [source.name for source in sources]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise UsageError(f"{path}: two modules have a function {twice!r}; give them different names")
-    return Source(path=path, functions=tuple(sources), workloads=_workloads(tuple(sources)))
+    return Source(path=path, functions=tuple(sources), workloads=_workloads(tuple(sources)), texts=tuple(texts))
 
 
 def modules(text: str) -> list[str]:

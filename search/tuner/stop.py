@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from types import FrameType, TracebackType
@@ -53,13 +54,14 @@ class Stop:
             return 0.0
         return None if self.run_until_s is None else max(0.0, self.run_until_s - time.monotonic())
 
-    def wait(self, handle: Future[T]) -> T | None:
+    def wait(self, handle: Future[T], tick: Callable[[], None] = lambda: None) -> T | None:
         """The handle's result; None, and the handle cancelled, if the end is due before it is there."""
         while not handle.done():
             if self.due:
                 handle.cancel()
                 return None
             wait_for([handle], self._pause_s())
+            tick()
         return None if handle.cancelled() else handle.result()
 
     def _pause_s(self) -> float:

@@ -9,6 +9,9 @@ from costmodel.search.schedule.plan import apply_schedule
 from costmodel.search.schedule.text import Schedule
 from costmodel.toolchain.tools import toolchain_id
 
+CODEGEN_VERSION = 1
+"""Of the code generated for a schedule and of its lowering; a change of either bumps it, and old records are misses."""
+
 
 class MlirBackend:
     """Schedules become loops and vectors in MLIR, lowered and compiled by LLVM in process."""
@@ -19,8 +22,8 @@ class MlirBackend:
     preload = ("costmodel.search.backends.mlir.tasks",)
 
     def toolchain(self) -> str:
-        """Versions of the wheels; raises `MissingDependencyError` where one is absent."""
-        return toolchain_id()
+        """Versions of our code generator and of the wheels; raises `MissingDependencyError` where one is absent."""
+        return f"codegen-{CODEGEN_VERSION}+{toolchain_id()}"
 
     def realise(self, kernel: Kernel, schedule: Schedule) -> Realised:
         """MLIR text of the scheduled kernel; raises `UnsupportedError` for a schedule that does not fit."""
