@@ -34,7 +34,7 @@ def probe(seconds: float) -> dict[str, float]:
 def disturbance(
     quiet: Callable[[], dict[str, float]], busy: Callable[[], dict[str, float]], rounds: int = ROUNDS
 ) -> float:
-    """Median slow-down of the most disturbed probe, quiet and busy rounds taking turns; infinite where a probe failed."""
+    """Median slow-down of the most disturbed probe, quiet and busy rounds in turn; infinite where a probe failed."""
     quiet()
     pairs = [(quiet(), busy()) for _ in range(rounds)]
     if not all(q and b for q, b in pairs):
