@@ -5,6 +5,7 @@ Owns what a training row is. Invariant: a family's figure comes from models that
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from costmodel.core.errors import UnsupportedError
-from costmodel.core.hashing import sha256_file, sha256_text
+from costmodel.core.hashing import sha256_text
 from costmodel.core.target import Target
 from costmodel.datasets.linalg import FAMILIES
 from costmodel.models.ranker import BoostedRanker
@@ -42,11 +43,17 @@ class Rows:
     data_sha256: str
 
 
+def measurement_text(path: Path) -> str:
+    """The JSON lines of a measurement file, compressed (`.gz`) or not."""
+    data = path.read_bytes()
+    return (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+
+
 def load_rows(paths: Sequence[Path], kernel_of: Callable[[str], Kernel]) -> Rows:
     """Read measurement files and compute features; failures count as ten times the slowest of their workload."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for path in paths:
-        for line in path.read_text().splitlines():
+        for line in measurement_text(path).splitlines():
             row = json.loads(line)
             groups.setdefault(row["workload_id"], []).append(row)
     target = Target.parse("native")
@@ -70,7 +77,7 @@ def load_rows(paths: Sequence[Path], kernel_of: Callable[[str], Kernel]) -> Rows
             workloads.append(key)
             families.append(kernel.family)
             generators.append(row["generator"])
-    digest = sha256_text("".join(sha256_file(p) for p in paths))
+    digest = sha256_text("".join(sha256_text(measurement_text(p)) for p in paths))
     return Rows(
         features=np.array(features, np.float32), targets=np.array(targets), workloads=np.array(workloads),
         families=np.array(families), generators=np.array(generators), data_sha256=digest,

@@ -10,6 +10,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from ranker_training import measurement_text
+
 from costmodel.core.target import Target
 from costmodel.search.backends import BACKENDS
 
@@ -44,7 +46,7 @@ def _git(*args: str) -> str | None:
 
 def training_ids(paths: Sequence[Path]) -> frozenset[str]:
     """Workloads in measurement files."""
-    return frozenset(json.loads(line)["workload_id"] for p in paths for line in p.read_text().splitlines())
+    return frozenset(json.loads(line)["workload_id"] for p in paths for line in measurement_text(p).splitlines())
 
 
 def shipped_training_ids() -> frozenset[str]:
