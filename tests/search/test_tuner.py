@@ -201,6 +201,7 @@ class TestOutputFolder:
 
 class TestStop:
     def test_an_interrupt_ends_a_wait_and_is_not_raised(self):
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with it ignored
         with Stop() as stop:
             handle: Future[int] = Future()
             os.kill(os.getpid(), signal.SIGINT)
@@ -210,6 +211,7 @@ class TestStop:
             os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+        signal.signal(signal.SIGINT, before)
 
     def test_what_is_done_is_taken_even_if_the_end_is_due(self):
         with Stop(search_until_s=0.0) as stop:
