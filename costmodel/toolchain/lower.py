@@ -63,6 +63,25 @@ def llvm_ir(text: str, passes: str = KERNEL_PASSES) -> str:
         return str(dialect.translate_module_to_llvmir(module.operation))
 
 
+def parse_llvm(ir: str, level: int = 3) -> Any:
+    """LLVM's module for IR text, made out for this CPU; raises `ToolchainError` where LLVM refuses it."""
+    try:
+        module = _llvm().parse_assembly(ir)
+    except RuntimeError as error:
+        raise ToolchainError(f"LLVM refused a module: {error}") from error
+    module.triple = host_target_machine(level).triple
+    return module
+
+
+def optimise(module: Any, level: int = 3, *, autovectorize: bool = False) -> None:
+    """Run LLVM's own pipeline for this CPU on a module, in place."""
+    llvm = _llvm()
+    tuning = llvm.create_pipeline_tuning_options(speed_level=level)
+    tuning.loop_vectorization = tuning.slp_vectorization = autovectorize
+    builder = llvm.create_pass_builder(host_target_machine(level), tuning)
+    builder.getModulePassManager().run(module, builder)
+
+
 def compile_object(
     text: str, passes: str = KERNEL_PASSES, level: int = 3, *, autovectorize: bool = False
 ) -> ObjectCode:
@@ -73,17 +92,8 @@ def compile_object(
     start = time.perf_counter()
     ir = llvm_ir(text, passes)
     lowered = time.perf_counter()
-    llvm = _llvm()
-    try:
-        module = llvm.parse_assembly(ir)
-    except RuntimeError as error:
-        raise ToolchainError(f"LLVM refused the translation of a kernel: {error}") from error
-    machine = host_target_machine(level)
-    module.triple = machine.triple
-    tuning = llvm.create_pipeline_tuning_options(speed_level=level)
-    tuning.loop_vectorization = tuning.slp_vectorization = autovectorize
-    builder = llvm.create_pass_builder(machine, tuning)
-    builder.getModulePassManager().run(module, builder)
+    machine, module = host_target_machine(level), parse_llvm(ir, level)
+    optimise(module, level, autovectorize=autovectorize)
     optimised = time.perf_counter()
     data = machine.emit_object(module)
     done = time.perf_counter()

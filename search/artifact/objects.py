@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import ctypes
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from costmodel.core.errors import ToolchainError
 from costmodel.search.artifact.form import ALIGNMENT_BYTES, Array, PackFunction, Unit
 from costmodel.search.kernel.reference import numpy_dtype
 
@@ -37,40 +35,15 @@ def compile_text(text: str) -> bytes:
 
 def compile_default(unit: Unit) -> bytes:
     """Linalg on tensors by the default pipeline, LLVM's vectorizers on, behind a function over pointers."""
+    from costmodel.toolchain.lower import host_target_machine, optimise, parse_llvm
     from costmodel.toolchain.pipelines import lower_to_llvm_ir
 
-    module = _parsed(lower_to_llvm_ir(unit.text, DEFAULT_PIPELINE) + _pointer_function(unit))
+    module = parse_llvm(lower_to_llvm_ir(unit.text, DEFAULT_PIPELINE) + _pointer_function(unit))
     for function in module.functions:
         if not function.is_declaration and function.name != unit.symbol:
             function.linkage = "internal"
-    return _optimised(module)
-
-
-def _parsed(ir: str) -> Any:
-    import llvmlite.binding as llvm
-
-    from costmodel.toolchain.lower import host_target_machine
-
-    machine = host_target_machine()
-    try:
-        module = llvm.parse_assembly(ir)
-    except RuntimeError as error:
-        raise ToolchainError(f"LLVM refused the translation of a function: {error}") from error
-    module.triple = machine.triple
-    return module
-
-
-def _optimised(module: Any) -> bytes:
-    import llvmlite.binding as llvm
-
-    from costmodel.toolchain.lower import host_target_machine
-
-    machine = host_target_machine()
-    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
-    tuning.loop_vectorization = tuning.slp_vectorization = True
-    builder = llvm.create_pass_builder(machine, tuning)
-    builder.getModulePassManager().run(module, builder)
-    return bytes(machine.emit_object(module))
+    optimise(module, autovectorize=True)
+    return bytes(host_target_machine().emit_object(module))
 
 
 def _pointer_function(unit: Unit) -> str:
@@ -88,14 +61,14 @@ def embed_file(path: str, symbol: str) -> bytes:
     """An object whose read-only section holds a file's bytes at `symbol`."""
     import llvmlite.binding as llvm
 
-    from costmodel.toolchain.lower import host_target_machine
+    from costmodel.toolchain.lower import host_target_machine, parse_llvm
 
     machine = host_target_machine()
     llvm.initialize_native_asmparser()
     quoted = "".join(c if c.isalnum() or c in "/._-" else f"\\{b:03o}" for c in path for b in c.encode())
     assembly = f'.section .rodata,"a"\n.balign {ALIGNMENT_BYTES}\n.globl {symbol}\n{symbol}:\n.incbin "{quoted}"\n'
     escaped = "".join(c if c.isalnum() or c == " " else f"\\{ord(c):02X}" for c in assembly)
-    return bytes(machine.emit_object(_parsed(f'module asm "{escaped}"\n')))
+    return bytes(machine.emit_object(parse_llvm(f'module asm "{escaped}"\n')))
 
 
 def run_pack(pack: PackFunction, arrays: list[Array]) -> list[Array]:

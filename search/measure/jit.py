@@ -11,8 +11,7 @@ from functools import cache
 
 import llvmlite.binding as llvm
 
-from costmodel.core.errors import ToolchainError
-from costmodel.toolchain.lower import LoadedObject, host_target_machine
+from costmodel.toolchain.lower import LoadedObject, host_target_machine, optimise, parse_llvm
 
 
 def compile_llvm(ir: str, *, level: int = 3, autovectorize: bool = False, internal: Sequence[str] = ()) -> bytes:
@@ -27,20 +26,12 @@ def compile_llvm(ir: str, *, level: int = 3, autovectorize: bool = False, intern
     Raises:
         ToolchainError: LLVM refuses the text.
     """
-    machine = host_target_machine(level)
-    try:
-        module = llvm.parse_assembly(ir)
-    except RuntimeError as error:
-        raise ToolchainError(f"LLVM refused a module: {error}") from error
+    module = parse_llvm(ir, level)
     for function in module.functions:
         if function.name in internal and not function.is_declaration:
             function.linkage = llvm.Linkage.internal
-    module.triple = machine.triple
-    tuning = llvm.create_pipeline_tuning_options(speed_level=level)
-    tuning.loop_vectorization = tuning.slp_vectorization = autovectorize
-    builder = llvm.create_pass_builder(machine, tuning)
-    builder.getModulePassManager().run(module, builder)
-    return bytes(machine.emit_object(module))
+    optimise(module, level, autovectorize=autovectorize)
+    return bytes(host_target_machine(level).emit_object(module))
 
 
 class Call:
