@@ -1,6 +1,6 @@
 """The rows of a data set: functions, and the labels that tools gave them.
 
-Owns the columns and their types (shared contract "Data set"). Invariant: rows sort canonically (`sort_key`), equal content has
+Owns the columns and their types (contract "Data set"). Invariant: rows sort canonically (`sort_key`), equal content has
 an equal `function_id`, and nothing in a row depends on the time or the machine, but for measured samples.
 Does not read or write files (`costmodel.datasets.store` does) and does no labelling.
 """
