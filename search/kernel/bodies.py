@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from costmodel.ir.mlir import Operation, parse_iterator_types
+from costmodel.ir.mlir import Operation, ScalarType, parse_iterator_types, parse_type
 from costmodel.search.kernel.form import Access, Const, Dim, Linear, Operand, Ref, ScalarOp, Stage
 
 if TYPE_CHECKING:
@@ -180,6 +180,8 @@ class _Body:
         if op.name == "arith.constant":
             value, dtype = op.attribute("value"), result.type_text
             assert value is not None
+            if not isinstance(parse_type(dtype), ScalarType):
+                raise NotStructuredError(f"a body with a constant of {dtype}")
             self._values[id(result)] = Const(
                 value.as_float() if dtype.startswith(("f", "bf")) else value.as_int(), dtype
             )

@@ -104,7 +104,7 @@ class _Plan:
         if len(name) != 1 or not 0 <= index < len(self.anchor.reads):
             known = ", ".join(OPERAND_NAMES[: len(self.anchor.reads)])
             raise UnsupportedError(f"pack names operand {name!r}; this kernel has {known}")
-        if not packable(self.anchor, index, self.vector):
+        if not packable(self.anchor, index, self.vector if self.lanes > 1 else None):
             raise UnsupportedError(
                 f"operand {name!r} of this kernel cannot be packed: its accesses overlap or are vectors of a reduction"
             )

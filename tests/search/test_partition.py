@@ -64,11 +64,28 @@ NETWORK = tensors(
 WITH_ISLAND = tensors(
     HEAD + product("p", "%a0", "%a1") + SORT + pointwise("r", ["%s", "%p"], "arith.mulf %x0, %x1"), [A, A], A
 )
+LOOKUP = """func.func @f(%i: tensor<4xi64>) -> tensor<4x3xf32> {
+  %t = arith.constant dense<[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]> : tensor<2x3xf32>
+  %e = tensor.empty() : tensor<4x3xf32>
+  %r = linalg.generic {
+    indexing_maps = [affine_map<(a, b) -> (a)>, affine_map<(a, b) -> (a, b)>],
+    iterator_types = ["parallel", "parallel"]}
+    ins(%i : tensor<4xi64>) outs(%e : tensor<4x3xf32>) {
+  ^bb0(%x: i64, %y: f32):
+    %j = arith.index_cast %x : i64 to index
+    %k = linalg.index 1 : index
+    %q = tensor.extract %t[%j, %k] : tensor<2x3xf32>
+    linalg.yield %q : f32
+  } -> tensor<4x3xf32>
+  return %r : tensor<4x3xf32>
+}"""
+"""Rows of a constant table, as an embedding takes them: the table moves into the body."""
 TEXTS = {
     **{name: FAMILIES[name].text(SMALL[name]) for name in SMALL},
     **EXTRAS,
     "network": NETWORK,
     "island": WITH_ISLAND,
+    "lookup": LOOKUP,
 }
 
 

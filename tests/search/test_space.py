@@ -20,7 +20,7 @@ from costmodel.search.space.inverse import candidate_of
 from costmodel.search.space.knobs import ChoiceKnob, Micro, MicroKnob, PermutationKnob, log_range, subsets
 
 sys.path.insert(0, str(Path(__file__).parent))
-from kernel_samples import SMALL, family
+from kernel_samples import SMALL, family, kernel_of
 from space_tasks import trace
 
 sys.path.pop(0)
@@ -170,3 +170,22 @@ def test_ranges_and_subsets():
     assert log_range(1, 9) == (1, 2, 4, 8)
     assert log_range(4, 4) == ()
     assert subsets(["a", "b"]) == ((), ("a",), ("b",), ("a", "b"))
+
+
+@pytest.mark.parametrize("sizes", ["2x3", "1x3", "2x1"])
+def test_candidates_without_vectors_of_a_transposed_pooling_are_legal(sizes):
+    n, c = map(int, sizes.split("x"))
+    text = f"""
+func.func @f(%x: tensor<{n}x{c}x4x4xf32>, %w: tensor<2x2xf32>) -> tensor<{n}x2x2x{c}xf32> {{
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<{n}x{c}x2x2xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<{n}x{c}x2x2xf32>) -> tensor<{n}x{c}x2x2xf32>
+  %p = linalg.pooling_nchw_sum {{strides = dense<2> : vector<2xi64>}}
+    ins(%x, %w : tensor<{n}x{c}x4x4xf32>, tensor<2x2xf32>) outs(%f : tensor<{n}x{c}x2x2xf32>) -> tensor<{n}x{c}x2x2xf32>
+  %t = tensor.empty() : tensor<{n}x2x2x{c}xf32>
+  %r = linalg.transpose ins(%p : tensor<{n}x{c}x2x2xf32>) outs(%t : tensor<{n}x2x2x{c}xf32>) permutation = [0, 2, 3, 1]
+  return %r : tensor<{n}x2x2x{c}xf32>
+}}"""
+    space = build_space(kernel_of(text), Target.parse("x86-64/znver4"))
+    for candidate in candidates(space, np.random.default_rng(0), 40):
+        space.planner.plan(parse_schedule(space.text(candidate)))
