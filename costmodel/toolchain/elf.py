@@ -1,7 +1,7 @@
-"""The dynamic section of a 64-bit little-endian ELF shared library, read without any tool.
+"""64-bit little-endian ELF without any tool: the dynamic section of a library, function sizes of an object.
 
 Owns what the dynamic loader will see: which symbols a library gives, which it wants, which libraries it names.
-Does not read sections (a stripped library has none) nor relocations.
+Of a library it does not read sections (a stripped one has none); it never reads relocations.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ DT_NULL, DT_NEEDED, DT_HASH, DT_STRTAB, DT_SYMTAB, DT_SONAME, DT_GNU_HASH = 0, 1
 STB_LOCAL, STB_WEAK = 0, 2
 STV_HIDDEN, STV_INTERNAL = 2, 1
 SHN_UNDEF = 0
+SHT_SYMTAB, STT_FUNC = 2, 2
 PF_X = 1
 SYMBOL_BYTES = 24
 
@@ -130,3 +131,38 @@ def _symbol_count(data: bytes, segments: list[tuple[int, int, int, int, int]], t
 
 def _text(data: bytes, at: int) -> str:
     return data[at : data.index(b"\0", at)].decode()
+
+
+def symbol_bytes(data: bytes) -> dict[str, int]:
+    """Bytes of each function in a relocatable 64-bit little-endian object: its symbol's size.
+
+    Raises:
+        ArtifactError: `data` is no such object.
+    """
+    try:
+        return {
+            name: size
+            for table, strings in _symbol_tables(data)
+            for name, size in _sized_functions(data, table, strings)
+        }
+    except (struct.error, IndexError, ValueError) as error:
+        raise ArtifactError(f"not a 64-bit little-endian ELF object ({error})") from error
+
+
+def _symbol_tables(data: bytes) -> Iterator[tuple[tuple[int, int], int]]:
+    """Yield (file offset, bytes) of each symbol table with the offset of its strings."""
+    if data[:6] != b"\x7fELF\x02\x01":
+        raise ValueError("wrong magic")
+    (table,) = struct.unpack_from("<Q", data, 40)
+    entry_bytes, count = struct.unpack_from("<HH", data, 58)
+    headers = [struct.unpack_from("<IIQQQQII", data, table + index * entry_bytes) for index in range(count)]
+    for _, kind, _, _, offset, size, link, _ in headers:
+        if kind == SHT_SYMTAB:
+            yield (offset, size), headers[link][4]
+
+
+def _sized_functions(data: bytes, table: tuple[int, int], strings: int) -> Iterator[tuple[str, int]]:
+    offset, size = table
+    for name_at, info, _, section, _, bytes_ in struct.iter_unpack("<IBBHQQ", data[offset : offset + size]):
+        if info & 15 == STT_FUNC and section != SHN_UNDEF:
+            yield _text(data, strings + name_at), bytes_

@@ -1,0 +1,90 @@
+"""`llvmlite`: what the wheel's LLVM says in verbose assembly and in the object, for all five architectures.
+
+Source: LLVM's AsmPrinter comments (`4-byte Spill`, `; NumVgprs: …`), its frame size diagnostic, ELF symbol sizes.
+Needs the wheel alone. Definitions are those of docs/labels.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from costmodel.core.target import Target
+from costmodel.datasets.labellers import Answer, Value
+from costmodel.datasets.labellers.assembly import AsmFunction
+from costmodel.datasets.labellers.compiled import Compiled
+from costmodel.datasets.labellers.registers import count_registers
+from costmodel.datasets.labellers.spills import count_spills
+from costmodel.toolchain.retarget import binding
+from costmodel.toolchain.tools import wheel_version
+
+_CPU = ("registers_vector", "registers_general", "spills", "reloads", "stack_bytes", "instructions", "code_bytes")
+_AMDGPU = {
+    "registers_vector": "TotalNumVgprs",
+    "registers_general": "TotalNumSgprs",
+    "stack_bytes": "ScratchSize",
+    "shared_bytes": "LDSByteSize",
+    "occupancy": "Occupancy",
+}
+"""Metric to the comment that AMDGPU's printer writes after a kernel."""
+
+_WAVES_PER_UNIT = {"gfx90a": 8, "gfx942": 8, "gfx950": 8, "gfx906": 10, "gfx908": 10, "gfx900": 10}
+"""Most waves on one SIMD; 16 from gfx10 on (AMDGPUSubtarget::getMaxWavesPerEU, 20 on gfx1010 and gfx1030's first)."""
+_RDNA_WAVES = 16
+
+
+class LlvmliteLabeller:
+    """Spills, registers, frames, instructions and code size from the wheel alone."""
+
+    needs = "llvmlite (pip install costmodel-ir)"
+    default = True
+    gives = {
+        "x86-64": _CPU,
+        "aarch64": _CPU,
+        "riscv64": _CPU,
+        "nvptx64": ("instructions",),
+        "amdgcn": (*_AMDGPU, "spills", "reloads", "instructions", "code_bytes"),
+    }
+
+    def version(self, target: Target) -> str | None:
+        """The wheel's version and its LLVM's."""
+        version = wheel_version("llvmlite")
+        return f"{version} (LLVM {'.'.join(map(str, binding().llvm_version_info))})" if version else None
+
+    def label(self, functions: Sequence[Compiled], target: Target) -> list[Answer]:
+        """See `Labeller.label`."""
+        return [self._one(function, target) for function in functions]
+
+    def _one(self, function: Compiled, target: Target) -> Answer:
+        asm = function.asm
+        if asm is None:
+            cause = Value(cause="unsupported: LLVM printed no code for the function")
+            return dict.fromkeys(self.gives[target.arch], cause)
+        numbers: dict[str, float] = {"instructions": sum(1 for _ in asm.instructions)}
+        if target.arch == "nvptx64":
+            return {name: Value(value=float(value)) for name, value in numbers.items()}
+        numbers["code_bytes"] = function.unit.code_bytes[function.name]
+        numbers["spills"], numbers["reloads"] = count_spills(asm, target.arch)
+        if target.arch == "amdgcn":
+            return {**{name: Value(value=float(value)) for name, value in numbers.items()}, **_amdgpu(asm, target)}
+        numbers["registers_vector"], numbers["registers_general"] = count_registers(asm, target.arch)
+        numbers["stack_bytes"] = function.unit.frames.get(function.name, 0)
+        return {name: Value(value=float(value)) for name, value in numbers.items()}
+
+
+def _amdgpu(asm: AsmFunction, target: Target) -> Answer:
+    answers = {}
+    for metric, note in _AMDGPU.items():
+        found = re.search(rf"^{note}: (.+)$", asm.notes, re.MULTILINE)
+        number = re.match(r"\d+\b", found[1]) if found else None
+        if number is None:
+            said = found[1] if found else "nothing"
+            answers[metric] = Value(cause=f"unsupported: depends on functions outside the module ({note}: {said[:60]})")
+            continue
+        value = float(number[0])
+        answers[metric] = Value(value=value / _most_waves(target.cpu) if metric == "occupancy" else value)
+    return answers
+
+
+def _most_waves(cpu: str) -> int:
+    return _WAVES_PER_UNIT.get(cpu, _RDNA_WAVES)
