@@ -26,6 +26,8 @@ DONE, BUG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 COMMANDS = {
     "tune": ("costmodel.cli.tune", "tune the kernels of a model (.onnx) or of linalg (.mlir) on this machine"),
     "records": ("costmodel.cli.records", "look into the measurements of earlier runs"),
+    "inspect": ("costmodel.cli.inspect", "say what a program holds: functions, graph, tokens, features"),
+    "tokenize": ("costmodel.cli.tokenize", "print a program as tokens or as their numbers in a vocabulary"),
     "doctor": ("costmodel.cli.doctor", "say what is usable on this machine and how to get the rest"),
 }
 """Name to module and one line of help; the module is imported only when its command is called."""
