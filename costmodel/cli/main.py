@@ -25,6 +25,7 @@ DONE, BUG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 COMMANDS = {
     "tune": ("costmodel.cli.tune", "tune the kernels of a model (.onnx) or of linalg (.mlir) on this machine"),
+    "label": ("costmodel.cli.label", "what real tools say that code costs, for any target"),
     "records": ("costmodel.cli.records", "look into the measurements of earlier runs"),
     "inspect": ("costmodel.cli.inspect", "say what a program holds: functions, graph, tokens, features"),
     "tokenize": ("costmodel.cli.tokenize", "print a program as tokens or as their numbers in a vocabulary"),

@@ -66,6 +66,12 @@ PIPELINES: dict[str, Pipeline] = {
             doc="code that is scheduled already, in scf, vector and memref: lowered as it stands",
             from_tensors=False,
         ),
+        Pipeline(
+            name="llvm-dialect-v1",
+            stages=("builtin.module(canonicalize,cse,convert-ub-to-llvm,reconcile-unrealized-casts)",),
+            doc="code in the llvm dialect: translated as it stands",
+            from_tensors=False,
+        ),
     )
 }
 

@@ -53,8 +53,9 @@ LABELLERS: Registry[type[Labeller]] = Registry(
     "labeller",
     {
         "llvmlite": "costmodel.datasets.labellers.llvmlite:LlvmliteLabeller",
+        "ptxas": "costmodel.datasets.labellers.ptxas:PtxasLabeller",
     },
 )
 
-ORDER = ("llvmlite",)
+ORDER = ("llvmlite", "ptxas")
 """Who answers first where several give a metric: what needs the wheels alone goes before what needs more."""
