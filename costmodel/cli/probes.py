@@ -57,10 +57,18 @@ def llvm_reader() -> str:
 
 
 def onnx_reader() -> str:
-    """Import what turns ONNX into linalg."""
+    """Read a model of one node, and import what turns models into linalg for the tuner."""
     import onnx
     import torch_mlir.extras.onnx_importer
+    from onnx import helper
 
+    from costmodel import ir
+
+    sides = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [4]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "probe", sides[:1], sides[1:])
+    function = ir.read(helper.make_model(graph).SerializeToString(), format="onnx").functions[0]
+    if function.tokens("ops")[1] != "onnx.Relu":
+        raise RuntimeError("the reader of ONNX misreads a model of one node")
     return f"onnx {onnx.__version__}, opset up to {onnx.defs.onnx_opset_version()}, {torch_mlir.__name__}"
 
 

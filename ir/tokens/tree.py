@@ -66,15 +66,23 @@ class TreeTokenizer:
     def _value(self, value: Value) -> str:
         found = self.values.get(value)
         if found is None:
-            found = self.values[value] = self._new_value(value.owner)
+            found = self.values[value] = self._new_value(value)
         return found
 
-    def _new_value(self, owner: Operation | Block | None) -> str:
+    def _new_value(self, value: Value) -> str:
+        owner = value.owner
         if not isinstance(owner, Operation):
             return self.names.new(ARGUMENT)
-        if owner.name in semantics.CONSTANT_NAMES:
-            return constant_token(semantics.number_of(semantics.constant_text(owner)))
-        return self.names.new(RESULT)
+        if owner.name not in semantics.CONSTANT_NAMES:
+            return self.names.new(RESULT)
+        number = semantics.number_of(semantics.constant_text(owner))
+        if number is None and owner.parent is None and value.type_text.startswith("tensor<"):
+            return self._weight(value.type_text)
+        return constant_token(number)
+
+    def _weight(self, kind: str) -> str:
+        """A constant tensor that stands in no block (a model's weight) shows its type, as nothing else does."""
+        return f"c:{'x'.join(type_parts(kind)[1:])}" if self.full else f"c:{type_token(kind)}"
 
     def _block(self, block: Block) -> None:
         if not self.full:

@@ -1,0 +1,1 @@
+"""ONNX models: protobuf to the operation tree."""
