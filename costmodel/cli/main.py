@@ -29,6 +29,9 @@ COMMANDS = {
     "records": ("costmodel.cli.records", "look into the measurements of earlier runs"),
     "inspect": ("costmodel.cli.inspect", "say what a program holds: functions, graph, tokens, features"),
     "tokenize": ("costmodel.cli.tokenize", "print a program as tokens or as their numbers in a vocabulary"),
+    "predict": ("costmodel.cli.predict", "predict what the functions of a program cost"),
+    "train": ("costmodel.cli.train", "train a predictor on a data set"),
+    "models": ("costmodel.cli.models", "list the models that are installed"),
     "doctor": ("costmodel.cli.doctor", "say what is usable on this machine and how to get the rest"),
 }
 """Name to module and one line of help; the module is imported only when its command is called."""

@@ -7,6 +7,9 @@ MODELS: Registry[type[Model]] = Registry(
     "model",
     {
         "boosted-ranker": "costmodel.models.ranker:BoostedRanker",
+        "boosted-trees": "costmodel.models.trees:BoostedTrees",
+        "conformal": "costmodel.models.conformal:Conformal",
+        "ensemble": "costmodel.models.ensemble:Ensemble",
         "mean": "costmodel.models.mean:MeanModel",
     },
 )

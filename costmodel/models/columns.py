@@ -1,0 +1,82 @@
+"""Which numbers of an encoding a model reads, in which order, on which scale.
+
+Owns the choice of columns and the vectors. Invariant: chosen once in `fit` from the training functions, stored by name
+in the checkpoint; a number that a function lacks is 0; operations outside the list are told as a share.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from costmodel.core.errors import UsageError
+from costmodel.models.base import Array
+from costmodel.models.encode import SIZE_NAME
+from costmodel.models.examples import Encoding, Examples
+
+MAX_COLUMNS = 480
+MIN_SUPPORT = 4
+"""Functions a name must occur in."""
+_COUNT = "count:"
+_CHUNK = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Names of function numbers, beside the names of the context."""
+
+    numbers: tuple[str, ...]
+    context: tuple[str, ...]
+
+    @classmethod
+    def choose(cls, examples: Examples, most: int = MAX_COLUMNS) -> Columns:
+        """All static features, and the commonest counts."""
+        support: Counter[str] = Counter()
+        for encoding in examples.encodings:
+            support.update(encoding.numbers.keys())
+        static = sorted(name for name in support if name.startswith(("static:", "module:")))
+        floor = min(MIN_SUPPORT, max(1, len(examples.encodings) // 8))
+        others = [name for name, n in support.items() if n >= floor and not name.startswith(("static:", "module:"))]
+        others.sort(key=lambda name: (-support[name], name))
+        return cls(numbers=(*static, *sorted(others[: max(0, most - len(static))])), context=examples.context_names)
+
+    @property
+    def width(self) -> int:
+        """Columns of `matrix`."""
+        return len(self.numbers) + 1 + len(self.context)
+
+    def functions(self, encodings: Sequence[Encoding]) -> Array:
+        """`[N, P + 1]` f32, raw: the numbers, then the share of operations under names that are not listed."""
+        index = {name: i for i, name in enumerate(self.numbers)}
+        found = np.zeros((len(encodings), len(self.numbers) + 1), np.float32)
+        for row, encoding in zip(found, encodings, strict=True):
+            missing = 0.0
+            for name, value in encoding.numbers.items():
+                column = index.get(name)
+                if column is not None:
+                    row[column] = min(max(value, -3e38), 3e38)
+                elif name.startswith(_COUNT):
+                    missing += value
+            row[-1] = missing / max(1.0, encoding.numbers.get(SIZE_NAME, 1.0))
+        return found
+
+    def matrix(self, examples: Examples) -> Array:
+        """`[n, width]` f32: numbers of each row's function, then its context."""
+        self.check(examples)
+        return np.concatenate([self.functions(examples.encodings)[examples.program], examples.context], axis=1)
+
+    def check(self, examples: Examples) -> None:
+        """Raise `UsageError` for a context of other columns."""
+        if examples.context_names != self.context or examples.context.shape[1] != len(self.context):
+            raise UsageError(
+                f"the model was trained on {len(self.context)} context numbers, got {examples.context.shape[1]} others; "
+                "encode the rows with this version"
+            )
+
+
+def compressed(raw: Array) -> Array:
+    """Numbers of any size on one scale: sign(x) log(1 + |x|)."""
+    return np.asarray(np.sign(raw) * np.log1p(np.abs(raw)), np.float32)

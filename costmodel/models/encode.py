@@ -1,0 +1,144 @@
+"""From a function to its `Encoding`: static features, counts of operations by type, tokens, graph.
+
+Owns the names of the numbers. Invariant: renaming values or reformatting the text changes nothing. One walk over the
+operations; memory grows with distinct names only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+
+from costmodel.core.errors import UnsupportedError, UsageError
+from costmodel.ir.features import FEATURES_VERSION
+from costmodel.ir.graph import GRAPH_VERSION
+from costmodel.ir.mlir.structure import Operation
+from costmodel.ir.mlir.types import OtherType, ScalarType, parse_type
+from costmodel.ir.program import Function
+from costmodel.ir.vocabulary import VOCABULARY_VERSION, token_id
+from costmodel.models.base import Array
+from costmodel.models.context import CONTEXT_VERSION
+from costmodel.models.examples import Encoding
+
+ENCODING_VERSION = 1
+MAX_TOKENS = 1 << 16
+"""Of a function's tokens that are kept; sequence models read far fewer."""
+MAX_GRAPH_OPERATIONS = 100_000
+SIZE_NAME = "static:ops"
+
+
+def versions() -> dict[str, int]:
+    """What a checkpoint depends on; equal versions mean equal numbers."""
+    return {
+        "features": FEATURES_VERSION,
+        "vocabulary": VOCABULARY_VERSION,
+        "graph": GRAPH_VERSION,
+        "encoding": ENCODING_VERSION,
+        "context": CONTEXT_VERSION,
+    }
+
+
+def encode_function(function: Function, *, scheme: str | None = None, graph: bool = False) -> Encoding:
+    """Encode one function; tokens under `scheme` and the graph only where asked for.
+
+    Raises:
+        UnsupportedError: the function was read as tokens only, or its graph is too large.
+        UsageError: the function is empty, or a feature is not a finite number.
+    """
+    if function.operation is None:
+        raise UnsupportedError(
+            f"function {function.name!r} was read as tokens only, so nothing can be predicted for it; give the generic "
+            "form (mlir-opt -mlir-print-op-generic)"
+        )
+    numbers = function_numbers(function)
+    if graph and numbers[SIZE_NAME] > MAX_GRAPH_OPERATIONS:
+        raise UnsupportedError(
+            f"function {function.name!r} has {numbers[SIZE_NAME]:.0f} operations; models on graphs take at most "
+            f"{MAX_GRAPH_OPERATIONS}; use a model on static features"
+        )
+    return Encoding(
+        numbers=numbers,
+        tokens=None if scheme is None else token_numbers(function, scheme),
+        graph=function.graph() if graph else None,
+    )
+
+
+def function_numbers(function: Function) -> dict[str, float]:
+    """Numbers by name, all finite; raises `UsageError` otherwise."""
+    assert function.operation is not None
+    numbers = {f"static:{name}": value for name, value in function.features().to_dict().items()}
+    if numbers[SIZE_NAME] == 0:
+        raise UsageError(f"function {function.name!r} is empty: it has no operation, so there is nothing to predict")
+    check_finite(numbers, function.name)
+    numbers.update(_counts(function.operation))
+    numbers.update(_module_numbers(function.operation))
+    return numbers
+
+
+def check_finite(numbers: Mapping[str, float], name: str) -> None:
+    """Raise `UsageError` where a feature is NaN or infinite."""
+    for feature, value in numbers.items():
+        if not np.isfinite(value):
+            raise UsageError(f"feature {feature!r} of {name!r} is {value}, expected a finite number; report the input")
+
+
+def token_numbers(function: Function, scheme: str) -> Array:
+    """`[T]` i32 vocabulary numbers, the first `MAX_TOKENS`."""
+    words = function.tokens(scheme)[:MAX_TOKENS]
+    return np.fromiter((token_id(word) for word in words), np.int32, len(words))
+
+
+def _counts(root: Operation) -> dict[str, float]:
+    counts: Counter[tuple[str, str]] = Counter()
+    for operation in root.walk():
+        values = operation.results or operation.operands
+        counts[operation.name, values[0].type_text if values else ""] += 1
+    counts[root.name, ""] -= 1
+    numbers: dict[str, float] = {}
+    for (name, type_text), count in counts.items():
+        if count <= 0:
+            continue
+        label, elements = _type_label(type_text)
+        key = f"count:{name} {label}"
+        numbers[key] = numbers.get(key, 0.0) + count
+        if elements > 1:
+            wide = f"elements:{name}"
+            numbers[wide] = numbers.get(wide, 0.0) + count * elements
+            most = f"most:{label}"
+            numbers[most] = max(numbers.get(most, 0.0), elements)
+    return numbers
+
+
+@lru_cache(maxsize=16384)
+def _type_label(text: str) -> tuple[str, float]:
+    """A type as one short word, vectors with their shape, tensors and memrefs without; and its static elements."""
+    if not text:
+        return "-", 1.0
+    kind = parse_type(text)
+    if isinstance(kind, ScalarType):
+        return kind.name, 1.0
+    if isinstance(kind, OtherType):
+        return kind.text.partition("<")[0].strip()[:24] or "other", 1.0
+    word = type(kind).__name__.removesuffix("Type").lower()
+    shape = kind.shape or ()
+    elements = float(prod(size for size in shape if size is not None))
+    element = "".join(str(kind.element).split())[:16]
+    lanes = "x".join(map(str, shape)) if word == "vector" else str(len(shape))
+    return f"{word}{lanes}x{element}", elements
+
+
+def _module_numbers(root: Operation) -> dict[str, float]:
+    """Whole numbers among the attributes of the module around, such as `ttg.num-warps`."""
+    block = root.parent
+    if block is None:
+        return {}
+    found = {}
+    for name, attribute in block.parent.parent.attributes.items():
+        text = attribute.partition(":")[0].strip()
+        if text.isdigit():
+            found[f"module:{name}"] = float(text)
+    return found

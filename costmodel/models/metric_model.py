@@ -1,0 +1,223 @@
+"""The common frame of models that predict metrics of programs.
+
+Owns the way from targets in units to the scales models learn on and back, `known`, few-shot adaptation, and
+checkpoints. A model adds `_fit`, `scaled` and its state. Invariant: predictions are finite, in the metric's unit and
+inside its bounds; intervals hold the mean.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from costmodel.core.errors import CheckpointError, UsageError
+from costmodel.core.metrics import get_metric
+from costmodel.models.adaptation import Adaptation
+from costmodel.models.base import Array, Model, Prediction
+from costmodel.models.checkpoint import read_checkpoint, write_checkpoint
+from costmodel.models.columns import Columns
+from costmodel.models.encode import versions
+from costmodel.models.examples import Examples
+from costmodel.models.heads import Scale, combine, scale, scale_of, unscale, unscaled_std
+from costmodel.models.monitor import Monitor
+from costmodel.models.novelty import Novelty
+from costmodel.models.tensors import pack_tensors, unpack_tensors
+
+Z90 = 1.6448536269514722
+_FRAME, _ARRAYS = "frame.json", "frame.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaled:
+    """Mean and standard deviation `[n, M]` on the metrics' scales; `nonzero` `[n, M]`, NaN where it has no meaning."""
+
+    mean: Array
+    std: Array
+    nonzero: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a model wants encoded."""
+
+    scheme: str | None = None
+    graph: bool = False
+
+
+class MetricModel(Model):
+    """Learns several metrics of functions at once. `options` are the model's own, checked by its `Options`."""
+
+    takes = "examples"
+    name: ClassVar[str]
+
+    def __init__(self, metrics: Sequence[str] = (), *, seed: int = 0, **options: Any) -> None:
+        """`metrics` name the columns of the targets; `seed` decides everything that is drawn."""
+        self.metrics = tuple(metrics)
+        self.seed = seed
+        self.options = options
+        self.scales = tuple(scale_of(metric) for metric in self.metrics)
+        self.columns: Columns | None = None
+        self.novelty: Novelty | None = None
+        self.card: dict[str, object] = {}
+        self.archs: tuple[str, ...] = ()
+        self._adaptation: Adaptation | None = None
+
+    @property
+    def needs(self) -> Needs:
+        """What `encode_function` has to deliver."""
+        return Needs()
+
+    @abstractmethod
+    def _fit(self, examples: Examples, targets: Array, groups: Array, monitor: Monitor) -> None:
+        """Train on scaled targets `[n, M]`, NaN where there is none; `self.columns` is set."""
+
+    @abstractmethod
+    def scaled(self, examples: Examples) -> Scaled:
+        """Predict on the metrics' scales."""
+
+    @abstractmethod
+    def state(self) -> dict[str, bytes]:
+        """Files of a checkpoint, by name."""
+
+    @abstractmethod
+    def restore(self, files: Mapping[str, bytes]) -> None:
+        """Take over what `state` gave; raises `CheckpointError`."""
+
+    def fit(self, features: Examples, targets: Array, groups: Array, monitor: Monitor | None = None) -> None:
+        """See `Model`."""
+        targets = self._checked(features, targets)
+        if not len(features):
+            raise UsageError("there is no row to train on; give a data set with labels of the metrics asked for")
+        self.columns = Columns.choose(features)
+        self.archs = tuple(sorted(set(map(str, features.archs))))
+        self.novelty = Novelty.fit(self.columns.functions(features.encodings), self.seed)
+        self._adaptation = None
+        self._fit(features, self.to_scale(targets), np.asarray(groups), monitor or Monitor())
+
+    def _checked(self, examples: Examples, targets: Array) -> Array:
+        targets = np.asarray(targets, np.float64)
+        if targets.shape != (len(examples), len(self.metrics)):
+            raise UsageError(
+                f"targets have the shape {targets.shape}, expected ({len(examples)}, {len(self.metrics)}): one row for "
+                "each example, one column for each metric"
+            )
+        if np.isinf(targets).any():
+            raise UsageError("targets hold an infinite value; give NaN where there is no label")
+        return targets
+
+    def to_scale(self, targets: Array) -> Array:
+        """Targets in units `[n, M]` to scales."""
+        columns = [scale(targets[:, i], kind) for i, kind in enumerate(self.scales)]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(targets), 0))
+
+    def adapted(self, examples: Examples) -> Scaled:
+        """`scaled`, corrected by what `update` saw."""
+        found = self.scaled(examples)
+        if self._adaptation is None or self.columns is None:
+            return found
+        return self._adaptation.correct(self.columns.matrix(examples), found)
+
+    def predict(self, features: Examples) -> Prediction:
+        """See `Model`; 90 % intervals and `known` come with it."""
+        if self.columns is None:
+            raise UsageError(f"the {self.name} model was never fitted; call fit, or load a checkpoint")
+        self.columns.check(features)
+        found = self.adapted(features)
+        half = Z90 * found.std
+        return self.in_units(features, found, found.mean - half, found.mean + half)
+
+    def in_units(self, examples: Examples, found: Scaled, low: Array, high: Array) -> Prediction:
+        """A prediction in units from one on scales with its interval's ends `[n, M]`."""
+        parts = {name: np.zeros_like(found.mean) for name in ("mean", "std", "low", "high")}
+        for i, (metric, kind) in enumerate(zip(self.metrics, self.scales, strict=True)):
+            most = get_metric(metric).maximum
+            mean = found.mean[:, i]
+            columns = (
+                unscale(mean, kind), unscaled_std(mean, found.std[:, i], kind),
+                unscale(low[:, i], kind), unscale(high[:, i], kind),
+            )  # fmt: skip
+            for name, column in zip(parts, columns, strict=True):
+                parts[name][:, i] = np.minimum(column, most) if most is not None else column
+        distance = self.distance(examples)
+        known = (distance <= 1.0) & np.isin(examples.archs, self.archs)
+        units = tuple(get_metric(metric).unit for metric in self.metrics)
+        return Prediction(
+            parts["mean"], parts["std"], units, metrics=self.metrics, low=np.minimum(parts["low"], parts["mean"]),
+            high=np.maximum(parts["high"], parts["mean"]), nonzero=found.nonzero, known=known, distance=distance,
+        )  # fmt: skip
+
+    def distance(self, examples: Examples) -> Array:
+        """Distance `[n]` of each row's function from the training data, over the threshold."""
+        if self.novelty is None or self.columns is None:
+            return np.zeros(len(examples))
+        raw = self.novelty.distance(self.columns.functions(examples.encodings))
+        return np.asarray(raw[examples.program] / self.novelty.threshold)
+
+    def update(self, features: Examples, targets: Array) -> None:
+        """See `Model`: a Gaussian process learns what the model gets wrong; the model itself stays as it is."""
+        if self.columns is None:
+            raise UsageError(f"the {self.name} model was never fitted, so there is nothing to update; call fit first")
+        residuals = self.to_scale(self._checked(features, targets)) - self.scaled(features).mean
+        self._adaptation = self._adaptation or Adaptation(len(self.metrics))
+        self._adaptation.add(self.columns.matrix(features), residuals)
+
+    def save(self, folder: Path, card: Mapping[str, object]) -> None:
+        """See `Model`; raises `UsageError` where nothing was fitted."""
+        if self.columns is None or self.novelty is None:
+            raise UsageError("a model that was never fitted has nothing to save; call fit first")
+        frame = {
+            "metrics": self.metrics, "seed": self.seed, "options": self.options, "archs": self.archs,
+            "numbers": self.columns.numbers, "context": self.columns.context,
+        }  # fmt: skip
+        arrays = self.novelty.state() | (self._adaptation.state() if self._adaptation else {})
+        files = {_FRAME: (json.dumps(frame, sort_keys=True) + "\n").encode(), _ARRAYS: pack_tensors(arrays)}
+        document = {"metrics": list(self.metrics), "versions": versions(), **card}
+        write_checkpoint(folder, self.name, {**files, **self.state()}, document)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """See `Model`; a checkpoint of other features or another vocabulary is refused too."""
+        files, card = read_checkpoint(folder, cls.name, (_FRAME, _ARRAYS))
+        check_versions(folder, card)
+        try:
+            frame = json.loads(files[_FRAME])
+            model = cls(frame["metrics"], seed=int(frame["seed"]), **frame["options"])
+            model.columns = Columns(numbers=tuple(frame["numbers"]), context=tuple(frame["context"]))
+            model.archs = tuple(frame["archs"])
+            arrays = unpack_tensors(files[_ARRAYS])
+            model.novelty = Novelty.restore(arrays)
+            model._adaptation = Adaptation.restore(arrays, len(model.metrics))
+            model.card = card
+            model.restore(files)
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            raise CheckpointError(f"{folder} is damaged: {error!r}; train it again or reinstall") from error
+        return model
+
+
+def check_versions(folder: Path, card: Mapping[str, object]) -> None:
+    """Refuse a checkpoint that was trained on other numbers than this version computes."""
+    stored = card.get("versions")
+    if not isinstance(stored, dict):
+        raise CheckpointError(f"{folder} names no versions of features and vocabulary; train it again")
+    for name, ours in versions().items():
+        if stored.get(name) != ours:
+            raise CheckpointError(
+                f"{folder} was trained with version {stored.get(name)} of the {name}, this costmodel has version {ours}; "
+                "train it again or install the version that wrote it"
+            )
+
+
+def zero_inflated(nonzero: Array, magnitude: Array, std: Array, kinds: Sequence[Scale], floor: float = 0.02) -> Scaled:
+    """Put magnitudes `[n, M]` and probabilities of not being zero together; the latter count for zero-inflated only."""
+    mean, spread, probability = magnitude.copy(), std.copy(), np.full(magnitude.shape, np.nan)
+    for i, kind in enumerate(kinds):
+        if kind is Scale.ZERO_INFLATED:
+            mean[:, i], spread[:, i] = combine(nonzero[:, i], np.maximum(magnitude[:, i], 0.0), std[:, i])
+            probability[:, i] = nonzero[:, i]
+    return Scaled(mean=mean, std=np.maximum(spread, floor), nonzero=probability)

@@ -1,0 +1,188 @@
+"""`Predictor`: programs and targets in, answers in order out.
+
+Lifetime: loaded once, asked many times, from any number of threads; it holds no state that asking changes.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from costmodel.core.errors import UnknownNameError, UnsupportedError, UsageError
+from costmodel.core.metrics import get_metric, metric_names
+from costmodel.core.target import Target
+from costmodel.ir.program import Function, Program
+from costmodel.models import MODELS, Model, Prediction
+from costmodel.models.base import Array
+from costmodel.models.context import SCHEDULE_PIPELINE, context_names, context_rows
+from costmodel.models.encode import check_finite, encode_function
+from costmodel.models.examples import Encoding, Examples
+from costmodel.models.metric_model import MetricModel, Needs
+from costmodel.models.predictor.answer import Answer, MetricAnswer
+from costmodel.models.predictor.shipped import DEFAULT_MODEL, read_card, resolve
+
+Programs = Program | Function | Encoding | Iterable["Program | Function | Encoding"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Predictor:
+    """A loaded model with its card."""
+
+    name: str
+    model: Model
+    card: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, name_or_path: str | Path = DEFAULT_MODEL) -> Self:
+        """Load a shipped model by name, or a checkpoint folder.
+
+        Raises:
+            UnknownNameError: neither a folder nor shipped.
+            CheckpointError: damaged, foreign, or of another version of features or vocabulary.
+            MissingDependencyError: the model needs torch, which is absent.
+            UsageError: the model does not predict metrics of programs.
+        """
+        folder = resolve(name_or_path)
+        card = read_card(folder)
+        kind = MODELS.get(card["model"])
+        if kind.takes == "features":
+            raise UsageError(f"{folder.name!r} ranks the tuner's schedules; give a model that predicts metrics of programs")
+        return cls(name=str(card.get("name") or folder.name), model=kind.load(folder), card=card)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What it predicts."""
+        return tuple(self.card.get("metrics") or ())
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What it was trained on; others can be asked about by their numbers."""
+        return tuple(self.card.get("targets") or ())
+
+    def predict(
+        self,
+        programs: Programs,
+        target: str | Target | Sequence[str | Target],
+        metrics: Sequence[str] = (),
+        *,
+        pipeline: str | None = None,
+        schedule: str | None = None,
+    ) -> list[Answer]:
+        """Answers for each function, and for each target within a function, in the order given.
+
+        Args:
+            programs: a program, a function, an encoding, or several of them.
+            target: `arch/cpu`, `native`, or several.
+            metrics: names; by default all that the model has and the target's architecture knows.
+            pipeline: the lowering that is meant; by default the model's own, where it has but one.
+            schedule: a schedule's text, instead of a pipeline.
+
+        Raises:
+            UnknownNameError: an unknown target or metric.
+            UnsupportedError: a metric that the model was not trained for or the architecture does not have.
+            UsageError: an empty function, a feature that is not finite, both a pipeline and a schedule.
+        """
+        functions = list(_functions(programs))
+        several = [target] if isinstance(target, str | Target) else list(target)
+        targets = [_target(one) for one in several]
+        chosen = {one.name: self._metrics(one, metrics) for one in targets}
+        pipeline = self._pipeline(pipeline, schedule)
+        needs = self.model.needs if isinstance(self.model, MetricModel) else Needs()
+        encodings = [_encoding(function, needs) for function in functions]
+        rows = [(one, pipeline, schedule) for _ in functions for one in targets]
+        examples = Examples(
+            encodings=encodings, program=np.repeat(np.arange(len(functions)), len(targets)),
+            context=context_rows(rows), context_names=context_names(), archs=np.array([one.arch for one, _, _ in rows]),
+        )  # fmt: skip
+        if not rows:
+            return []
+        found = self.model.predict(examples)
+        names = [_name(function, i) for i, function in enumerate(functions) for _ in targets]
+        return [
+            _answer(found, i, names[i], one.name, pipeline, chosen[one.name]) for i, (one, _, _) in enumerate(rows)
+        ]
+
+    def _metrics(self, target: Target, metrics: Sequence[str]) -> tuple[str, ...]:
+        if not metrics:
+            return tuple(name for name in self.metrics if get_metric(name).exists_for(target.arch))
+        for name in metrics:
+            if not get_metric(name).exists_for(target.arch):
+                raise UnsupportedError(
+                    f"metric {name!r} does not exist on {target.name}; there: {', '.join(metric_names(target.arch))}"
+                )
+            if name not in self.metrics:
+                raise UnsupportedError(
+                    f"model {self.name!r} was not trained on metric {name!r}; it has {', '.join(self.metrics)}; "
+                    "name another model (see `costmodel models`)"
+                )
+        return tuple(dict.fromkeys(metrics))
+
+    def _pipeline(self, pipeline: str | None, schedule: str | None) -> str | None:
+        known = list(self.card.get("pipelines") or ())
+        if schedule is not None:
+            if pipeline is not None:
+                raise UsageError("give a pipeline or a schedule, not both")
+            return SCHEDULE_PIPELINE
+        if pipeline is None:
+            return known[0] if len(known) == 1 else None
+        if known and pipeline not in known:
+            close = difflib.get_close_matches(pipeline, known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise UnknownNameError(
+                f"model {self.name!r} was not trained on pipeline {pipeline!r}; known: {', '.join(known)}{hint}"
+            )
+        return pipeline
+
+
+def _functions(programs: Programs) -> Iterable[Function | Encoding]:
+    if isinstance(programs, Function | Encoding):
+        yield programs
+    elif isinstance(programs, Program):
+        yield from programs.functions
+    else:
+        for one in programs:
+            yield from _functions(one)
+
+
+def _target(target: str | Target) -> Target:
+    return target if isinstance(target, Target) else Target.parse(target)
+
+
+def _encoding(function: Function | Encoding, needs: Needs) -> Encoding:
+    if isinstance(function, Function):
+        return encode_function(function, scheme=needs.scheme, graph=needs.graph)
+    check_finite(function.numbers, "an encoding")
+    return function
+
+
+def _name(function: Function | Encoding, position: int) -> str:
+    return function.name if isinstance(function, Function) else f"#{position}"
+
+
+def _answer(
+    found: Prediction, row: int, name: str, target: str, pipeline: str | None, metrics: Sequence[str]
+) -> Answer:
+    values = {}
+    for metric in metrics:
+        i = found.metrics.index(metric)
+        values[metric] = MetricAnswer(
+            mean=_at(found.mean, row, i), std=_at(found.std, row, i), low=_at(found.low, row, i),
+            high=_at(found.high, row, i), unit=found.unit[i], nonzero=_probability(found.nonzero, row, i),
+        )  # fmt: skip
+    known = bool(found.known[row]) if found.known is not None else True
+    return Answer(name=name, target=target, pipeline=pipeline, known=known, metrics=values)
+
+
+def _at(values: Array | None, row: int, column: int) -> float:
+    return float("nan") if values is None else float(values[row, column])
+
+
+def _probability(values: Array | None, row: int, column: int) -> float | None:
+    if values is None or not np.isfinite(values[row, column]):
+        return None
+    return float(values[row, column])

@@ -1,0 +1,151 @@
+"""Boosted trees on static features, operation counts and the target's numbers: the default predictor.
+
+Each metric has its own trees; zero-inflated metrics a second set for the probability of not being zero; counts that
+grow with the program start from a weighted sum of operation counts (`linear`). Trees read raw numbers and shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+import numpy as np
+
+from costmodel.core.errors import CheckpointError, UsageError
+from costmodel.models.base import Array
+from costmodel.models.boosting import Boosters, BoostingOptions, held_out, pack_booster, train_booster, unpack_booster
+from costmodel.models.examples import Examples
+from costmodel.models.heads import Scale
+from costmodel.models.linear import LinearGuess
+from costmodel.models.metric_model import MetricModel, Scaled, zero_inflated
+from costmodel.models.monitor import Monitor
+from costmodel.models.tensors import pack_tensors, unpack_tensors
+
+GROWING = frozenset(("instructions", "code_bytes", "cycles", "instructions_executed"))
+_MIN_ROWS = 8
+
+
+class BoostedTrees(MetricModel):
+    """See the module. Options are those of `BoostingOptions`."""
+
+    name = "boosted-trees"
+
+    def __init__(self, metrics: Sequence[str] = (), *, seed: int = 0, **options: Any) -> None:
+        """See `MetricModel`; raises `UsageError` for an unknown option."""
+        super().__init__(metrics, seed=seed, **options)
+        known = [field.name for field in fields(BoostingOptions)]
+        if unknown := sorted(set(options) - set(known)):
+            raise UsageError(f"unknown option {unknown[0]!r} of {self.name}; known: {', '.join(known)}")
+        self._boosting = BoostingOptions(**options)
+        self.options = asdict(self._boosting)
+        self._boosters = Boosters(())
+        self._index: dict[tuple[int, str], int] = {}
+        self._guesses: dict[int, LinearGuess] = {}
+        self._deviation = np.ones(len(self.metrics))
+
+    def _fit(self, examples: Examples, targets: Array, groups: Array, monitor: Monitor) -> None:
+        assert self.columns is not None
+        x = self._matrix(examples)
+        functions = x[:, : len(self.columns.numbers)]
+        parts: dict[tuple[int, str], Any] = {}
+        self._guesses = {}
+        for i, metric in enumerate(self.metrics):
+            rows = np.flatnonzero(~np.isnan(targets[:, i]))
+            y = targets[rows, i]
+            told = monitor.child(metric, 1 / len(self.metrics))
+            if len(rows) < _MIN_ROWS:
+                raise UsageError(f"metric {metric} has {len(rows)} labels, at least {_MIN_ROWS} are needed to learn it")
+            shared = {"options": self._boosting, "seed": self.seed, "monitor": told}
+            if self.scales[i] is Scale.ZERO_INFLATED:
+                parts[i, "gate"] = self._gate(x[rows], y, groups[rows], shared)
+                rows, y = (rows[y > 0], y[y > 0]) if (y > 0).sum() >= _MIN_ROWS else (rows, y)
+            margin = None
+            if metric in GROWING:
+                archs = examples.archs[rows]
+                self._guesses[i] = LinearGuess.fit(self._counts(functions[rows]), archs, np.expm1(y), self.seed)
+                margin = self._guesses[i].log1p(self._counts(functions[rows]), archs)
+            parts[i, "mean"] = train_booster(x[rows], y, groups[rows], key="mean", margin=margin, **shared)
+            self._deviation[i] = self._residual(parts[i, "mean"], x[rows], y, groups[rows], margin)
+        self._take(parts)
+
+    def _gate(self, x: Array, y: Array, groups: Array, shared: Mapping[str, Any]) -> Any:
+        return train_booster(x, (y > 0).astype(float), groups, key="gate", objective="binary:logistic", **shared)
+
+    def _residual(self, booster: Any, x: Array, y: Array, groups: Array, margin: Array | None) -> float:
+        """Standard deviation of the errors on the held-out groups, or on all where none were."""
+        held = held_out(groups, self._boosting.validation_share, self.seed)
+        rows = held if held.any() else np.ones(len(y), bool)
+        only = Boosters([booster])
+        found = only.margins(x[rows], None if margin is None else lambda _: margin[rows])[:, 0]
+        return max(float(np.sqrt(np.mean((found - y[rows]) ** 2))), 0.02)
+
+    def _counts(self, functions: Array) -> Array:
+        """What a sum of counts may use: columns that grow with the program, `[n, P]`."""
+        assert self.columns is not None
+        grows = np.array([n.startswith("count:") or n == "static:ops" for n in self.columns.numbers], bool)
+        return np.where(grows[None, :], functions, 0.0)
+
+    def _matrix(self, examples: Examples) -> Array:
+        """Raw numbers and context, then counts over the number of operations."""
+        assert self.columns is not None
+        raw = self.columns.matrix(examples)
+        counts = [i for i, n in enumerate(self.columns.numbers) if n.startswith("count:")]
+        size = self.columns.numbers.index("static:ops") if "static:ops" in self.columns.numbers else 0
+        return np.concatenate([raw, raw[:, counts] / np.maximum(raw[:, size : size + 1], 1.0)], axis=1)
+
+    def _take(self, parts: Mapping[tuple[int, str], Any]) -> None:
+        self._index = {key: number for number, key in enumerate(parts)}
+        self._boosters = Boosters(list(parts.values()))
+
+    def scaled(self, examples: Examples) -> Scaled:
+        """See `MetricModel`."""
+        assert self.columns is not None
+        x = self._matrix(examples)
+        counts = self._counts(x[:, : len(self.columns.numbers)])
+        owner = {number: key for key, number in self._index.items()}
+
+        def offset(number: int) -> Array | None:
+            metric, part = owner[number]
+            guess = self._guesses.get(metric) if part == "mean" else None
+            return None if guess is None else guess.log1p(counts, examples.archs)
+
+        margins = self._boosters.margins(x, offset)
+        shape = (len(x), len(self.metrics))
+        magnitude, nonzero = np.zeros(shape), np.ones(shape)
+        for (i, part), number in self._index.items():
+            if part == "mean":
+                magnitude[:, i] = margins[:, number]
+            else:
+                nonzero[:, i] = 1 / (1 + np.exp(-np.clip(margins[:, number], -40, 40)))
+        return zero_inflated(nonzero, magnitude, np.broadcast_to(self._deviation, shape), self.scales)
+
+    def state(self) -> dict[str, bytes]:
+        """See `MetricModel`."""
+        files = {f"{self.metrics[i]}.{part}.ubj.z": pack_booster(self._boosters.boosters[n])
+                 for (i, part), n in self._index.items()}  # fmt: skip
+        arrays: dict[str, Array] = {"deviation": self._deviation}
+        for i, guess in self._guesses.items():
+            for arch, weights in zip(guess.archs, guess.weights, strict=True):
+                arrays[f"{self.metrics[i]}:{arch}"] = weights
+        return files | {"linear.safetensors": pack_tensors(arrays)}
+
+    def restore(self, files: Mapping[str, bytes]) -> None:
+        """See `MetricModel`."""
+        arrays = unpack_tensors(files["linear.safetensors"])
+        self._deviation = arrays.pop("deviation")
+        parts = {}
+        for i, metric in enumerate(self.metrics):
+            wanted = ["gate", "mean"] if self.scales[i] is Scale.ZERO_INFLATED else ["mean"]
+            for part in wanted:
+                name = f"{metric}.{part}.ubj.z"
+                if name not in files:
+                    raise CheckpointError(f"the checkpoint lacks {name}; train it again or reinstall")
+                parts[i, part] = unpack_booster(files[name])
+            guesses = {key.partition(":")[2]: weights for key, weights in arrays.items() if key.startswith(f"{metric}:")}
+            if guesses:
+                self._guesses[i] = LinearGuess(archs=tuple(sorted(guesses)), weights=np.stack(
+                    [guesses[arch] for arch in sorted(guesses)]))  # fmt: skip
+        self._take(parts)
+
+

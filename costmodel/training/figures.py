@@ -1,0 +1,61 @@
+"""The few figures that a model card carries; the full evaluation is `costmodel.evaluation`'s.
+
+Definitions: RMSE over the range from the 1st to the 99th percentile of the training labels; MAPE over labels that are
+not zero; coverage is the share of labels inside the 90 % interval; AUC of zero against not zero (Mann and Whitney
+1947); the baseline is the RMSE of predicting the training mean.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import rankdata
+
+from costmodel.models.base import Array, Prediction
+
+
+def card_figures(prediction: Prediction, truth: Array, training: Array) -> dict[str, dict[str, float]]:
+    """Figures by metric; `truth[n, M]` held out, `training[m, M]`, both with NaN where there is no label."""
+    found = {}
+    for i, metric in enumerate(prediction.metrics):
+        there = ~np.isnan(truth[:, i])
+        seen = training[~np.isnan(training[:, i]), i]
+        if not there.any() or not seen.size:
+            continue
+        y, mean = truth[there, i], prediction.mean[there, i]
+        low, high = np.percentile(seen, (1, 99))
+        spread = max(float(high - low), 1e-12)
+        figures = {
+            "rows": float(there.sum()),
+            "rmse_percent_of_range": 100 * _rmse(mean - y) / spread,
+            "baseline_rmse_percent_of_range": 100 * _rmse(seen.mean() - y) / spread,
+            "mae": float(np.abs(mean - y).mean()),
+        }
+        if (y != 0).any():
+            figures["mape_percent"] = _mape(mean, y)
+        if prediction.low is not None and prediction.high is not None:
+            inside = (prediction.low[there, i] <= y) & (y <= prediction.high[there, i])
+            figures["coverage_percent"] = 100 * float(inside.mean())
+        if prediction.nonzero is not None and np.isfinite(prediction.nonzero[there, i]).all():
+            auc = area_under_curve(prediction.nonzero[there, i], y > 0)
+            if auc is not None:
+                figures["auc_nonzero"] = auc
+        found[metric] = {name: round(value, 6) for name, value in figures.items()}
+    return found
+
+
+def _rmse(errors: Array) -> float:
+    return float(np.sqrt(np.mean(errors**2)))
+
+
+def _mape(mean: Array, y: Array) -> float:
+    kept = y != 0
+    return 100 * float(np.abs(mean[kept] / y[kept] - 1).mean())
+
+
+def area_under_curve(scores: Array, positive: Array) -> float | None:
+    """Chance that a positive scores above a negative, ties half; None where one kind is missing."""
+    count, others = int(positive.sum()), int((~positive).sum())
+    if not count or not others:
+        return None
+    ranks = rankdata(scores)
+    return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * others))
