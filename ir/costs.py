@@ -11,7 +11,7 @@ from functools import lru_cache
 from math import prod
 
 from costmodel.ir import semantics
-from costmodel.ir.linalg import loop_sizes
+from costmodel.ir.linalg import loop_sizes, operand_shape
 from costmodel.ir.mlir.structure import Operation
 from costmodel.ir.mlir.types import OtherType, ScalarType, ShapedType, VectorType, parse_type
 
@@ -26,11 +26,18 @@ _FUNCTIONS = frozenset(
 )
 _LOADS = frozenset(
     "memref.load affine.load vector.load vector.transfer_read affine.vector_load vector.gather vector.maskedload "
-    "vector.expandload llvm.load tensor.extract memref.atomic_rmw tt.load".split()
+    "vector.expandload llvm.load tensor.extract memref.atomic_rmw tt.load llvm.intr.masked.load "
+    "llvm.intr.masked.gather llvm.intr.masked.expandload".split()
 )
 _STORES = frozenset(
-    "memref.store affine.store vector.store vector.transfer_write affine.vector_store llvm.store tt.store".split()
+    "memref.store affine.store vector.store vector.transfer_write affine.vector_store llvm.store tt.store "
+    "llvm.intr.masked.store llvm.intr.masked.scatter llvm.intr.masked.compressstore vector.maskedstore "
+    "vector.scatter vector.compressstore".split()
 )
+_STORED_LAST = frozenset(("vector.maskedstore", "vector.scatter", "vector.compressstore"))
+_STORED_SECOND = frozenset(("tt.store", "tensor.insert_slice"))
+DEPENDS_ON_OPERANDS = -1
+"""`flops_of` needs the operation itself, not its name and result type alone."""
 _REDUCTION = "intr.vector.reduce."
 _CONTROL = frozenset(("cf", "scf", "affine"))
 _MEMORY_WORDS = ("alloc", "load", "store", "copy", "getelementptr", "subview", "dealloc", "memcpy", "memset")
@@ -84,6 +91,12 @@ def num_bytes(type_text: str) -> int | None:
     return kind.num_bytes
 
 
+def element_bytes(type_text: str) -> int:
+    """Bytes of one element of a shaped type, of the value itself otherwise; 0 where unknown."""
+    kind = parse_type(type_text)
+    return num_bytes(str(kind.element) if isinstance(kind, ShapedType) else type_text) or 0
+
+
 def _is_float(type_text: str) -> bool:
     kind = parse_type(type_text)
     element = kind.element if isinstance(kind, ShapedType) else kind
@@ -129,6 +142,8 @@ def flops_of(operation: Operation) -> int:
         return 0
     if operation.name == "vector.contract":
         return 2 * prod(size or 1 for size in loop_sizes(operation))
+    if operation.name in _TILE_PRODUCTS:
+        return 2 * num_lanes(result) * _inner_size(operation.operands[0].type_text)
     if operation.name == "vector.outerproduct":
         return (2 if len(operation.operands) > 2 else 1) * num_lanes(result)
     if operation.name in ("vector.reduction", "vector.multi_reduction"):
@@ -139,12 +154,50 @@ def flops_of(operation: Operation) -> int:
     return 0
 
 
+def _inner_size(type_text: str) -> int:
+    shape = operand_shape(type_text)
+    return (shape[-1] or 1) if shape else 1
+
+
+def named_flops_of(operation: Operation) -> int:
+    """Floating-point operations of a linalg operation that is written without its body, over its whole space."""
+    if operation.regions or not operation.operands or not _is_float(operation.operands[-1].type_text):
+        return 0
+    kind = _kind(operation.name)
+    each = next((count for word, count in _NAMED if word in kind), 0)
+    return each * prod(size or 1 for size in loop_sizes(operation)) if each else 0
+
+
+_NAMED = (
+    *((word, 2) for word in ("matmul", "conv", "matvec", "vecmat", "dot", "mmt4d")),
+    *((word, 1) for word in ("pooling", "add", "sub", "mul", "div", "max", "min", "neg", "exp", "log", "sqrt", "tanh")),
+)
+"""Operations a point of the iteration space, by a word of the name."""
+
+
+def stored_operand(operation: Operation) -> int:
+    """Index of the operand that a store writes (of any operation without result: the operand that tells its type)."""
+    if operation.name in _STORED_LAST:
+        return -1
+    return 1 if operation.name in _STORED_SECOND and len(operation.operands) > 1 else 0
+
+
+def is_access(name: str) -> bool:
+    """Whether the operation loads or stores by address or index."""
+    return name in _LOADS or name in _STORES
+
+
+def needs_operands(name: str) -> bool:
+    """Whether `flops_of` looks beyond the name and the type of the first result."""
+    return name in _CONTRACTIONS or name in _TILE_PRODUCTS or name.partition(".")[2].startswith(_REDUCTION)
+
+
 def bytes_of(operation: Operation) -> int:
     """Bytes that one execution of a load, store or copy moves; 0 for others and for unknown sizes."""
     if operation.name in _LOADS and operation.results:
         return num_bytes(operation.results[0].type_text) or 0
     if operation.name in _STORES and operation.operands:
-        return num_bytes(operation.operands[0 if operation.name != "tt.store" else 1].type_text) or 0
+        return num_bytes(operation.operands[stored_operand(operation)].type_text) or 0
     if operation.name == "memref.copy":
         return 2 * (num_bytes(operation.operands[0].type_text) or 0)
     return 0
@@ -181,6 +234,7 @@ def _category(name: str) -> str:
     return "integer_arithmetic" if kind in _INTEGER or dialect == "index" else "other"
 
 
+_TILE_PRODUCTS = frozenset(("tt.dot", "ttng.warp_group_dot", "triton_nvidia_gpu.warp_group_dot"))
 _CONTRACTIONS = frozenset(("vector.contract", "vector.outerproduct", "vector.reduction", "vector.multi_reduction"))
 _INTEGER = frozenset(
     "addi subi muli divsi divui remsi remui ceildivsi floordivsi andi ori xori shli shrsi shrui maxsi maxui minsi "

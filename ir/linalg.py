@@ -5,8 +5,10 @@ Owns the inference of loop sizes from operand shapes. Invariant: a size is exact
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from costmodel.core.errors import ParseError
-from costmodel.ir.mlir.affine import AffineMap
+from costmodel.ir.mlir.affine import AffineMap, parse_affine_map
 from costmodel.ir.mlir.structure import Operation
 from costmodel.ir.mlir.types import ShapedType, parse_type
 
@@ -15,11 +17,33 @@ def indexing_maps(operation: Operation) -> list[AffineMap] | None:
     """The maps of an operation, one for each operand; None where it has none in its text."""
     attribute = operation.attribute("indexing_maps") or operation.attribute("linalg.memoized_indexing_maps")
     if attribute is None:
-        return None
+        return _implied_maps(operation.name)
     try:
         return [item.as_affine_map() for item in attribute.as_list()]
     except ParseError:
         return None
+
+
+_IMPLIED = {
+    "linalg.matmul": "(m, n, k) -> (m, k); (m, n, k) -> (k, n); (m, n, k) -> (m, n)",
+    "linalg.matmul_transpose_a": "(m, n, k) -> (k, m); (m, n, k) -> (k, n); (m, n, k) -> (m, n)",
+    "linalg.matmul_transpose_b": "(m, n, k) -> (m, k); (m, n, k) -> (n, k); (m, n, k) -> (m, n)",
+    "linalg.batch_matmul": "(b, m, n, k) -> (b, m, k); (b, m, n, k) -> (b, k, n); (b, m, n, k) -> (b, m, n)",
+    "linalg.matvec": "(m, k) -> (m, k); (m, k) -> (k); (m, k) -> (m)",
+    "linalg.vecmat": "(n, k) -> (k); (n, k) -> (k, n); (n, k) -> (n)",
+    "linalg.dot": "(k) -> (k); (k) -> (k); (k) -> ()",
+    "linalg.conv_2d_nhwc_hwcf": "(n, h, w, f, p, q, c) -> (n, h + p, w + q, c); "
+    "(n, h, w, f, p, q, c) -> (p, q, c, f); (n, h, w, f, p, q, c) -> (n, h, w, f)",
+    "linalg.conv_2d_nchw_fchw": "(n, f, h, w, c, p, q) -> (n, c, h + p, w + q); "
+    "(n, f, h, w, c, p, q) -> (f, c, p, q); (n, f, h, w, c, p, q) -> (n, f, h, w)",
+}
+"""Maps of operations whose text does not carry them (unit strides where the text tells none)."""
+
+
+@lru_cache(maxsize=64)
+def _implied_maps(name: str) -> list[AffineMap] | None:
+    text = _IMPLIED.get(name)
+    return [parse_affine_map(f"affine_map<{item}>") for item in text.split("; ")] if text is not None else None
 
 
 def loop_sizes(operation: Operation) -> list[int | None]:

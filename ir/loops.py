@@ -18,6 +18,8 @@ LOOP_NAMES = frozenset(("scf.for", "scf.forall", "scf.parallel", "scf.while", "a
 """Operations that run their first region repeatedly."""
 
 _DYNAMIC = -(2**63)
+Triple = tuple[int | None, int | None, int | None]
+"""Lower bound, upper bound and step of one dimension."""
 
 
 def steps(lower: int, upper: int, step: int) -> int:
@@ -27,44 +29,56 @@ def steps(lower: int, upper: int, step: int) -> int:
 
 def trip_count(operation: Operation) -> int | None:
     """Iterations of a loop operation (all dimensions multiplied), None where not known from the text."""
-    counter = _COUNTERS.get(operation.name)
+    counts = [count for count, _ in loop_dimensions(operation)]
+    known = [count for count in counts if count is not None]
+    return prod(known) if counts and len(known) == len(counts) else None
+
+
+def loop_dimensions(operation: Operation) -> list[tuple[int | None, int | None]]:
+    """(iterations, step) of each dimension of a loop operation, outermost first; None where not known."""
+    reader = _READERS.get(operation.name)
     try:
-        return counter(operation) if counter is not None else None
+        triples = reader(operation) if reader is not None else None
     except (ParseError, IndexError):
+        return []
+    return [(_count(triple), triple[2]) for triple in triples or ()]
+
+
+def _count(triple: Triple) -> int | None:
+    lower, upper, step = triple
+    if lower is None or upper is None or step is None or step <= 0:
         return None
+    return steps(lower, upper, step)
 
 
-def _bounds(triples: list[tuple[int | None, int | None, int | None]]) -> int | None:
-    counts: list[int] = []
-    for lower, upper, step in triples:
-        if lower is None or upper is None or step is None or step <= 0:
-            return None
-        counts.append(steps(lower, upper, step))
-    return prod(counts)
-
-
-def _scf_for(operation: Operation) -> int | None:
+def _scf_for(operation: Operation) -> list[Triple] | None:
+    if len(operation.operands) < 3:
+        return None
     lower, upper, step = (integer_constant(value) for value in operation.operands[:3])
-    return _bounds([(lower, upper, step)])
+    return [(lower, upper, step)]
 
 
-def _scf_parallel(operation: Operation) -> int | None:
+def _scf_parallel(operation: Operation) -> list[Triple] | None:
     sizes = operation.attribute("operandSegmentSizes")
     if sizes is None:
         return None
     rank = parse_int_array(sizes)[0]
     values = [integer_constant(value) for value in operation.operands[: 3 * rank]]
-    return _bounds(list(zip(values[:rank], values[rank : 2 * rank], values[2 * rank :], strict=True)))
+    if len(values) != 3 * rank:
+        return None
+    return list(zip(values[:rank], values[rank : 2 * rank], values[2 * rank :], strict=True))
 
 
-def _scf_forall(operation: Operation) -> int | None:
+def _scf_forall(operation: Operation) -> list[Triple] | None:
     names = ("staticLowerBound", "staticUpperBound", "staticStep")
     arrays = [operation.attribute(name) for name in names]
     if any(array is None for array in arrays):
         return None
     columns = [parse_int_array(array) for array in arrays if array is not None]
+    if len({len(column) for column in columns}) != 1:
+        return None
     triples = [tuple(None if value == _DYNAMIC else value for value in triple) for triple in zip(*columns, strict=True)]
-    return _bounds([(lower, upper, step) for lower, upper, step in triples])
+    return [(lower, upper, step) for lower, upper, step in triples]
 
 
 def _constants(affine_map: AffineMap) -> list[int] | None:
@@ -74,18 +88,17 @@ def _constants(affine_map: AffineMap) -> list[int] | None:
     return [linear[1] for linear in found if linear is not None]
 
 
-def _affine_for(operation: Operation) -> int | None:
+def _affine_for(operation: Operation) -> list[Triple] | None:
     lower, upper = operation.attribute("lowerBoundMap"), operation.attribute("upperBoundMap")
     step = operation.attribute("step")
     if lower is None or upper is None:
         return None
     lowers, uppers = _constants(lower.as_affine_map()), _constants(upper.as_affine_map())
-    if not lowers or not uppers:
-        return None
-    return _bounds([(max(lowers), min(uppers), step.as_int() if step is not None else 1)])
+    stride = step.as_int() if step is not None else 1
+    return [(max(lowers) if lowers else None, min(uppers) if uppers else None, stride)]
 
 
-def _affine_parallel(operation: Operation) -> int | None:
+def _affine_parallel(operation: Operation) -> list[Triple] | None:
     lower, upper = operation.attribute("lowerBoundsMap"), operation.attribute("upperBoundsMap")
     steps_attribute = operation.attribute("steps")
     if lower is None or upper is None or steps_attribute is None:
@@ -94,10 +107,10 @@ def _affine_parallel(operation: Operation) -> int | None:
     counts = parse_int_array(steps_attribute)
     if lowers is None or uppers is None or not len(lowers) == len(uppers) == len(counts):
         return None
-    return _bounds(list(zip(lowers, uppers, counts, strict=True)))
+    return list(zip(lowers, uppers, counts, strict=True))
 
 
-_COUNTERS = {
+_READERS = {
     "scf.for": _scf_for,
     "scf.parallel": _scf_parallel,
     "scf.forall": _scf_forall,
