@@ -1,0 +1,309 @@
+"""One walk over a function: blocks with their operations' facts, loops with their weights, values with numbers.
+
+Owns what every feature starts from. Invariant: linear in the number of operations, no recursion; constants have no
+number, so liveness and dependences never see them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import prod
+
+from costmodel.core.errors import ParseError
+from costmodel.ir import costs, linalg, semantics
+from costmodel.ir.control_flow import NaturalLoop, natural_loops
+from costmodel.ir.features.kinds import TypeFacts, type_facts
+from costmodel.ir.features.opcodes import BY_NAME, Group, column_of, group_of
+from costmodel.ir.loops import LOOP_NAMES, loop_dimensions, trip_count
+from costmodel.ir.mlir.structure import Block, Operation, Region, Value
+
+UNKNOWN_TRIPS = 16
+"""What a loop of unknown length counts as in executed counts (not in `flops` and `bytes_touched`: 1 there)."""
+MAX_EXECUTED = 1e15
+"""Executed counts around one operation saturate here."""
+_COMPARES = frozenset(("llvm.icmp", "llvm.fcmp", "arith.cmpi", "arith.cmpf", "index.cmp", "llvm.intr.is.fpclass"))
+_CALLS = ("call", "call_indirect", "invoke", "launch_func", "callbr")
+_CACHE_LIMIT = 1 << 16
+_BUSY_GROUPS = frozenset(
+    "load store masked memcpy atomic call call_indirect fadd fmul fma fdiv math sqrt contract".split()
+)
+
+
+class Facts:
+    """What an operation's name and type tell: shared by all operations alike."""
+
+    __slots__ = (
+        "bits", "busy", "category", "flops", "group", "is_access", "is_branch", "is_call", "is_math", "is_vector",
+        "key", "lanes", "latency", "num_bytes",
+    )  # fmt: skip
+
+    def __init__(self, operation: Operation, kind: TypeFacts) -> None:
+        self.group = _group(operation, kind)
+        column = column_of(self.group, kind)
+        self.key = f"{self.group.name}_{column}" if column else self.group.name
+        self.latency = self.group.latency_cycles
+        self.category = costs.category_of(operation)
+        self.is_math = costs.is_math_function(operation)
+        self.is_call = semantics.callee_of(operation) is not None
+        self.flops = costs.DEPENDS_ON_OPERANDS if costs.needs_operands(operation.name) else costs.flops_of(operation)
+        self.num_bytes = costs.bytes_of(operation)
+        self.is_access = costs.is_access(operation.name)
+        self.busy = self.group.name in _BUSY_GROUPS
+        self.is_branch = operation.name in ("scf.if", "affine.if", "scf.index_switch")
+        vectors = [found for value in operation.results if (found := type_facts(value.type_text)).is_vector]
+        self.is_vector = bool(vectors)
+        self.lanes = max((found.lanes for found in vectors), default=0)
+        self.bits = max((found.bits for found in vectors), default=0)
+
+
+def _group(operation: Operation, kind: TypeFacts) -> Group:
+    if costs.is_math_function(operation):
+        return BY_NAME["sqrt" if operation.name.endswith("sqrt") else "math"]
+    callee = semantics.callee_of(operation)
+    if callee is not None:
+        return BY_NAME["call" if callee else "call_indirect"]
+    if operation.name in semantics.CONSTANT_NAMES:
+        return BY_NAME["constant"]
+    return group_of(operation.name, kind.is_float)
+
+
+_FACTS: dict[tuple[str, str, str | None], Facts] = {}
+
+
+def facts_of(operation: Operation) -> Facts:
+    """Facts by name, type (of the result, of the stored or compared value) and callee; cached."""
+    name = operation.name
+    if operation.results and name not in _COMPARES:
+        text = operation.results[0].type_text
+    elif operation.operands:
+        text = operation.operands[costs.stored_operand(operation)].type_text
+    else:
+        text = ""
+    callee = None
+    if name.endswith(_CALLS):
+        callee = semantics.callee_of(operation)
+    key = (name, text, callee)
+    found = _FACTS.get(key)
+    if found is None or len(operation.results) > 1:
+        if len(_FACTS) > _CACHE_LIMIT:
+            _FACTS.clear()
+        found = _FACTS[key] = Facts(operation, type_facts(text))
+    return found
+
+
+class Loop:
+    """A loop, one dimension of a loop over several, one dimension of a linalg operation, or (depth 0) the function.
+
+    `weight` multiplies trip counts with unknown ones as 1, `executed` with unknown ones as `UNKNOWN_TRIPS`.
+    """
+
+    __slots__ = (
+        "accesses", "blocks", "busy", "children", "depth", "executed", "facts", "is_real", "parent", "total_trips",
+        "trips", "weight",
+    )  # fmt: skip
+
+    def __init__(self, parent: Loop | None, trips: int | None, *, is_real: bool) -> None:
+        self.parent = parent
+        self.trips = trips
+        self.is_real = is_real
+        self.depth: int = (parent.depth if parent is not None else 0) + is_real
+        weight = (parent.weight if parent is not None else 1) * (1 if trips is None else trips)
+        self.weight: int = min(weight, int(MAX_EXECUTED))
+        assumed = UNKNOWN_TRIPS if trips is None else trips
+        self.executed: float = min(
+            MAX_EXECUTED, (parent.executed if parent is not None else 1.0) * min(assumed, MAX_EXECUTED)
+        )
+        self.children: list[Loop] = []
+        self.facts: list[Facts] = []
+        self.accesses: list[Operation] = []
+        self.blocks = 0
+        self.busy = False
+        self.total_trips = trips
+        """Of all dimensions of the loop."""
+        if parent is not None:
+            parent.children.append(self)
+
+    def body(self) -> list[Loop]:
+        """This loop and what belongs to it without being a loop inside: its other dimensions, linalg dimensions."""
+        found, stack = [], [self]
+        while stack:
+            current = stack.pop()
+            found.append(current)
+            stack.extend(child for child in current.children if not child.is_real)
+        return found
+
+    def inner_loops(self) -> list[Loop]:
+        """Loops directly inside."""
+        return [child for part in self.body() for child in part.children if child.is_real]
+
+
+class BlockScan:
+    """A block, where it stands, and what its operations are. `uses` are value numbers, one list an operation."""
+
+    __slots__ = ("block", "captured", "facts", "inside", "is_target", "loop", "region", "uses")
+
+    def __init__(self, block: Block, loop: Loop, region: int) -> None:
+        self.block = block
+        self.loop = loop
+        self.region = region
+        self.is_target = False
+        """Whether it is not the first of its region, or a branch leads to it."""
+        self.facts: list[Facts] = []
+        self.uses: list[list[int]] = []
+        self.inside: dict[int, list[int]] = {}
+        """Regions by index of the operation that holds them."""
+        self.captured: dict[int, set[int]] = {}
+        """Values from outside that those regions use (`liveness` fills it)."""
+
+
+class Scan:
+    """The whole function. `kinds` and `home` are facts of the type and the defining block, by value number."""
+
+    def __init__(self) -> None:
+        self.root = Loop(None, 1, is_real=False)
+        self.loops: list[Loop] = []
+        self.blocks: list[BlockScan] = []
+        self.region_blocks: list[list[int]] = []
+        self.block_of: dict[Block, int] = {}
+        self.number: dict[Value, int] = {}
+        self.kinds: list[TypeFacts] = []
+        self.home: list[int] = []
+        self.counters: dict[Value, tuple[Loop, int | None]] = {}
+        self.headers: dict[Block, tuple[Loop, NaturalLoop]] = {}
+        self.exact = True
+        self.branches = 0
+        self.special: list[tuple[Operation, Loop]] = []
+        """Operations whose flops their operands tell."""
+        self.structured: list[tuple[Operation, Loop, Loop]] = []
+        """linalg operations, the loop around each, and the innermost dimension of its space."""
+
+    def define(self, value: Value, home: int) -> None:
+        """Give a value its number."""
+        self.number[value] = len(self.kinds)
+        self.kinds.append(type_facts(value.type_text))
+        self.home.append(home)
+
+
+def scan(root: Operation) -> Scan:
+    """Walk everything inside `root`; the location of a `ParseError` is that of the operation."""
+    state = Scan()
+    stack: list[tuple[Region, Loop, tuple[int, int] | None]] = [
+        (region, state.root, None) for region in reversed(root.regions)
+    ]
+    while stack:
+        region, loop, above = stack.pop()
+        for block_index in _region(state, region, loop, above):
+            _operations(state, block_index, stack)
+    _uses(state)
+    return state
+
+
+def _region(state: Scan, region: Region, loop: Loop, above: tuple[int, int] | None) -> range:
+    """Blocks of a region with the loops that their branches make."""
+    index = len(state.region_blocks)
+    around = _natural(state, region, loop) if len(region.blocks) > 1 or _branches(region.blocks) else {}
+    first = len(state.blocks)
+    for place, block in enumerate(region.blocks):
+        inner = around.get(block, loop)
+        inner.blocks += 1
+        state.block_of[block] = len(state.blocks)
+        state.blocks.append(BlockScan(block, inner, index))
+        state.blocks[-1].is_target = place > 0 or block in state.headers
+    found = range(first, len(state.blocks))
+    state.region_blocks.append(list(found))
+    if above is not None:
+        state.blocks[above[0]].inside.setdefault(above[1], []).append(index)
+    return found
+
+
+def _branches(blocks: Iterable[Block]) -> bool:
+    return any(block.operations and block.operations[-1].successors for block in blocks)
+
+
+def _natural(state: Scan, region: Region, loop: Loop) -> dict[Block, Loop]:
+    """Innermost loop of each block that stands in one; loops come with outer headers before inner ones."""
+    around: dict[Block, Loop] = {}
+    for natural in natural_loops(region):
+        inner = Loop(around.get(natural.header, loop), natural.trips, is_real=True)
+        state.loops.append(inner)
+        state.exact &= natural.trips is not None
+        state.headers[natural.header] = (inner, natural)
+        for block in natural.blocks:
+            around[block] = inner
+    return around
+
+
+def _operations(state: Scan, index: int, stack: list[tuple[Region, Loop, tuple[int, int] | None]]) -> None:
+    entry = state.blocks[index]
+    loop, number, kinds, home, facts = entry.loop, state.number, state.kinds, state.home, entry.facts
+    for value in entry.block.args:
+        state.define(value, index)
+    for place, operation in enumerate(entry.block.operations):
+        try:
+            known = facts_of(operation)
+        except ParseError as error:
+            raise error if error.location else ParseError(str(error), location=operation.location) from None
+        facts.append(known)
+        if known.category != "constant":
+            for value in operation.results:
+                number[value] = len(kinds)
+                kinds.append(type_facts(value.type_text))
+                home.append(index)
+        if known.flops < 0:
+            state.special.append((operation, loop))
+        if known.is_access:
+            loop.accesses.append(operation)
+        if len(operation.successors) > 1 or known.is_branch:
+            state.branches += 1
+        if known.category == "structured" or operation.regions:
+            inner = _inside(state, operation, loop)
+            for region in reversed(operation.regions):
+                stack.append((region, inner, (index, place)))
+    loop.facts += facts
+    loop.busy = loop.busy or any(known.busy for known in facts)
+
+
+def _inside(state: Scan, operation: Operation, loop: Loop) -> Loop:
+    """The loop around an operation's regions."""
+    if operation.name.startswith("linalg."):
+        if operation.name in ("linalg.yield", "linalg.index"):
+            return loop
+        sizes = linalg.loop_sizes(operation)
+        state.exact &= None not in sizes
+        inner = loop
+        for size in sizes:
+            inner = Loop(inner, size, is_real=False)
+        state.structured.append((operation, loop, inner))
+        return inner
+    if operation.name not in LOOP_NAMES:
+        return loop
+    return _structured_loop(state, operation, loop)
+
+
+def _structured_loop(state: Scan, operation: Operation, loop: Loop) -> Loop:
+    """A loop operation of one or several dimensions; the first stands for the loop where loops are counted."""
+    trips = trip_count(operation)
+    state.exact &= trips is not None
+    dimensions = loop_dimensions(operation)
+    if not dimensions or prod(1 if count is None else count for count, _ in dimensions) != (
+        1 if trips is None else trips
+    ):
+        dimensions = [(trips, None)]
+    args = operation.regions[0].blocks[0].args if operation.regions and operation.regions[0].blocks else []
+    for index, (count, step) in enumerate(dimensions):
+        loop = Loop(loop, count, is_real=index == 0)
+        if not index:
+            loop.total_trips = trips
+            state.loops.append(loop)
+        if operation.name != "scf.while" and index < len(args):
+            state.counters[args[index]] = (loop, step)
+    return loop
+
+
+def _uses(state: Scan) -> None:
+    get = state.number.get
+    for entry in state.blocks:
+        entry.uses = [
+            [number for value in operation.operands if (number := get(value)) is not None]
+            for operation in entry.block.operations
+        ]
