@@ -31,6 +31,8 @@ COMMANDS = {
     "tokenize": ("costmodel.cli.tokenize", "print a program as tokens or as their numbers in a vocabulary"),
     "predict": ("costmodel.cli.predict", "predict what the functions of a program cost"),
     "train": ("costmodel.cli.train", "train a predictor on a data set"),
+    "extract": ("costmodel.cli.extract", "turn a build into a licence-clean, deduplicated data set of functions"),
+    "data": ("costmodel.cli.data", "look into, merge, split and verify data sets"),
     "models": ("costmodel.cli.models", "list the models that are installed"),
     "doctor": ("costmodel.cli.doctor", "say what is usable on this machine and how to get the rest"),
 }
