@@ -16,7 +16,7 @@ SCHEDULE = "schedule"
 """Pipeline of rows whose schedule text is the lowering."""
 
 _LEVELS = {"linalg": "linalg-default-v1", "tensor": "linalg-default-v1", "llvm": "llvm-dialect-v1"}
-_SCHEDULED_LEVEL = "kernel-v1"
+_LOOPS = "loops-v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ def pipeline_of(row: FunctionRow, pipeline: str | None = None) -> str:
         raise UsageError(f"rows of format {row.format!r} cannot be labelled; expected llvm or mlir")
     if row.schedule is not None:
         return SCHEDULE
-    return pipeline or _LEVELS.get(row.level, _SCHEDULED_LEVEL)
+    return pipeline or _LEVELS.get(row.level, _LOOPS)
 
 
 def lower_row(row: FunctionRow, pipeline: str) -> Lowered:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from costmodel.core.errors import CostModelError, UnsupportedError
+from costmodel.core.errors import CostModelError, ParseError, UnsupportedError
+from costmodel.core.tables import FunctionRow
 from costmodel.core.target import Target
 from costmodel.datasets.labellers import LABELLERS, Answer, Labeller, Value
 from costmodel.datasets.labellers.compiled import Compiled, Unit
 from costmodel.datasets.labelling_lower import Lowered, lower_row
-from costmodel.core.tables import FunctionRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,19 +57,32 @@ def _compile(items: Sequence[Item], target: Target) -> tuple[dict[Key, Compiled]
     functions: dict[Key, Compiled] = {}
     causes: dict[Key, str] = {}
     for index, item in enumerate(items):
-        unit = Unit(item.text, target, frozenset(item.entries) if item.alone else None)
-        try:
-            defined = unit.defined
-            unit.assembly  # noqa: B018 - what LLVM refuses, it refuses here
-        except CostModelError as error:
-            causes.update({(index, entry): cause_of(error) for entry in item.entries})
-            continue
-        for entry in item.entries:
-            if entry in defined:
-                functions[index, entry] = Compiled(unit=unit, name=entry)
+        for entry, found in _compile_one(item, target).items():
+            if isinstance(found, Compiled):
+                functions[index, entry] = found
             else:
-                causes[index, entry] = f"compile_error: the module defines no function {entry!r}"
+                causes[index, entry] = found
     return functions, causes
+
+
+def _compile_one(item: Item, target: Target) -> dict[str, Compiled | str]:
+    """Each entry's code or cause. Where the module as a whole is refused, each entry is compiled without the others."""
+    unit = Unit(item.text, target, frozenset(item.entries) if item.alone else None)
+    try:
+        defined = unit.defined
+        unit.assembly  # noqa: B018 - what LLVM refuses, it refuses here
+    except CostModelError as error:
+        if item.alone or isinstance(error, ParseError):
+            return dict.fromkeys(item.entries, cause_of(error))
+        found: dict[str, Compiled | str] = {}
+        for entry in item.entries:
+            found.update(_compile_one(Item(text=item.text, entries=(entry,), alone=True), target))
+        return found
+    missing = "compile_error: the module defines no function"
+    return {
+        entry: Compiled(unit=unit, name=entry) if entry in defined else f"{missing} {entry!r}"
+        for entry in item.entries
+    }
 
 
 def _ask(labeller: Labeller, functions: list[Compiled], target: Target) -> list[Answer]:

@@ -81,7 +81,8 @@ _add("instructions", "instructions", _PRINTER, ALL_ARCHS, "lower")
 _add("code_bytes", "bytes", "text section of the object file", ALL_ARCHS, "lower")
 _add("cycles", "cycles", _MCA, CPU_ARCHS, "lower")
 _add("ipc", "instructions/cycle", _MCA, CPU_ARCHS, "higher")
-_add("port_utilisation", "fraction", _MCA, CPU_ARCHS, "neutral", 1.0)
+_add("port_utilisation", "fraction", f"{_MCA}; the busiest unit", CPU_ARCHS, "neutral", 1.0)
+_add("port_utilisation_mean", "fraction", f"{_MCA}; mean over the units that are used", CPU_ARCHS, "neutral", 1.0)
 _add(
     "instructions_executed",
     "instructions",

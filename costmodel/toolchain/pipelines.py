@@ -67,6 +67,18 @@ PIPELINES: dict[str, Pipeline] = {
             from_tensors=False,
         ),
         Pipeline(
+            name="loops-v1",
+            stages=(
+                "builtin.module(canonicalize,cse,func.func(convert-linalg-to-loops),lower-affine)",
+                "builtin.module(func.func(convert-linalg-to-loops),convert-vector-to-scf,lower-affine,"
+                "convert-scf-to-cf,expand-strided-metadata,lower-affine,convert-vector-to-llvm,convert-math-to-llvm,"
+                "convert-math-to-libm,finalize-memref-to-llvm,convert-arith-to-llvm,convert-index-to-llvm,"
+                "convert-func-to-llvm,convert-cf-to-llvm,convert-ub-to-llvm,reconcile-unrealized-casts)",
+            ),
+            doc="affine, scf and vector code on memrefs: affine loops first, then as it stands",
+            from_tensors=False,
+        ),
+        Pipeline(
             name="llvm-dialect-v1",
             stages=("builtin.module(canonicalize,cse,convert-ub-to-llvm,reconcile-unrealized-casts)",),
             doc="code in the llvm dialect: translated as it stands",

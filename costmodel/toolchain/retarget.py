@@ -23,14 +23,17 @@ PTX_FEATURES = {"sm_100": "+ptx86", "sm_120": "+ptx87"}
 PTX_DEFAULT = "+ptx83"
 
 _ATTRIBUTES = re.compile(
-    r' ?"(?:target-cpu|target-features|tune-cpu|min-legal-vector-width|prefer-vector-width|target-abi|'
+    r' ?(?<!!)"(?:target-cpu|target-features|tune-cpu|min-legal-vector-width|prefer-vector-width|target-abi|'
     r'probe-stack|stack-probe-size|frame-pointer|amdgpu-[\w-]+|uniform-work-group-size)"(?:="[^"]*")?'
 )
 _TARGET_LINES = re.compile(r"^target (?:triple|datalayout) = .*\n", re.MULTILINE)
 _OPTNONE_GROUP = re.compile(r"^attributes #\d+ = \{[^\n]*\boptnone\b[^\n]*$", re.MULTILINE)
 _PROCESSOR_CALLS = re.compile(r"@llvm\.(x86|aarch64|arm|riscv|nvvm|amdgcn|ppc|s390|hexagon|wasm|loongarch|mips)\.[\w.]+")
+_DEBUG_RECORDS = re.compile(r"^\s+#dbg_[^\n]*\n|^!llvm\.dbg\.cu = [^\n]*\n", re.MULTILINE)
+_DEBUG = re.compile(r",? !dbg !\d+")
+_DECLARATIONS = re.compile(r"^declare [^\n]*\n", re.MULTILINE)
 _CONVENTION = re.compile(r"\b(?:ptx_kernel|amdgpu_kernel|spir_kernel|ptx_device|spir_func|amdgpu_gfx)\b ?")
-_MODULE_FLAGS = re.compile(r'^!\d+ = !\{i32 \d+, !"(?:target-abi|Code Model|riscv-isa|amdhsa_[\w]+|cf-protection-[\w]+)".*\n', re.M)
+_MODULE_FLAGS = re.compile(r'^!\d+ = !\{i32 \d+, !"(?:target-abi|Code Model|riscv-isa|amdhsa_[\w]+|cf-protection-[\w]+|frame-pointer)".*\n', re.M)
 _ASM = re.compile(r'\basm (?:sideeffect |alignstack |inteldialect |unwind )*"((?:[^"])*)"')
 _ALLOCA = re.compile(r"^(\s+)(%(?:\"[^\"]*\"|[\w$.-]+)) = alloca (.*)$", re.MULTILINE)
 _LIFETIME = re.compile(r"^\s+call void @llvm\.lifetime\.[^\n]*\n", re.MULTILINE)
@@ -83,15 +86,15 @@ def definitions(text: str) -> list[str]:
     return [function.name for function in binding().parse_assembly(text).functions if not function.is_declaration]
 
 
-def retarget(text: str, target: Target) -> Any:
-    """LLVM's module for `text` made out for `target`, not yet optimised.
+def retarget(text: str, target: Target, only: frozenset[str] | None = None) -> Any:
+    """LLVM's module for `text` made out for `target`, not yet optimised; with `only`, the rest goes where it can.
 
     Raises:
         ParseError: `text` is no LLVM IR.
         UnsupportedError: it uses what only its own processor has.
         ToolchainError: the module that was made is not valid.
     """
-    printed = print_module(text)
+    printed = print_module(text) if only is None else keep_only(print_module(text), only)
     _refuse_foreign(printed, target)
     stripped = _strip(printed)
     if target.is_gpu:
@@ -108,6 +111,19 @@ def retarget(text: str, target: Target) -> Any:
     except RuntimeError as error:
         raise ToolchainError(f"the module re-targeted to {target.name} is not valid: {_one_line(error)}") from error
     return module
+
+
+def keep_only(text: str, names: frozenset[str]) -> str:
+    """The module without the functions that those of `names` do not need."""
+    llvm = binding()
+    module = llvm.parse_assembly(text)
+    for function in module.functions:
+        if not function.is_declaration:
+            function.linkage = llvm.Linkage.external if function.name in names else llvm.Linkage.internal
+    manager = llvm.create_new_module_pass_manager()
+    manager.add_global_dead_code_eliminate_pass()
+    manager.run(module, llvm.create_pass_builder(target_machine("x86-64/x86-64-v2"), llvm.create_pipeline_tuning_options()))
+    return str(module)
 
 
 def optimise(module: Any, target: Target) -> None:
@@ -175,7 +191,8 @@ def _private_alloca(match: re.Match[str]) -> str:
 
 
 def _strip(text: str) -> str:
-    """Everything of the source target taken off."""
+    """Everything of the source target taken off, and debug information."""
+    text = _DEBUG.sub("", _DEBUG_RECORDS.sub("", text))
     text = _TARGET_LINES.sub("", text)
     text = _OPTNONE_GROUP.sub(lambda m: re.sub(r"\b(?:optnone|noinline) ?", "", m[0]), text)
     text = _MODULE_FLAGS.sub(lambda m: m[0].split(" = ")[0] + " = !{i32 1, !\"costmodel\", i32 1}\n", text)
@@ -186,7 +203,7 @@ def _refuse_foreign(text: str, target: Target) -> None:
     foreign = sorted(
         {
             match[0]
-            for match in _PROCESSOR_CALLS.finditer(text)
+            for match in _PROCESSOR_CALLS.finditer(_DECLARATIONS.sub("", text))
             if _ARCH_OF_INTRINSIC.get(match[1], match[1]) != target.arch
         }
     )

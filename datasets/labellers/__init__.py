@@ -54,8 +54,9 @@ LABELLERS: Registry[type[Labeller]] = Registry(
     {
         "llvmlite": "costmodel.datasets.labellers.llvmlite:LlvmliteLabeller",
         "ptxas": "costmodel.datasets.labellers.ptxas:PtxasLabeller",
+        "llvm-mca": "costmodel.datasets.labellers.mca:McaLabeller",
     },
 )
 
-ORDER = ("llvmlite", "ptxas")
+ORDER = ("llvmlite", "ptxas", "llvm-mca")
 """Who answers first where several give a metric: what needs the wheels alone goes before what needs more."""

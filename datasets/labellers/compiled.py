@@ -29,7 +29,7 @@ class Unit:
     def __init__(self, text: str, target: Target, only: frozenset[str] | None = None) -> None:
         """`text` is LLVM IR of any target; see `retarget` for what is raised when it is first used.
 
-        With `only`, functions of other names may vanish: for a module in which one function breaks the compiler.
+        With `only`, functions of other names may vanish: for a module in which one function breaks the rest.
         """
         self.text = text
         self.target = target
@@ -38,10 +38,7 @@ class Unit:
     @cached_property
     def optimised(self) -> str:
         """LLVM IR after O3; blocks without a name have got one, so that assembly names them."""
-        module = retarget(self.text, self.target)
-        for function in module.functions if self.only is not None else ():
-            if not function.is_declaration and function.name not in self.only:
-                function.linkage = binding().Linkage.internal
+        module = retarget(self.text, self.target, self.only)
         optimise(module, self.target)
         for function in module.functions:
             if function.is_declaration:

@@ -19,6 +19,8 @@ _METRICS = ("registers_general", "registers_vector", "spills", "reloads", "stack
 _EXTERN = re.compile(r"^\.extern \.func\s+(?:\([^\n]*\)\s*)?([\w$.]+)", re.MULTILINE)
 _THREADS = re.compile(r"^\.(?:req|max)ntid\s+(\d+)(?:,\s*(\d+))?(?:,\s*(\d+))?", re.MULTILINE)
 _REGISTER_BYTES = 4
+_BUILT_IN = frozenset({"malloc", "free", "vprintf", "__assertfail"})
+"""What CUDA's device runtime defines."""
 
 
 class PtxasLabeller:
@@ -36,10 +38,10 @@ class PtxasLabeller:
         """See `Labeller.label`; entries of several units get a number, so that one process takes them all."""
         units = list({id(function.unit): function.unit for function in functions}.values())
         number = {id(unit): index for index, unit in enumerate(units)}
-        texts = [_numbered(unit.assembly, unit.defined, index) for index, unit in enumerate(units)]
+        texts = [_numbered(unit.assembly, index) for index, unit in enumerate(units)]
         usage: dict[str, PtxUsage] = {}
         for relocatable in (False, True):
-            some = [text for text in texts if bool(_EXTERN.search(text)) is relocatable]
+            some = [text for text in texts if bool(_outside(text)) is relocatable]
             usage.update(ptxas_usage_of(some, target.cpu, relocatable=relocatable) if some else {})
         return [_answer(function, usage.get(_name(function.name, number[id(function.unit)])), target) for function in functions]
 
@@ -48,11 +50,10 @@ def _name(name: str, index: int) -> str:
     return f"{name}__u{index}"
 
 
-def _numbered(ptx: str, names: frozenset[str], index: int) -> str:
-    def rename(match: re.Match[str]) -> str:
-        return _name(match[0], index) if match[0] in names else match[0]
-
-    return re.sub(r"(?<![\w$.%])[A-Za-z_$][\w$]*", rename, ptx)
+def _numbered(ptx: str, index: int) -> str:
+    """Entries get the unit's number, and globals become the file's own."""
+    renamed = re.sub(r"(\.entry )([\w$]+)", lambda match: match[1] + _name(match[2], index), ptx)
+    return re.sub(r"^\.visible (\.global|\.const|\.shared)", r"\1", renamed, flags=re.MULTILINE)
 
 
 def _answer(function: Compiled, usage: PtxUsage | None, target: Target) -> Answer:
@@ -82,10 +83,14 @@ def _answer(function: Compiled, usage: PtxUsage | None, target: Target) -> Answe
 def _calls_outside(function: Compiled) -> list[str]:
     asm = function.asm
     assert asm is not None
-    extern = set(_EXTERN.findall(function.unit.assembly))
     operands = " ".join(i.operands for i in asm.instructions if i.mnemonic.startswith("call"))
     names = re.findall(r"[\w$.]+", operands)
-    return sorted(extern.intersection(names))
+    return sorted(_outside(function.unit.assembly).intersection(names))
+
+
+def _outside(ptx: str) -> set[str]:
+    """Functions that a file declares, does not define, and the runtime does not either."""
+    return set(_EXTERN.findall(ptx)) - _BUILT_IN
 
 
 def _threads(function: Compiled) -> int:

