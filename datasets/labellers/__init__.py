@@ -53,10 +53,11 @@ LABELLERS: Registry[type[Labeller]] = Registry(
     "labeller",
     {
         "llvmlite": "costmodel.datasets.labellers.llvmlite:LlvmliteLabeller",
+        "llc": "costmodel.datasets.labellers.llc:LlcLabeller",
         "ptxas": "costmodel.datasets.labellers.ptxas:PtxasLabeller",
         "llvm-mca": "costmodel.datasets.labellers.mca:McaLabeller",
     },
 )
 
-ORDER = ("llvmlite", "ptxas", "llvm-mca")
+ORDER = ("llvmlite", "ptxas", "llvm-mca", "llc")
 """Who answers first where several give a metric: what needs the wheels alone goes before what needs more."""

@@ -15,6 +15,7 @@ from costmodel.datasets.labellers.assembly import AsmFunction
 from costmodel.datasets.labellers.compiled import Compiled
 from costmodel.datasets.labellers.registers import count_registers
 from costmodel.datasets.labellers.spills import count_spills
+from costmodel.datasets.labellers.waves import most_waves
 from costmodel.toolchain.retarget import binding
 from costmodel.toolchain.tools import wheel_version
 
@@ -27,10 +28,6 @@ _AMDGPU = {
     "occupancy": "Occupancy",
 }
 """Metric to the comment that AMDGPU's printer writes after a kernel."""
-
-_WAVES_PER_UNIT = {"gfx90a": 8, "gfx942": 8, "gfx950": 8, "gfx906": 10, "gfx908": 10, "gfx900": 10}
-"""Most waves on one SIMD; 16 from gfx10 on (AMDGPUSubtarget::getMaxWavesPerEU, 20 on gfx1010 and gfx1030's first)."""
-_RDNA_WAVES = 16
 
 
 class LlvmliteLabeller:
@@ -66,10 +63,19 @@ class LlvmliteLabeller:
         numbers["code_bytes"] = function.unit.code_bytes[function.name]
         numbers["spills"], numbers["reloads"] = count_spills(asm, target.arch)
         if target.arch == "amdgcn":
+            numbers["spills"] = _spilled_registers(function.unit.assembly, function.name)
             return {**{name: Value(value=float(value)) for name, value in numbers.items()}, **_amdgpu(asm, target)}
         numbers["registers_vector"], numbers["registers_general"] = count_registers(asm, target.arch)
         numbers["stack_bytes"] = function.unit.frames.get(function.name, 0)
         return {name: Value(value=float(value)) for name, value in numbers.items()}
+
+
+def _spilled_registers(assembly: str, name: str) -> int:
+    """Registers spilled, scalar and vector, by the metadata of the kernel."""
+    for kernel in assembly.partition("\namdhsa.kernels:")[2].split("\n  - ")[1:]:
+        if re.search(rf"^    \.name: +'?{re.escape(name)}'?$", kernel, re.MULTILINE):
+            return sum(int(count) for count in re.findall(r"\.[sv]gpr_spill_count: +(\d+)", kernel))
+    return 0
 
 
 def _amdgpu(asm: AsmFunction, target: Target) -> Answer:
@@ -82,9 +88,6 @@ def _amdgpu(asm: AsmFunction, target: Target) -> Answer:
             answers[metric] = Value(cause=f"unsupported: depends on functions outside the module ({note}: {said[:60]})")
             continue
         value = float(number[0])
-        answers[metric] = Value(value=value / _most_waves(target.cpu) if metric == "occupancy" else value)
+        answers[metric] = Value(value=value / most_waves(target.cpu) if metric == "occupancy" else value)
     return answers
 
-
-def _most_waves(cpu: str) -> int:
-    return _WAVES_PER_UNIT.get(cpu, _RDNA_WAVES)

@@ -15,22 +15,24 @@ _SAVED = {
     "aarch64": re.compile(r"(?:x(?:19|2\d|30)|w(?:19|2\d|30)|d(?:8|9|1[0-5])|q(?:8|9|1[0-5])|z(?:8|9|1\d|2[0-3]))"),
     "riscv64": re.compile(r"(?:ra|s\d+|fs\d+)"),
 }
+_PAIRS = ("stp", "ldp")
 _RETURNS = {"aarch64": ("ret", "b", "br", "retaa"), "riscv64": ("ret", "tail", "jr")}
 _NAME = re.compile(r"[a-z]+\d+|ra\b")
 _WRITES_NOTHING = re.compile(r"st[a-z]*|cmp|cmn|tst|b\..*|b[a-z]*|cbn?z|tbn?z|s[bhwd]|fs[hwd]|vs\w*\.v|j|call|tail|ret")
 
 
 def count_spills(function: AsmFunction, arch: str) -> tuple[int, int]:
-    """Spills and reloads of the register allocator; an instruction that moves a pair counts as one."""
+    """Spills and reloads of the register allocator; an instruction that moves a pair counts twice."""
     spills = reloads = 0
     written: set[str] = set()
     for block in function.blocks:
         for at, instruction in enumerate(block.instructions):
+            moved = 2 if instruction.mnemonic in _PAIRS else 1
             for kind in instruction.touches:
                 if kind == "Spill":
-                    spills += not _is_save(instruction, arch, written)
+                    spills += 0 if _is_save(instruction, arch, written) else moved
                 else:
-                    reloads += not _is_restore(block, at, arch)
+                    reloads += 0 if _is_restore(block, at, arch) else moved
             if arch in _SAVED and "Spill" not in instruction.touches:
                 written.update(_first_registers(instruction))
     return spills, reloads
