@@ -58,7 +58,19 @@ class EdgeKind(IntEnum):
     """operation → attribute"""
     FORWARD = 7
     """value → block argument that it becomes"""
+    MEMORY = 8
+    """operation → operation that may touch the same memory later; `edge_pos` is a `MemoryOrder`"""
 
+
+class MemoryOrder(IntEnum):
+    """Position of a MEMORY edge: what follows what; `+ LOOP_CARRIED` where the second is in a later iteration."""
+
+    LOAD_AFTER_STORE = 0
+    STORE_AFTER_LOAD = 1
+    STORE_AFTER_STORE = 2
+
+
+LOOP_CARRIED = 4
 
 NUM_COLUMNS = (
     "value_log2",
@@ -73,8 +85,17 @@ NUM_COLUMNS = (
     "dim_4th_last_log2",
     "dynamic_dims",
     "trip_count_log2",
+    "alignment_log2",
+    "loop_depth",
+    "address_space",
 )
-"""Columns of `node_num`: log2 columns hold log2(1 + x), signed for `value_log2`; `element_bits` is bits / 64."""
+"""Columns of `node_num`, append-only: log2 columns hold log2(1 + x), signed for `value_log2`; `element_bits` is bits
+divided by 64.
+
+`trip_count_log2` stands at loop operations and at the header blocks of loops made of branches (0: unknown);
+`loop_depth` at blocks, counted in loops of the same region and in loop operations around it; `alignment_log2` (bytes)
+at operations.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -129,10 +150,24 @@ class ProgramGraph:
             raise ParseError(f"{path} is not a saved ProgramGraph ({error}); write it anew with `save`") from None
         if graph_version != GRAPH_VERSION:
             raise UnsupportedError(f"{path} holds a ProgramGraph of version {graph_version}, this is {GRAPH_VERSION}")
-        for name, dtype in _DTYPES.items():
-            if arrays[name].dtype != dtype:
-                raise ParseError(f"{path}: {name} is {arrays[name].dtype}, expected {dtype}")
+        _check(arrays, path)
         return cls(**arrays, vocab_version=vocab_version)
+
+    def to_networkx(self) -> Any:
+        """A `networkx.MultiDiGraph`; nodes are positions in the arrays.
+
+        Node attributes: `kind`, `token` (number), `name` (None for a hashed one), `num` (column to number, zeros left
+        out); edge attributes: `kind`, `position`. Raises `MissingDependencyError` without networkx.
+        """
+        from costmodel.ir.graph_networkx import to_networkx
+
+        return to_networkx(self)
+
+    def to_dot(self) -> str:
+        """The graph as text for Graphviz."""
+        from costmodel.ir.graph_dot import to_dot
+
+        return to_dot(self)
 
     def to_pyg(self) -> Any:
         """A `torch_geometric.data.HeteroData`: one node store a node kind, one edge store a (kind, kind, kind) triple.
@@ -153,6 +188,27 @@ _DTYPES = {
     "edge_kind": np.dtype(np.uint8),
     "edge_pos": np.dtype(np.int16),
 }
+
+
+def _check(arrays: dict[str, Any], path: Path) -> None:
+    for name, dtype in _DTYPES.items():
+        if arrays[name].dtype != dtype:
+            raise ParseError(f"{path}: {name} is {arrays[name].dtype}, expected {dtype}")
+    nodes, edges = arrays["node_kind"].size, arrays["edge_kind"].size
+    shapes = {
+        "node_kind": (nodes,),
+        "node_token": (nodes,),
+        "node_num": (nodes, len(NUM_COLUMNS)),
+        "edge_index": (2, edges),
+        "edge_kind": (edges,),
+        "edge_pos": (edges,),
+    }
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            raise ParseError(f"{path}: {name} has shape {arrays[name].shape}, expected {shape}; build the graph anew")
+    ends = arrays["edge_index"]
+    if edges and not (ends.min() >= 0 and ends.max() < nodes):
+        raise ParseError(f"{path}: an edge leads to a node that is not there; write the graph anew")
 
 
 def build_graph(operation: Operation) -> ProgramGraph:

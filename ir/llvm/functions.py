@@ -1,84 +1,93 @@
 """LLVM's printed module text to operations: `llvm.func` with blocks, phis turned into block arguments.
 
-Owns functions, blocks, names and constants. Invariant: the tree has the structure of MLIR's LLVM dialect: a phi is an
-argument of its block and each predecessor's terminator forwards the value; a constant operand is the result of a
-`llvm.mlir.constant` that stands in no block.
+Owns functions, blocks, names. Invariant: the tree has the structure of MLIR's LLVM dialect: a phi is an argument of its
+block and each predecessor's terminator forwards the value; a constant operand is the result of a `llvm.mlir.constant`
+that stands in no block. Text of any LLVM version with textual IR as it is today (3.0 and later) is read as it stands.
 """
 
 from __future__ import annotations
 
 import re
-import struct
 from typing import NoReturn
 
 from costmodel.core.errors import ParseError
 from costmodel.ir import collector
-from costmodel.ir.llvm.instructions import Parsed, operand, parse
+from costmodel.ir.llvm.constants import constant_operation
+from costmodel.ir.llvm.instructions import operand
+from costmodel.ir.llvm.legacy import opaque
+from costmodel.ir.llvm.templates import HOLE, Slot, Template, template_of
 from costmodel.ir.llvm.types import TYPE, mlir_type
 from costmodel.ir.mlir.structure import Block, Chunk, MlirModule, Operation, Region, Source, Value
 from costmodel.ir.mlir.syntax import split_items
 
-_DEFINE = re.compile(rf"^define (?:[^@\n]*? )??({TYPE}) (@\"[^\"\n]*\"|@[\w$.\-]+)\(", re.MULTILINE)
-_LABEL_LINE = re.compile(r"(\"[^\"]*\"|[\w$.\-]+):(?:\s+;.*)?$")
-_INSTRUCTION = re.compile(
-    r"\s+(?:(%\"[^\"]*\"|%[\w$.\-]+) = )?(?:(?:tail|musttail|notail) )?([a-z_]+)(?: (.*))?$", re.DOTALL
-)
-_METADATA = re.compile(r"(?:, ![\w.]+ !(?:\d+|\{[^{}]*\}))+$|, !srcloc !\d+$")
-_GROUPS = re.compile(r"(?: #\d+)+(?= \[|$|\s+to )")
+_DEFINE = re.compile(r"^define\b[^@\n]*?(@\"[^\"\n]*\"|@[\w$.\-]+)\s*\(", re.MULTILINE)
+_LABEL_LINE = re.compile(r"(\"[^\"]*\"|[\w$.\-]+):\s*(?:;.*)?$")
+_OLD_LABEL = re.compile(r"; <label>:(\d+)")
+_TYPE_NAMES = re.compile(r"^(%\"[^\"\n]*\"|%[\w$.\-]+)\s*=\s*type\b", re.MULTILINE)
+_CONTINUED = re.compile(r"\n(?=[ \t]+(?:to label|unwind |cleanup\s|catch |filter |i\d+ -?\d+, label|\[label)|[ \t]*\])")
+_LOCAL = re.compile(r"(%\"[^\"]*\"|%[\w$.\-]+)")
+_LOCAL_OR_STRING = re.compile(r"(%\"[^\"]*\"|%[\w$.\-]+)|\"[^\"]*\"|;.*$")
+_PARENTHESIS = re.compile(r"\"[^\"]*\"|[()]")
+_ARGUMENT_TYPE = re.compile(TYPE)
 _MAX_NUMBER_DIGITS = 12
-_CONTINUES = ("invoke", "callbr", "switch", "landingpad", "indirectbr")
+_NO_BLOCK = "block {} is never defined"
 
 
 def parse_module(text: str, *, file: str = "<string>") -> MlirModule:
-    """Read every defined function of a module's printed text.
+    """Read every defined function of a module's text.
 
     Raises:
-        ParseError: with the position; the text should come from LLVM (see `verify`).
+        ParseError: with the position.
     """
     source = Source(text, file)
     module = MlirModule(source)
+    if HOLE in text:
+        raise ParseError("a NUL character, which no LLVM IR holds", location=source.location(text.index(HOLE)))
     chunk = Chunk(source)
+    type_names = frozenset(_TYPE_NAMES.findall(text))
     with collector.paused():
         for match in _DEFINE.finditer(text):
             end = text.find("\n}", match.end())
             if end < 0:
                 raise ParseError("the text ends inside a function", location=source.location(match.start()))
-            module.operations.append(_FunctionParser(chunk, match, end).run())
+            module.operations.append(_FunctionParser(chunk, match, end, type_names).run())
     return module
 
 
 class _FunctionParser:
-    """Reads one function: instructions first, names resolved when all are known."""
+    """Reads one function: instructions first, names that come before their definition when all are known."""
 
-    def __init__(self, chunk: Chunk, head: re.Match[str], end: int) -> None:
+    def __init__(self, chunk: Chunk, head: re.Match[str], end: int, type_names: frozenset[str]) -> None:
         self.chunk = chunk
         self.text = chunk.source.text
         self.head = head
         self.end = end
+        self.type_names = type_names
         self.values: dict[str, Value] = {}
         self.constants: dict[tuple[str, str], Value] = {}
         self.labels: dict[str, Block] = {}
-        self.waiting: list[tuple[Operation, Parsed]] = []
-        self.phis: list[tuple[Block, Value, Parsed, int]] = []
-        symbol = head[2][1:]
+        self.waiting: list[tuple[Operation, Template, list[str]]] = []
+        self.phis: list[tuple[Block, Value, Template, list[str], int]] = []
+        symbol = head[1][1:]
         symbol = symbol if symbol.startswith('"') else f'"{symbol}"'
         self.function = Operation("llvm.func", head.start(), chunk, None)
         self.function._property_text = f"sym_name = {symbol}"
         self.region = Region(self.function)
         self.function.regions.append(self.region)
         self.next_number = 0
-        self.opcodes: dict[str, str] = {}
 
     def fail(self, message: str, offset: int) -> NoReturn:
         raise ParseError(message, location=self.chunk.source.location(offset))
 
     def run(self) -> Operation:
         """The function as an operation."""
-        body = self._arguments()
-        self._lines(body)
+        start = self._arguments()
+        self._lines(start)
         self._phis()
         self._resolve()
         return self.function
+
+    # ---- text -----------------------------------------------------------------------------------------------------
 
     def _arguments(self) -> int:
         text, start = self.text, self.head.end()
@@ -90,64 +99,55 @@ class _FunctionParser:
                 break
         entry = Block(None, self.region)
         self.region.blocks.append(entry)
-        for index, item in enumerate(split_items(text[start:position])):
-            if item == "...":
-                continue
-            kind, name = operand(item)
-            if not name.startswith("%") or not kind:
-                found = _ARGUMENT_TYPE.match(item)
-                kind, name = mlir_type(found[0]) if found else "!llvm<unknown>", f"%{self.next_number}"
-            value = Value(name, kind, entry, index)
-            if name[1:].isdigit() and len(name) < _MAX_NUMBER_DIGITS:
-                self.next_number = int(name[1:]) + 1
-            entry.args.append(value)
-            self.values[name] = value
-        line_end = text.find("{\n", position, self.end)
-        return line_end + 2 if line_end >= 0 else position
+        for index, item in enumerate(split_items(opaque(text[start:position]))):
+            if item != "...":
+                self._argument(item, index, entry)
+        line_end = text.find("{\n", position, self.end + 1)
+        if line_end < 0:
+            self.fail("expected '{' and the function's body on lines of its own", position)
+        return line_end + 2
+
+    def _argument(self, item: str, index: int, entry: Block) -> None:
+        kind, name = operand(item)
+        if not name.startswith("%") or not kind:
+            found = _ARGUMENT_TYPE.match(item)
+            kind, name = mlir_type(found[0]) if found else "!llvm<unknown>", f"%{self.next_number}"
+        value = Value(name, kind, entry, index)
+        if name[1:].isdigit() and len(name) < _MAX_NUMBER_DIGITS:
+            self.next_number = int(name[1:]) + 1
+        entry.args.append(value)
+        self.values[name] = value
 
     def _lines(self, position: int) -> None:
-        text, end = self.text, self.end
+        body = self.text[position : self.end]
+        if "\n   " in body or "]" in body:
+            body = _CONTINUED.sub(" ", body)
         block = self.region.blocks[0]
         first = True
-        while position < end:
-            line_end = text.find("\n", position, end)
-            line_end = end if line_end < 0 else line_end
-            line = text[position:line_end]
+        read = self._instruction
+        for line in body.split("\n"):
             start = position
-            position = line_end + 1
-            if not line or line.isspace() or line.lstrip()[0] in ";#":
+            position += len(line) + 1
+            if line[:2] == "  " and line[2:3] not in " ;#":
+                if first:
+                    self.labels.setdefault(f"%{self.next_number}", block)
+                    first = False
+                read(line, block, start)
                 continue
-            if line[0] not in " \t":
-                block = self._block(line, start, first)
-                first = False
+            stripped = line.strip()
+            if not stripped or stripped[0] == "#" or (stripped[0] == ";" and not stripped.startswith("; <label>:")):
                 continue
-            if first:
-                self.labels.setdefault(f"%{self.next_number}", block)
-                first = False
-            if (
-                line.lstrip().startswith(_CONTINUES)
-                or " = landingpad" in line
-                or " = invoke" in line
-                or " = callbr" in line
-            ):
-                position, line = self._continued(line, position)
-            self._instruction(line, block, start)
-
-    def _continued(self, line: str, position: int) -> tuple[int, str]:
-        """Join the lines that belong to an instruction printed over several."""
-        parts = [line]
-        while position < self.end:
-            line_end = self.text.find("\n", position, self.end)
-            line_end = self.end if line_end < 0 else line_end
-            following = self.text[position:line_end]
-            if not following.startswith(("    ", "  ]")):
-                break
-            parts.append(following.strip())
-            position = line_end + 1
-        return position, " ".join(parts)
+            if line[0] in " \t":
+                if first:
+                    self.labels.setdefault(f"%{self.next_number}", block)
+                    first = False
+                read(line, block, start)
+                continue
+            block = self._block(stripped, start, first)
+            first = False
 
     def _block(self, line: str, offset: int, first: bool) -> Block:
-        match = _LABEL_LINE.match(line)
+        match = _LABEL_LINE.match(line) or _OLD_LABEL.match(line)
         if match is None:
             self.fail(f"expected a block label or an instruction, found {line[:40]!r}", offset)
         label = f"%{match[1]}"
@@ -165,126 +165,145 @@ class _FunctionParser:
             block = self.labels[label] = Block(f"^{label[1:]}", self.region)
         return block
 
-    def _instruction(self, line: str, block: Block, offset: int) -> None:
-        if " !" in line:
-            line = _METADATA.sub("", line)
-        match = _INSTRUCTION.match(line)
-        if match is None:
-            self.fail(f"expected an instruction, found {line.strip()[:40]!r}", offset)
-        result, opcode, rest = match[1], match[2], match[3] or ""
-        if " #" in rest:
-            rest = _GROUPS.sub("", rest)
-        try:
-            parsed = parse(opcode, rest)
-        except (ParseError, IndexError, ValueError) as error:
-            self.fail(f"cannot read this {opcode}: {error}", offset + match.start(2))
-        if parsed.name == "llvm.phi":
-            value = Value(result or "", parsed.result_type or "", block, len(block.args))
-            block.args.append(value)
-            self.phis.append((block, value, parsed, offset))
-            self.values[result or ""] = value
-            return
-        operation = Operation(parsed.name, offset + match.start(2), self.chunk, block)
-        operation._property_text = parsed.properties
-        block.operations.append(operation)
-        if result is not None:
-            value = Value(result, parsed.result_type or "!llvm<unknown>", operation, 0)
-            operation.results.append(value)
-            self.values[result] = value
-        elif parsed.result_type is not None:
-            operation.results.append(Value("", parsed.result_type, operation, 0))
-        self.waiting.append((operation, parsed))
+    # ---- instructions ---------------------------------------------------------------------------------------------
 
-    def _value(self, kind: str, text: str, offset: int) -> Value:
-        if text[:1] == "%":
-            value = self.values.get(text)
-            if value is None:
-                self.fail(f"use of undefined value {text}", offset)
-            return value
-        key = (kind, text)
-        value = self.constants.get(key)
-        if value is None:
+    def _shape(self, line: str) -> tuple[str, list[str]]:
+        """The line with holes for names of locals, and the names; without attached metadata and comments."""
+        if '"' in line or ";" in line:
+            pieces = _split_strings(line)
+        else:
+            cut = line.find(", !")
+            pieces = _LOCAL.split(line if cut < 0 else line[:cut])
+        names = pieces[1::2]
+        if not self.type_names.isdisjoint(names):
+            pieces = _keep_types(pieces, self.type_names)
+            names = pieces[1::2]
+        return HOLE.join(pieces[::2]), names
+
+    def _instruction(self, line: str, block: Block, offset: int) -> None:
+        shape, names = self._shape(line)
+        try:
+            template = template_of(shape)
+        except ParseError as error:
+            self.fail(str(error), offset + _opcode_at(line))
+        if template is None:
+            return
+        result = template.result
+        if result is None:
+            operation = Operation(template.name, offset + 2, self.chunk, block)
+            if template.types is not None:
+                operation.results.append(Value("", template.types, operation, 0))
+        else:
+            name = names[result] if isinstance(result, int) else str(result)
+            if template.incoming:
+                value = Value(name, template.types or "", block, len(block.args))
+                block.args.append(value)
+                self.phis.append((block, value, template, names, offset))
+                self.values[name] = value
+                return
+            operation = Operation(template.name, offset + len(name) + 5, self.chunk, block)
+            value = Value(name, template.types or "!llvm<unknown>", operation, 0)
+            operation.results.append(value)
+            self.values[name] = value
+        operation._property_text = template.properties
+        block.operations.append(operation)
+        if template.plain is not None:
             try:
-                value = self.constants[key] = self._constant(kind, text)
-            except ParseError as error:
-                self.fail(str(error), offset)
+                values = self.values
+                operation.operands = [values[names[slot]] for slot in template.plain]
+                return
+            except KeyError:
+                pass
+        self.waiting.append((operation, template, names))
+
+    # ---- names ----------------------------------------------------------------------------------------------------
+
+    def _value(self, kind: str, slot: Slot, names: list[str], offset: int) -> Value:
+        if isinstance(slot, tuple):
+            return self._constant(slot, names, offset)
+        name = names[slot] if isinstance(slot, int) else slot
+        value = self.values.get(name)
+        if value is None:
+            self.fail(f"use of undefined value {name}", offset)
         return value
 
-    def _constant(self, kind: str, text: str) -> Value:
-        name = _CONSTANT_NAMES.get(text, "llvm.mlir.addressof" if text.startswith("@") else "llvm.mlir.constant")
+    def _constant(self, key: tuple[str, str], names: list[str], offset: int) -> Value:
+        value = self.constants.get(key)
+        if value is not None:
+            return value
+        kind, text = key
+        try:
+            name, properties = constant_operation(kind, text)
+        except ParseError as error:
+            self.fail(str(error), offset)
         operation = Operation(name, self.head.start(), self.chunk, None)
-        if name == "llvm.mlir.addressof":
-            operation._property_text = f"global_name = {text}"
-        elif name == "llvm.mlir.constant":
-            operation._property_text = f"value = {_constant_text(kind, text)}"
-        value = Value("", kind, operation, 0)
+        operation._property_text = properties
+        value = self.constants[key] = Value("", kind, operation, 0)
         operation.results.append(value)
         return value
 
+    def _label(self, slot: Slot, names: list[str], offset: int, missing: str = _NO_BLOCK) -> Block:
+        name = names[slot] if isinstance(slot, int) else str(slot)
+        block = self.labels.get(name)
+        if block is None:
+            self.fail(missing.format(name), offset)
+        return block
+
     def _resolve(self) -> None:
-        for operation, parsed in self.waiting:
-            values, operands = self.values, []
-            for kind, text in parsed.operands:
-                value = values.get(text)
-                operands.append(value if value is not None else self._value(kind, text, operation.offset))
-            operation.operands[:0] = operands
-            for label in parsed.labels:
-                block = self.labels.get(label)
-                if block is None:
-                    self.fail(f"block {label} is never defined", operation.offset)
-                operation.successors.append(block)
-        for operation, forwards in self._forwards.items():
-            for block in operation.successors:
-                operation.operands += forwards.get(block, [])
+        get = self._value
+        for operation, template, names in self.waiting:
+            offset = operation.offset
+            operation.operands = [get(kind, slot, names, offset) for kind, slot in template.operands]
+            if template.labels:
+                operation.successors = [self._label(slot, names, offset) for slot in template.labels]
+                forwards = self._forwards.get(operation)
+                if forwards is not None:
+                    for block in operation.successors:
+                        operation.operands += forwards.get(block, ())
 
     def _phis(self) -> None:
-        """Give every terminator the values that it forwards, in the order of the successors' arguments."""
+        """Find what every terminator forwards, in the order of the successors' arguments."""
         self._forwards: dict[Operation, dict[Block, list[Value]]] = {}
-        for block, value, parsed, offset in self.phis:
-            seen: set[str] = set()
-            for text, label in parsed.incoming:
-                source = self.labels.get(label)
-                if source is None or not source.operations:
-                    self.fail(f"phi names block {label}, which is never defined", offset)
-                if label in seen:
+        for block, value, template, names, offset in self.phis:
+            seen: set[Block] = set()
+            for slot, label in template.incoming:
+                source = self._label(label, names, offset, "phi names block {}, which is never defined")
+                if not source.operations:
+                    self.fail("phi names a block without instructions", offset)
+                if source in seen:
                     continue
-                seen.add(label)
+                seen.add(source)
                 forwards = self._forwards.setdefault(source.operations[-1], {})
-                forwards.setdefault(block, []).append(self._value(value.type_text, text, offset))
+                forwards.setdefault(block, []).append(self._value(value.type_text, slot, names, offset))
 
 
-_PARENTHESIS = re.compile(r"\"[^\"]*\"|[()]")
-_ARGUMENT_TYPE = re.compile(TYPE)
-_CONSTANT_NAMES = {
-    "null": "llvm.mlir.zero",
-    "zeroinitializer": "llvm.mlir.zero",
-    "none": "llvm.mlir.zero",
-    "undef": "llvm.mlir.undef",
-    "poison": "llvm.mlir.poison",
-}
-_SPLAT = re.compile(r"splat \((?:\S+) (\S+)\)")
-_HEX_KINDS = {"f16": 16, "f32": 32, "f64": 64, "bf16": 16}
+def _opcode_at(line: str) -> int:
+    match = _OPCODE.match(line)
+    return match.end() if match is not None else 0
 
 
-def _constant_text(kind: str, text: str) -> str:
-    """A constant as the MLIR attribute that it would be."""
-    splat = _SPLAT.fullmatch(text)
-    if splat is not None and kind.startswith("vector"):
-        element = kind[kind.rindex("x") + 1 : -1]
-        return f"dense<{_scalar(element, splat[1])}> : {kind}"
-    if text[:1] in "<[{c" or " " in text:
-        return f'"{text}"' if '"' not in text else "unit"
-    return f"{_scalar(kind, text)} : {kind}" if text not in ("true", "false") else text
+_OPCODE = re.compile(r"\s*(?:(?:%\"[^\"]*\"|%[\w$.\-]+)\s*=\s*)?(?:(?:tail|musttail|notail) )?(?=[a-z])")
 
 
-def _scalar(kind: str, text: str) -> str:
-    """LLVM prints a float that decimals cannot hold as the bits of a double (`0x...`), halves as `0xH...`."""
-    if kind not in _HEX_KINDS or not text.startswith("0x"):
-        return text
-    if kind in ("f16", "bf16"):
-        return f"0x{text[3:]}"
-    try:
-        number = struct.unpack("<d", bytes.fromhex(f"{text[2:]:0>16}")[::-1])[0]
-    except (ValueError, struct.error):
-        raise ParseError(f"{text!r} is no hexadecimal float") from None
-    return f"{number:.17e}" if abs(number) < float("inf") else text
+def _split_strings(line: str) -> list[str]:
+    """Like `_LOCAL.split`, blind to names inside strings; a comment is dropped."""
+    pieces: list[str] = []
+    start = 0
+    for match in _LOCAL_OR_STRING.finditer(line):
+        if match[1] is not None:
+            pieces += [line[start : match.start()], match[1]]
+            start = match.end()
+        elif match[0][0] == ";":
+            return [*pieces, line[start : match.start()].rstrip()]
+    return [*pieces, line[start:]]
+
+
+def _keep_types(pieces: list[str], type_names: frozenset[str]) -> list[str]:
+    """Names of types go back into the text between names of locals."""
+    kept = [pieces[0]]
+    for name, text in zip(pieces[1::2], pieces[2::2], strict=True):
+        if name in type_names:
+            kept[-1] += name + text
+        else:
+            kept += [name, text]
+    return kept

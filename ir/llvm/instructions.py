@@ -152,7 +152,7 @@ def _load(opcode: str, rest: str) -> Parsed:
     items = _items(rest[flags.end() :] if flags is not None else rest)
     if len(items) < 2:
         raise ParseError(f"expected 'TYPE, ptr VALUE' after load, found {rest[:60]!r}")
-    return Parsed("llvm.load", [operand(items[1].split(" syncscope")[0])], mlir_type(items[0]), _alignment(items[2:]))
+    return Parsed("llvm.load", [operand(_ORDERING.sub("", items[1]))], mlir_type(items[0]), _alignment(items[2:]))
 
 
 def _store(opcode: str, rest: str) -> Parsed:
@@ -160,7 +160,7 @@ def _store(opcode: str, rest: str) -> Parsed:
     items = _items(rest[flags.end() :] if flags is not None else rest)
     if len(items) < 2:
         raise ParseError(f"expected 'TYPE VALUE, ptr VALUE' after store, found {rest[:60]!r}")
-    return Parsed("llvm.store", [operand(items[0]), operand(items[1])], None, _alignment(items[2:]))
+    return Parsed("llvm.store", [operand(items[0]), operand(_ORDERING.sub("", items[1]))], None, _alignment(items[2:]))
 
 
 def _alloca(opcode: str, rest: str) -> Parsed:
@@ -343,16 +343,54 @@ def _unknown(opcode: str, rest: str) -> Parsed:
 def _atomic(opcode: str, rest: str) -> Parsed:
     words = rest.split(" ")
     while (words and words[0] in ("volatile", "weak")) or (
-        opcode == "atomicrmw" and words and words[0].isalpha() and words[0] != "ptr"
+        opcode == "atomicrmw" and words and words[0].isidentifier() and words[0] != "ptr"
     ):
         words.pop(0)
     items = _items(" ".join(words))
     operands = [operand(_ORDERING.sub("", item)) for item in items if not item.startswith("align")]
     kind = operands[1][0] if len(operands) > 1 else "!llvm<unknown>"
-    return Parsed(f"llvm.{opcode}", operands, f"!llvm.struct<({kind}, i1)>" if opcode == "cmpxchg" else kind)
+    result = f"!llvm.struct<({kind}, i1)>" if opcode == "cmpxchg" else kind
+    return Parsed(f"llvm.{opcode}", operands, result, _alignment(items))
 
 
-_ORDERING = re.compile(r"(?: syncscope\(\"[^\"]*\"\))?(?: (?:unordered|monotonic|acquire|release|acq_rel|seq_cst))+$")
+def _fence(opcode: str, rest: str) -> Parsed:
+    return Parsed("llvm.fence", [], None)
+
+
+def _pad(opcode: str, rest: str) -> Parsed:
+    """catchpad, cleanuppad `within PARENT [arguments]`; catchswitch `within PARENT [label ...] unwind ...`."""
+    match = _WITHIN.match(rest)
+    if match is None:
+        raise ParseError(f"expected 'within PARENT [ ... ]' after {opcode}, found {rest[:60]!r}")
+    operands = [] if match[1] == "none" else [("!llvm.token", match[1])]
+    parsed = Parsed(f"llvm.{opcode}", operands, "!llvm.token")
+    parsed.labels = _LABEL.findall(rest)
+    if not parsed.labels:
+        typed = [operand(item) for item in split_items(match[2])]
+        operands += [item for item in typed if item[0] and item[0] != "!llvm.metadata"]
+    return parsed
+
+
+def _pad_return(opcode: str, rest: str) -> Parsed:
+    """`catchret from %pad to label %b`, `cleanupret from %pad unwind label %b`."""
+    parsed = Parsed(f"llvm.{opcode}", [("!llvm.token", rest.split(" ")[1])], None)
+    parsed.labels = _LABEL.findall(rest)
+    return parsed
+
+
+def _indirectbr(opcode: str, rest: str) -> Parsed:
+    address, _, labels = rest.partition(", [")
+    parsed = Parsed("llvm.indirectbr", [operand(address)], None)
+    parsed.labels = _LABEL.findall(labels)
+    return parsed
+
+
+_WITHIN = re.compile(r"within (none|%\S+) \[(.*?)\](?:\s|$)", re.DOTALL)
+
+
+_ORDERING = re.compile(
+    r"(?: syncscope\(\"[^\"]*\"\)| singlethread)?(?: (?:unordered|monotonic|acquire|release|acq_rel|seq_cst))+$"
+)
 
 
 def _landingpad(opcode: str, rest: str) -> Parsed:
@@ -396,4 +434,11 @@ _RULES = {
     "cmpxchg": _atomic,
     "landingpad": _landingpad,
     "va_arg": _va_arg,
+    "fence": _fence,
+    "catchpad": _pad,
+    "cleanuppad": _pad,
+    "catchswitch": _pad,
+    "catchret": _pad_return,
+    "cleanupret": _pad_return,
+    "indirectbr": _indirectbr,
 }

@@ -1,24 +1,31 @@
 """The `llvm` reader: LLVM IR as text or bitcode.
 
-Owns the order of attempts: LLVM verifies and prints the module (upgrading older versions), then our parser reads the
-print. What LLVM refuses but looks like its IR comes back at level "tokens"; anything else is a `ParseError`.
+Owns the order of attempts. Text goes to our own parser as it stands, while LLVM verifies it in a worker; what LLVM
+refuses but we can read is at level "graph" with its complaint as a diagnostic, and text that only LLVM can read is read
+as LLVM prints it. Typed pointers are not shown to LLVM. Bitcode is read as LLVM prints it. What looks like LLVM IR but
+nobody can read is at level "tokens"; anything else is a `ParseError`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 from costmodel.core.errors import Location, ParseError
 from costmodel.ir.llvm.functions import parse_module
-from costmodel.ir.llvm.verify import to_printed
-from costmodel.ir.program import MODULE_NAME, Function, Program, functions_of
+from costmodel.ir.llvm.verify import to_printed, verify
+from costmodel.ir.mlir.structure import MlirModule, Source
+from costmodel.ir.program import MODULE_NAME, Diagnostic, Function, Level, Program, functions_of
 
 _MAGICS = (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")
 _TEXT = re.compile(
     r"^(?:define\s[^\n]*@|declare\s[^\n]*@|target (?:triple|datalayout)\s*=|source_filename\s*=|; ModuleID"
     r"|@[\w$.\-\"]+\s*=\s*[^\n]*(?:global|constant)|%[\w$.\-\"]+\s*=\s*type\s)",
     re.MULTILINE,
+)
+_TYPED_POINTER = re.compile(
+    r"^(?:define\b|declare\b|[ \t]+%[\w.$\-]+ = |[ \t]+store\b)[^;\"\n]*?[\w>\]})]\*(?=[\s,)*])", re.MULTILINE
 )
 _IDENT = re.compile(r"^!llvm\.ident = !\{!(\d+)", re.MULTILINE)
 
@@ -44,29 +51,75 @@ class LlvmReader:
                 "the right format",
                 location=Location(file=file, line=1, column=1),
             )
-        printed, diagnostic = to_printed(data, file)
-        if printed is not None:
-            module = parse_module(printed, file=f"{file} as printed by LLVM")
-            functions = functions_of(module) if module.operations else ()
-            return Program(
-                format="llvm",
-                level="graph",
-                producer=_producer(printed),
-                functions=functions,
-                diagnostics=(),
-                sha256=sha256,
-            )
-        assert diagnostic is not None
         if text is None:
-            raise ParseError(f"bitcode that LLVM 22 cannot read: {diagnostic.message}", location=diagnostic.location)
-        return Program(
-            format="llvm",
-            level="tokens",
-            producer=_producer(text),
-            functions=(Function(name=MODULE_NAME, operation=None, text=text),),
-            diagnostics=(diagnostic,),
-            sha256=sha256,
+            return _program(*_bitcode(data, file), sha256=sha256)
+        return _program(*_text(data, text, file), sha256=sha256)
+
+
+def _program(
+    text: str, functions: tuple[Function, ...], level: Level, diagnostics: tuple[Diagnostic, ...], *, sha256: str
+) -> Program:
+    return Program(
+        format="llvm",
+        level=level,
+        producer=_producer(text),
+        functions=functions,
+        diagnostics=diagnostics,
+        sha256=sha256,
+    )
+
+
+Reading = tuple[str, tuple[Function, ...], Level, tuple[Diagnostic, ...]]
+"""Text, functions, level, diagnostics."""
+
+
+def _bitcode(data: bytes, file: str) -> Reading:
+    """Only LLVM reads bitcode."""
+    printed, diagnostic = to_printed(data, file)
+    if printed is None:
+        assert diagnostic is not None
+        raise ParseError(
+            f"bitcode that LLVM 22 cannot read ({diagnostic.message}); it is damaged or of a newer LLVM: write it anew, "
+            "or give the text of llvm-dis of the LLVM that wrote it",
+            location=diagnostic.location,
         )
+    return printed, _functions(parse_module(printed, file=f"{file} as printed by LLVM")), "graph", ()
+
+
+def _text(data: bytes, text: str, file: str) -> Reading:
+    """Our own parser first, LLVM's opinion beside it; LLVM's print where we cannot tell; tokens where nobody can."""
+    typed = _TYPED_POINTER.search(text)
+    with ThreadPoolExecutor(1) as pool:
+        verdict = pool.submit(verify, data, file) if typed is None else None
+        try:
+            module, failure = parse_module(text, file=file), None
+        except ParseError as error:
+            module, failure = None, error
+        complaint = verdict.result() if verdict is not None else _old_syntax(text, typed, file)
+    found = () if complaint is None else (complaint,)
+    if module is not None:
+        return text, _functions(module), "graph", found
+    assert failure is not None
+    if complaint is None:
+        printed, _ = to_printed(data, file)
+        if printed is not None:
+            return text, _functions(parse_module(printed, file=f"{file} as printed by LLVM")), "graph", ()
+    start = Location(file=file, line=1, column=1)
+    ours = Diagnostic(location=failure.location or start, message=str(failure).removeprefix(f"{failure.location}: "))
+    return text, (Function(name=MODULE_NAME, operation=None, text=text),), "tokens", (*found, ours)
+
+
+def _functions(module: MlirModule) -> tuple[Function, ...]:
+    return functions_of(module) if module.operations else ()
+
+
+def _old_syntax(text: str, typed: re.Match[str] | None, file: str) -> Diagnostic | None:
+    if typed is None:
+        return None
+    return Diagnostic(
+        location=Source(text, file).location(typed.end() - 1),
+        message="typed pointers, which LLVM reads no longer since 17: read as opaque pointers, not verified",
+    )
 
 
 def _producer(text: str) -> str | None:

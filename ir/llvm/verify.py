@@ -31,8 +31,32 @@ def to_printed(data: bytes, file: str) -> tuple[str | None, Diagnostic | None]:
     return None, Diagnostic(location=Location(file=file, line=line, column=column), message=message)
 
 
+def verify(data: bytes, file: str) -> Diagnostic | None:
+    """What LLVM complains about in a text, None where it accepts it."""
+    outcome = run_isolated(
+        "costmodel.ir.llvm.verify:verify_module", data, timeout_s=TIMEOUT_S, memory_bytes=MEMORY_BYTES
+    )
+    if not outcome.ok:
+        start = Location(file=file, line=1, column=1)
+        return Diagnostic(location=start, message=f"LLVM failed: {outcome.status} ({outcome.headline})")
+    if outcome.value is None:
+        return None
+    line, column, message = outcome.value
+    return Diagnostic(location=Location(file=file, line=line, column=column), message=message)
+
+
+def verify_module(data: bytes) -> tuple[int, int, str] | None:
+    """Runs in the worker: (line, column, message) of what is wrong, or None."""
+    return _parse(data)[1]
+
+
 def print_module(data: bytes) -> tuple[str, tuple[int, int, str] | None]:
     """Runs in the worker: the module's text, or (line, column, message)."""
+    module, error = _parse(data)
+    return ("" if error is not None else str(module)), error
+
+
+def _parse(data: bytes) -> tuple[object, tuple[int, int, str] | None]:
     import llvmlite.binding as llvm
 
     try:
@@ -41,9 +65,9 @@ def print_module(data: bytes) -> tuple[str, tuple[int, int, str] | None]:
             llvm.parse_bitcode(data) if is_bitcode else llvm.parse_assembly(data.decode("utf-8", "surrogateescape"))
         )
         module.verify()
-        return str(module), None
+        return module, None
     except (RuntimeError, UnicodeError) as error:
         match = _ERROR.search(str(error))
         if match is None:
-            return "", (1, 1, str(error).strip().partition("\n")[0][:300])
-        return "", (int(match[1]), int(match[2]), match[3].strip())
+            return None, (1, 1, str(error).strip().partition("\n")[0][:300])
+        return None, (int(match[1]), int(match[2]), match[3].strip())

@@ -67,7 +67,13 @@ def test_phis_become_block_arguments(sample):
         ("%r = call float @llvm.fma.f32(float %x, float %x, float %x)", "llvm.intr.fma", ["%x"] * 3, "f32", {}),
         ("%r = tail call noundef i32 @g(ptr noundef %p, ...) #4", "llvm.call", ["%p", ""], "i32", {"callee": "@g"}),
         ("call void (ptr, ...) @h(ptr byval({ i8, i32 }) align 4 %p)", "llvm.call", ["%p"], None, {"callee": "@h"}),
-        ("%r = atomicrmw volatile add ptr %p, i32 1 seq_cst, align 4", "llvm.atomicrmw", ["%p", ""], "i32", {}),
+        (
+            "%r = atomicrmw volatile add ptr %p, i32 1 seq_cst, align 4",
+            "llvm.atomicrmw",
+            ["%p", ""],
+            "i32",
+            {"alignment": "4 : i64"},
+        ),
         ("resume { ptr, i32 } %v", "llvm.resume", ["%v"], None, {}),
     ],
 )
@@ -134,11 +140,28 @@ def test_text_and_bitcode_of_one_module_agree(sample, sample_path, tmp_path):
     assert text.functions[0].ops == 11
 
 
-def test_ir_that_llvm_refuses_is_tokens_with_its_complaint():
+def test_ir_that_llvm_refuses_but_we_can_read_is_a_graph_with_the_complaint():
     program = ir.read("define i32 @f() {\n  ret i33 0\n}\n")
-    assert program.level == "tokens"
+    assert program.level == "graph"
     assert str(program.diagnostics[0]).startswith("<string>:2:7: value doesn't match function result type")
+    assert program.functions[0].ops == 1
+
+
+def test_ir_that_nobody_can_read_is_tokens_with_both_complaints():
+    program = ir.read("define i32 @f() {\n  %x = add i32 %y, 1\n  ret i32 %x\n}\n")
+    assert program.level == "tokens"
+    assert [str(item).rpartition("<string>:")[2] for item in program.diagnostics] == [
+        "2:16: use of undefined value '%y'",
+        "2:8: use of undefined value %y",
+    ]
     assert "ret" in program.functions[0].tokens("anonymized")
+
+
+def test_format_that_only_llvm_reads_is_read_as_llvm_prints_it():
+    program = ir.read("define i32 @f(i32 %x) { entry: %y = add i32 %x, 1 ret i32 %y }\n")
+    assert (program.level, program.diagnostics) == ("graph", ())
+    plain = ir.read("define i32 @f(i32 %x) {\nentry:\n  %y = add i32 %x, 1\n  ret i32 %y\n}\n")
+    assert program.functions[0].graph().equals(plain.functions[0].graph())
 
 
 def test_mlirs_llvm_dialect_and_llvm_ir_give_the_same_graph():

@@ -1,0 +1,100 @@
+"""Instruction shapes: each distinct text of an instruction, names of locals aside, is parsed once.
+
+Owns `Template` and its cache. A program of a million instructions has some thousand shapes; a shape is the text between
+the names of locals (values, blocks), so `  %a = fadd float %x, %y` and `  %r = fadd float %p, %p` are one.
+Invariant: a template depends on the shape alone; the cache is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from costmodel.core.errors import ParseError
+from costmodel.ir.llvm.instructions import parse
+from costmodel.ir.llvm.legacy import upgrade
+
+HOLE = "\x00"
+"""Stands in a shape where a local's name stood."""
+
+_INSTRUCTION = re.compile(
+    r"\s*(?:(%\"[^\"]*\"|%[\w$.\-]+)\s*=\s*)?(?:(?:tail|musttail|notail) )?([a-z_]+)(?: (.*))?$", re.DOTALL
+)
+_METADATA = re.compile(r"(?:,\s*![\w.\\]+\s+(?:![\w.]+(?:\([^()]*\))?|!\{[^{}]*\}))+\s*$")
+_GROUPS = re.compile(r"(?: #\d+)+(?= \[|$|\s+to )")
+_DEBUG = re.compile(r"@llvm\.(?:dbg|pseudoprobe)\b")
+_MARK = "%\u00b5"
+_LONG_SHAPE = 1000
+_NO_INSTRUCTION = "expected an instruction, found {!r}"
+
+Slot = int | str | tuple[str, str]
+"""An operand: number of a local in the instruction, the name of a local spelled out, or a constant's (type, text)."""
+
+
+class Template:
+    """What all instructions of one shape share. `result` is a slot or None; numbers count locals from 0."""
+
+    __slots__ = ("incoming", "labels", "name", "opcode_offset", "operands", "plain", "properties", "result", "types")
+
+    def __init__(self, name: str, properties: str, types: str | None, opcode_offset: int) -> None:
+        self.name = name
+        self.properties = properties
+        self.types = types
+        self.opcode_offset = opcode_offset
+        self.result: Slot | None = None
+        self.operands: tuple[tuple[str, Slot], ...] = ()
+        self.labels: tuple[Slot, ...] = ()
+        self.incoming: tuple[tuple[Slot, Slot], ...] = ()
+        self.plain: tuple[int, ...] | None = None
+
+
+def template_of(shape: str) -> Template | None:
+    """The template of a shape, None for debug intrinsics; Raises `ParseError` without location."""
+    return _cached(shape) if len(shape) < _LONG_SHAPE else _build(shape)
+
+
+def _build(shape: str) -> Template | None:
+    holes = iter(range(shape.count(HOLE)))
+    text = re.sub(HOLE, lambda _: f"{_MARK}{next(holes)}", shape) if HOLE in shape else shape
+    text = _METADATA.sub("", text)
+    match = _INSTRUCTION.match(text)
+    if match is None:
+        raise ParseError(_NO_INSTRUCTION.format(shape.strip().replace(HOLE, "%")[:40]))
+    opcode, rest = match[2], match[3] or ""
+    if opcode == "call" and _DEBUG.search(rest):
+        return None
+    offset = len(shape) - len(shape.lstrip())
+    try:
+        parsed = parse(opcode, upgrade(opcode, _GROUPS.sub("", rest) if " #" in rest else rest))
+    except (ParseError, IndexError, ValueError) as error:
+        message = str(error).replace(_MARK, "%")
+        raise ParseError(f"cannot read this {opcode}: {message}") from None
+    template = Template(parsed.name, parsed.properties, parsed.result_type, offset)
+    template.result = _slot(match[1]) if match[1] is not None else None
+    template.operands = tuple((kind, _operand(kind, value)) for kind, value in parsed.operands)
+    template.labels = tuple(_slot(label) for label in parsed.labels)
+    template.incoming = tuple(
+        (_operand(parsed.result_type or "", value), _slot(label)) for value, label in parsed.incoming
+    )
+    slots = [slot for _, slot in template.operands]
+    if not template.labels and not template.incoming and all(isinstance(slot, int) for slot in slots):
+        template.plain = tuple(slot for slot in slots if isinstance(slot, int))
+    return template
+
+
+_cached = lru_cache(maxsize=1 << 15)(_build)
+
+
+def _slot(text: str) -> int | str:
+    if not text.startswith(_MARK):
+        return text
+    number = text[len(_MARK) :]
+    if not (number.isascii() and number.isdigit()):
+        raise ParseError(f"expected one operand, found {text.replace(_MARK, '%')[:60]!r}")
+    return int(number)
+
+
+def _operand(kind: str, text: str) -> Slot:
+    if text.startswith("%"):
+        return _slot(text)
+    return kind, text.replace(_MARK, "%")
