@@ -37,12 +37,14 @@ class Diagnostic:
 class Function:
     """One function of a program, or the whole of it under the name `<module>`.
 
-    `operation` is the function's own operation, None at level "tokens", where `text` holds the source.
+    `operation` is the function's own operation, None at level "tokens", where `text` holds the source. `share` is what
+    the reader resolved of its operands.
     """
 
     name: str
     operation: Operation | None
     text: str = ""
+    share: float = 1.0
 
     @property
     def level(self) -> Level:
@@ -56,8 +58,8 @@ class Function:
 
     @property
     def resolved(self) -> float:
-        """Share of operands and results that resolve to their definitions (the readers accept nothing below 1)."""
-        return 0.0 if self.operation is None else 1.0
+        """Share of operands that resolve to their definitions: at least 0.99 at level "graph", 0 at level "tokens"."""
+        return 0.0 if self.operation is None else self.share
 
     def graph(self) -> ProgramGraph:
         """The function as arrays; Raises `UnsupportedError` at level "tokens"."""

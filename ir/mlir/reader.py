@@ -1,7 +1,7 @@
-"""The `mlir` reader: generic form directly, custom form and bytecode through the bindings, tokens where neither works.
+"""The `mlir` reader: generic form and custom form directly, bindings where that cannot tell the structure, else tokens.
 
-Owns the order of attempts. Invariant: a text of MLIR never fails for an unknown dialect: it comes back at level
-"tokens" with the bindings' complaint as diagnostic. Text that is no MLIR at all is a `ParseError`.
+Owns the order of attempts. Invariant: a text of MLIR never fails for an unknown dialect: what cannot be a graph comes
+back at level "tokens" with a diagnostic that says why. Text that is no MLIR at all is a `ParseError`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import re
 
 from costmodel.core.errors import Location, ParseError
 from costmodel.ir.mlir import bindings, syntax
+from costmodel.ir.mlir.custom import parse_custom
 from costmodel.ir.mlir.generic import parse_generic
-from costmodel.ir.program import MODULE_NAME, Diagnostic, Function, Program, functions_of
+from costmodel.ir.mlir.levels import levelled
+from costmodel.ir.program import Diagnostic, Function, Program, functions_of
 
 _MAGIC = b"ML\xefR"
 _NAME = rf"(?:{syntax.VALUE_NAME}[^=\n\"]*=\s*)?"
@@ -41,7 +43,7 @@ class MlirReader:
         """See `reading.Reader`."""
         sha256 = hashlib.sha256(data).hexdigest()
         if data.startswith(_MAGIC):
-            return self._through_bindings(None, data, file, sha256)
+            return self._bytecode(data, file, sha256)
         from costmodel.ir.reading import decode
 
         text = decode(data, file)
@@ -49,49 +51,39 @@ class MlirReader:
         if not syntax.COMMENT.sub(lambda match: match[1] or "", text[:4096]).strip() and not text[4096:].strip():
             raise ParseError(f"the input is empty; {_REMEDY}", location=start)
         if _GENERIC_START.match(text) is not None:
-            return self._generic(text, file, sha256)
-        if _CUSTOM_LINE.search(text) is None:
+            try:
+                functions = functions_of(parse_generic(text, file=file))
+            except ParseError as error:
+                if "is not the generic form" not in str(error):
+                    raise
+            else:
+                return _program(functions, (), sha256)
+        elif _CUSTOM_LINE.search(text) is None:
             raise ParseError(f"this is no MLIR: no operation begins any of its lines; {_REMEDY}", location=start)
-        return self._through_bindings(text, data, file, sha256)
+        return self._custom(text, file, sha256)
 
-    def _generic(self, text: str, file: str, sha256: str) -> Program:
-        try:
-            module = parse_generic(text, file=file)
-        except ParseError as error:
-            custom_inside = "is not the generic form" in str(error)
-            if not custom_inside:
-                raise
-            return self._through_bindings(text, text.encode("utf-8"), file, sha256)
-        return Program(
-            format="mlir",
-            level="graph",
-            producer=None,
-            functions=functions_of(module),
-            diagnostics=(),
-            sha256=sha256,
-        )
+    def _custom(self, text: str, file: str, sha256: str) -> Program:
+        functions, diagnostics = levelled(parse_custom(text, file=file))
+        if all(function.level == "graph" for function in functions):
+            return _program(functions, diagnostics, sha256)
+        printed, complaint = bindings.to_generic(text, file)
+        if printed is None:
+            return _program(functions, (*diagnostics, complaint), sha256)
+        return _program(functions_of(parse_generic(printed, file=file)), (), sha256)
 
-    def _through_bindings(self, text: str | None, data: bytes, file: str, sha256: str) -> Program:
-        printed, diagnostic = bindings.to_generic(text if text is not None else data, file)
-        if printed is not None:
-            module = parse_generic(printed, file=file)
-            functions = functions_of(module)
-            return Program(
-                format="mlir", level="graph", producer=None, functions=functions, diagnostics=(), sha256=sha256
-            )
-        assert diagnostic is not None
-        if text is None:
-            raise ParseError(f"MLIR bytecode that cannot be read: {diagnostic.message}", location=diagnostic.location)
-        function = Function(name=MODULE_NAME, operation=None, text=text)
-        return _tokens_program(function, diagnostic, sha256)
+    def _bytecode(self, data: bytes, file: str, sha256: str) -> Program:
+        printed, complaint = bindings.to_generic(data, file)
+        if printed is None:
+            raise ParseError(f"MLIR bytecode that cannot be read: {complaint.message}", location=complaint.location)
+        return _program(functions_of(parse_generic(printed, file=file)), (), sha256)
 
 
-def _tokens_program(function: Function, diagnostic: Diagnostic, sha256: str) -> Program:
+def _program(functions: tuple[Function, ...], diagnostics: tuple[Diagnostic, ...], sha256: str) -> Program:
     return Program(
         format="mlir",
-        level="tokens",
+        level="graph" if all(function.level == "graph" for function in functions) else "tokens",
         producer=None,
-        functions=(function,),
-        diagnostics=(diagnostic,),
+        functions=functions,
+        diagnostics=diagnostics,
         sha256=sha256,
     )

@@ -14,28 +14,48 @@ def test_generic_form(sample_path):
     assert len(program.sha256) == 64
 
 
-def test_custom_form_with_two_parts_goes_through_the_bindings(sample_path):
+def test_custom_form_with_two_parts(sample_path):
     program = ir.read(sample_path("custom.mlir"))
-    assert program.level == "graph"
+    assert (program.level, program.diagnostics) == ("graph", ())
     assert [(function.name, function.ops) for function in program.functions] == [("relu", 6), ("nothing", 1)]
 
 
-def test_unknown_dialect_in_custom_form_is_tokens_with_a_position():
+def test_unknown_dialect_in_custom_form_is_a_graph():
     program = ir.read("func.func @f(%x: tensor<4x?xf32>) {\n  mine.op %x {a = 100} : tensor<4x?xf32>\n  return\n}\n")
-    assert program.level == "tokens"
-    assert str(program.diagnostics[0]).startswith("<string>:2:3: Dialect `mine' not found")
+    assert (program.level, program.diagnostics) == ("graph", ())
     function = program.functions[0]
-    assert (function.name, function.ops, function.resolved) == ("<module>", 0, 0.0)
-    assert function.tokens("ops") == ["<function>", "func.func", "mine.op", "<end>"]
-    assert {"4x?xf32", "2^6", "v0"} <= set(function.tokens("anonymized"))
+    assert (function.name, function.ops, function.resolved) == ("f", 2, 1.0)
+    assert function.tokens("ops") == ["<function>", "mine.op", "func.return", "<end>"]
+    assert function.graph().num_nodes > 4
+
+
+UNTOLD = "func.func @f(%x: i32) {\n  mine.op %y, %z, %x : i32\n  return\n}\nfunc.func @g() {\n  return\n}\n"
+
+
+def test_a_function_whose_operands_do_not_resolve_is_tokens_with_a_position():
+    program = ir.read(UNTOLD)
+    assert program.level == "tokens"
+    assert str(program.diagnostics[0]) == "<string>:2:3: f: %y, an operand of 'mine.op', is never defined"
+    function, other = program.functions
+    assert (function.name, function.level, function.ops, function.resolved) == ("f", "tokens", 0, 0.0)
+    assert (other.name, other.level, other.ops) == ("g", "graph", 1)
+    assert "mine.op" in function.tokens("ops")
     with pytest.raises(UnsupportedError, match="generic form"):
         function.graph()
     with pytest.raises(UnsupportedError, match="generic form"):
         function.features()
 
 
+def test_a_function_that_is_not_quite_resolved_stays_a_graph_and_says_its_share():
+    body = "  mine.op %x, %x : i32\n" * 80
+    program = ir.read("func.func @f(%x: i32) {\n" + body + "  mine.op %y : i32\n  return\n}\n")
+    assert program.level == "graph"
+    assert 0.99 <= program.functions[0].resolved < 1
+    assert "%y, an operand of 'mine.op'" in str(program.diagnostics[0])
+
+
 def test_the_position_of_an_error_in_a_later_part_counts_from_the_file():
-    program = ir.read("func.func @f() {\n  return\n}\n// -----\nfunc.func @g() {\n  mine.op\n}\n")
+    program = ir.read("func.func @f() {\n  return\n}\n// -----\nfunc.func @g() {\n  mine.op %q\n}\n")
     assert str(program.diagnostics[0].location) == "<string>:6:3"
 
 
