@@ -31,6 +31,7 @@ COMMANDS = {
     "tokenize": ("costmodel.cli.tokenize", "print a program as tokens or as their numbers in a vocabulary"),
     "predict": ("costmodel.cli.predict", "predict what the functions of a program cost"),
     "train": ("costmodel.cli.train", "train a predictor on a data set"),
+    "generate": ("costmodel.cli.generate", "make a data set of kernels from a seed"),
     "extract": ("costmodel.cli.extract", "turn a build into a licence-clean, deduplicated data set of functions"),
     "data": ("costmodel.cli.data", "look into, merge, split and verify data sets"),
     "models": ("costmodel.cli.models", "list the models that are installed"),
