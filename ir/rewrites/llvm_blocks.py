@@ -27,7 +27,9 @@ def _split(function: TextFunction, count: int, rng: np.random.Generator) -> bool
     first = block.first_movable()
     allocas = [place for place, item in enumerate(block.instructions) if item.opcode == "alloca"]
     first = max(first, allocas[-1] + 1) if allocas else first
-    last = len(block.instructions) - (2 if len(block.instructions) > 1 and "musttail" in block.instructions[-2].text else 1)
+    last = len(block.instructions) - (
+        2 if len(block.instructions) > 1 and "musttail" in block.instructions[-2].text else 1
+    )
     if first > last or block.terminator.opcode == "catchswitch":
         return False
     place = int(rng.integers(first, last + 1))

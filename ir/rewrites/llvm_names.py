@@ -28,9 +28,5 @@ def rename(text: str, rng: np.random.Generator) -> str | None:
     rendered = module.render()
     symbols = sorted({match[1] for match in _DEFINED.finditer(rendered) if not match[1].startswith(_KEPT)})
     fresh = fresh_names(len(symbols), rng, prefix="fn_")
-    renamed = {
-        sigil + old: sigil + new for old, new in zip(symbols, fresh, strict=True) for sigil in ("@", "$")
-    }
+    renamed = {sigil + old: sigil + new for old, new in zip(symbols, fresh, strict=True) for sigil in ("@", "$")}
     return _GLOBAL.sub(lambda match: renamed.get(match[0], match[0]), rendered)
-
-
