@@ -17,6 +17,7 @@ _ADDITIONS = frozenset(("llvm.add", "arith.addi", "index.add"))
 _COMPARISONS = frozenset(("llvm.icmp", "arith.cmpi", "index.cmp"))
 _EQ, _NE = 0, 1
 _LESS, _LESS_EQUAL, _GREATER, _GREATER_EQUAL = (2, 6), (3, 7), (4, 8), (5, 9)
+_SWAPPED = {0: 0, 1: 1, 2: 4, 3: 5, 4: 2, 5: 3, 6: 8, 7: 9, 8: 6, 9: 7}
 _OPPOSITE = {0: 1, 1: 0, 2: 5, 3: 4, 4: 3, 5: 2, 6: 9, 7: 8, 8: 7, 9: 6}
 
 
@@ -131,6 +132,9 @@ def _trips(header: Block, latch: Block, blocks: frozenset[Block], predecessors: 
         return None
     stay = predicate if branch.successors[0] in blocks else _OPPOSITE[predicate]
     tested, bound = comparison.operands[0], semantics.integer_constant(comparison.operands[1])
+    if bound is None:
+        tested, bound = comparison.operands[1], semantics.integer_constant(comparison.operands[0])
+        stay = _SWAPPED[stay]
     counter = _counter(tested, header, latch, predecessors)
     if counter is None or bound is None:
         return None

@@ -166,7 +166,7 @@ class StrideAnalysis:
             left, right = operands
             if name == "tt.addptr":
                 return _sum(self.of(left, depth + 1), self.of(right, depth + 1), _pointee_bytes(left.type_text))
-            if name in _ADDITIONS or (name in _ORS and integer_constant(right) is not None):
+            if name in _ADDITIONS or (name in _ORS and (_is_number(left) or _is_number(right))):
                 return _sum(self.of(left, depth + 1), self.of(right, depth + 1), 1)
             if name in _SUBTRACTIONS:
                 return _sum(self.of(left, depth + 1), self.of(right, depth + 1), -1)
@@ -267,6 +267,10 @@ class StrideAnalysis:
             found[current] = None
             current = current.parent
         return found
+
+
+def _is_number(value: Value) -> bool:
+    return integer_constant(value) is not None
 
 
 def _sum(left: Strides, right: Strides, factor: int | None) -> Strides:

@@ -44,7 +44,7 @@ def _split(function: TextFunction, count: int, rng: np.random.Generator) -> bool
 
 
 def merge(text: str, rng: np.random.Generator) -> str | None:
-    """Join blocks with their only successor where they are its only predecessor, each with chance 3/4 (one at least)."""
+    """Join blocks with an only successor whose only predecessor they are, each with chance 3/4 (one at least)."""
     module = parse(text)
     changed = False
     for function in module.functions:

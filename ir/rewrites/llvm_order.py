@@ -14,13 +14,13 @@ from costmodel.ir.rewrites.llvm_text import Instruction, TextBlock, TextModule, 
 from costmodel.ir.rewrites.names import shuffled_order
 
 _PURE = frozenset(
-    "add sub mul shl lshr ashr and or xor fadd fsub fmul fdiv frem fneg icmp fcmp select getelementptr freeze trunc zext "
-    "sext fptrunc fpext fptoui fptosi uitofp sitofp ptrtoint inttoptr bitcast addrspacecast extractelement "
+    "add sub mul shl lshr ashr and or xor fadd fsub fmul fdiv frem fneg icmp fcmp select getelementptr freeze trunc "
+    "zext sext fptrunc fpext fptoui fptosi uitofp sitofp ptrtoint inttoptr bitcast addrspacecast extractelement "
     "insertelement shufflevector extractvalue insertvalue".split()
 )
 _COMMUTATIVE = re.compile(
-    r"(?P<head>.* = (?:add|mul|and|or|xor|fadd|fmul|icmp(?: samesign)? (?:eq|ne)) (?:(?:nuw|nsw|disjoint|fast|nnan|ninf|nsz|arcp"
-    r"|contract|afn|reassoc) )*)(?P<rest>.*)$"
+    r"(?P<head>.* = (?:add|mul|and|or|xor|fadd|fmul|icmp(?: samesign)? (?:eq|ne)) (?:(?:nuw|nsw|disjoint|fast|nnan|ninf|nsz"
+    r"|arcp|contract|afn|reassoc) )*)(?P<rest>.*)$"
 )
 _OPERANDS = re.compile(r"(?P<type>i\d+|float|double|half|bfloat|ptr|<[^<>]*>) (?P<value>.*)", re.DOTALL)
 _TYPED_RESULT = re.compile(

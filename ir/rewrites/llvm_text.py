@@ -182,7 +182,7 @@ def _add_line(block: TextBlock, line: str) -> None:
     stripped = line.strip()
     previous = block.instructions[-1] if block.instructions else None
     open_switch = previous is not None and previous.text.count("[") > previous.text.count("]")
-    if previous is not None and (open_switch or line.startswith("    ") or line.startswith(("\t\t", "  ]"))):
+    if previous is not None and (open_switch or line.startswith(("    ", "\t\t", "  ]"))):
         previous.text += "\n    " + stripped
     else:
         block.instructions.append(Instruction(stripped))

@@ -43,7 +43,7 @@ def split(text: str, rng: np.random.Generator) -> str | None:
 
 
 def merge(text: str, rng: np.random.Generator) -> str | None:
-    """Join blocks with their only successor where they are its only predecessor, each with chance 3/4 (one at least)."""
+    """Join blocks with an only successor whose only predecessor they are, each with chance 3/4 (one at least)."""
     module = parse_generic(text)
     changed = False
     replaced: dict[Value, Value] = {}
