@@ -15,6 +15,7 @@ from costmodel.core.target import Target
 from costmodel.datasets.labellers import LABELLERS, Answer, Labeller, Value
 from costmodel.datasets.labellers.compiled import Compiled, Unit
 from costmodel.datasets.labelling_lower import Lowered, lower_row
+from costmodel.toolchain.retarget import symbol_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +81,9 @@ def _compile_one(item: Item, target: Target) -> dict[str, Compiled | str]:
         return found
     missing = "compile_error: the module defines no function"
     return {
-        entry: Compiled(unit=unit, name=entry) if entry in defined else f"{missing} {entry!r}"
+        entry: Compiled(unit=unit, name=symbol) if symbol in defined else f"{missing} {entry!r}"
         for entry in item.entries
+        for symbol in [symbol_of(entry, target.arch)]
     }
 
 

@@ -27,7 +27,17 @@ _ENTRY = re.compile(r"Compiling entry function '([^']+)' for '[^']+'")
 _FRAME = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 _USED = re.compile(r"Used (\d+) registers")
 _SHARED = re.compile(r"(\d+) bytes smem")
+_FILE_ERROR = re.compile(r"(\d+)\.ptx, line \d+; error\s*: (.*)")
 _ERROR = re.compile(r"(?:error|fatal)\s*:\s*(.*)")
+
+
+class PtxRefusedError(ToolchainError):
+    """ptxas refuses some files; `files` maps those it names, by index, to what it says of each."""
+
+    def __init__(self, message: str, files: dict[int, str]) -> None:
+        """`files` is empty where ptxas names none."""
+        super().__init__(message)
+        self.files = files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +114,10 @@ def ptxas_usage_of(texts: Sequence[str], arch: str, *, relocatable: bool = False
     report = done.stdout + done.stderr
     if done.returncode != 0:
         said = _ERROR.search(report)
-        raise ToolchainError(f"ptxas refuses the code for {arch}: {said[1] if said else report.strip()[:200]}")
+        files = {int(index): text for index, text in reversed(_FILE_ERROR.findall(report))}
+        raise PtxRefusedError(
+            f"ptxas refuses the code for {arch}: {said[1] if said else report.strip()[:200]}", files
+        )
     return parse_report(report)
 
 

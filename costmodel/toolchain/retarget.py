@@ -139,13 +139,22 @@ def optimise(module: Any, target: Target) -> None:
 BODY_SUFFIX = "__device_body"
 
 
+def symbol_of(name: str, arch: str) -> str:
+    """What a function is called in code for `arch`: PTX knows no dots."""
+    return re.sub(r"[^\w$]", "_", name) if arch == "nvptx64" else name
+
+
 def as_kernels(text: str, arch: str) -> str:
     """Give every definition a kernel entry of its name; the code itself moves to an internal function it inlines."""
     llvm = binding()
     module = llvm.parse_assembly(text)
     convention = _KERNEL_CONVENTION[arch]
     wrappers = []
+    for variable in module.global_variables:
+        if not variable.name.startswith("llvm."):
+            variable.name = symbol_of(variable.name, arch)
     for function in [function for function in module.functions if not function.is_declaration]:
+        function.name = symbol_of(function.name, arch)
         wrappers.append(_wrapper(function, convention))
         function.name = function.name + BODY_SUFFIX
         function.linkage = llvm.Linkage.internal

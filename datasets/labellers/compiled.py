@@ -87,7 +87,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    """One function of a unit, and what it takes to run it."""
+    """One function of a unit, by its symbol."""
 
     unit: Unit
     name: str

@@ -13,7 +13,7 @@ from costmodel.core.target import Target
 from costmodel.datasets.labellers import Answer, Value
 from costmodel.datasets.labellers.compiled import Compiled
 from costmodel.toolchain.occupancy import THREADS_DEFAULT, nvidia_occupancy
-from costmodel.toolchain.ptxas import REMEDY, PtxUsage, ptxas_usage_of, ptxas_version
+from costmodel.toolchain.ptxas import REMEDY, PtxRefusedError, PtxUsage, ptxas_usage_of, ptxas_version
 
 _METRICS = ("registers_general", "registers_vector", "spills", "reloads", "stack_bytes", "shared_bytes", "occupancy")
 _EXTERN = re.compile(r"^\.extern \.func\s+(?:\([^\n]*\)\s*)?([\w$.]+)", re.MULTILINE)
@@ -40,10 +40,35 @@ class PtxasLabeller:
         number = {id(unit): index for index, unit in enumerate(units)}
         texts = [_numbered(unit.assembly, index) for index, unit in enumerate(units)]
         usage: dict[str, PtxUsage] = {}
+        refused: dict[int, str] = {}
         for relocatable in (False, True):
-            some = [text for text in texts if bool(_outside(text)) is relocatable]
-            usage.update(ptxas_usage_of(some, target.cpu, relocatable=relocatable) if some else {})
-        return [_answer(function, usage.get(_name(function.name, number[id(function.unit)])), target) for function in functions]
+            some = {index: text for index, text in enumerate(texts) if bool(_outside(text)) is relocatable}
+            usage.update(_assemble(some, target.cpu, relocatable, refused))
+        answers = []
+        for function in functions:
+            index = number[id(function.unit)]
+            if index in refused:
+                cause = Value(cause=f"compile_error: ptxas refuses the module: {refused[index]}")
+                answers.append(dict.fromkeys(_METRICS, cause))
+            else:
+                answers.append(_answer(function, usage.get(_name(function.name, index)), target))
+        return answers
+
+
+def _assemble(texts: dict[int, str], arch: str, relocatable: bool, refused: dict[int, str]) -> dict[str, PtxUsage]:
+    """Usage by entry; files that ptxas names as wrong go to `refused`, and the rest is tried again."""
+    left = dict(texts)
+    while left:
+        indices = list(left)
+        try:
+            return ptxas_usage_of(list(left.values()), arch, relocatable=relocatable)
+        except PtxRefusedError as error:
+            if not error.files:
+                raise
+            for at, said in error.files.items():
+                refused[indices[at]] = said[:200]
+                del left[indices[at]]
+    return {}
 
 
 def _name(name: str, index: int) -> str:
