@@ -7,6 +7,7 @@ Building is `graph_builder`'s job. Kinds are append-only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -217,3 +218,25 @@ def build_graph(operation: Operation) -> ProgramGraph:
 
     with collector.paused():
         return GraphBuilder().build(operation)
+
+
+def build_program_graph(operations: Sequence[Operation]) -> ProgramGraph:
+    """One graph of several functions under one module node: calls lead to the functions, or to an external symbol."""
+    from costmodel.ir.graph_builder import GraphBuilder
+
+    with collector.paused():
+        return GraphBuilder().build(module_of(operations))
+
+
+def module_of(operations: Sequence[Operation]) -> Operation:
+    """An operation `builtin.module` with one block that holds `operations` (whose parents stay as they are)."""
+    from costmodel.ir.mlir.structure import Block, Chunk, Operation, Region, Source
+
+    chunk = operations[0]._chunk if operations else Chunk(Source("", ""))
+    module = Operation("builtin.module", 0, chunk, None)
+    region = Region(module)
+    block = Block(None, region)
+    block.operations = list(operations)
+    region.blocks.append(block)
+    module.regions.append(region)
+    return module

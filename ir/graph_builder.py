@@ -56,6 +56,7 @@ class GraphBuilder:
         self.attribute_counts: list[int] = []
         self.block_nodes: list[int] = []
         self.block_sizes: list[int] = []
+        self.block_order: list[Block] = []
         self.values: dict[Value, int] = {}
         self.blocks: dict[Block, int] = {}
         self.shared_nodes: dict[tuple[int, str, str], int] = {}
@@ -326,6 +327,7 @@ class GraphBuilder:
         nodes = self.op_nodes[first:]
         self.block_nodes.append(self.blocks[block])
         self.block_sizes.append(len(nodes))
+        self.block_order.append(block)
         inside = [operation for operation in block.operations if operation.regions]
         if inside:
             nested.extend(inside)

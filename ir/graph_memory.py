@@ -241,6 +241,8 @@ class MemoryScan:
     def _summary(self, operation: Operation) -> list[Access]:
         """What an operation with regions does, inside and by its own operands (`linalg.generic`)."""
         found: dict[Base, int] = {}
+        if operation.symbol is not None:
+            return []
         for region in operation.regions:
             for block in region.blocks:
                 for _, accesses in self._sequence(block, {}):

@@ -29,6 +29,7 @@ LIBRARY = frozenset(
 
 
 def log_magnitude(value: float) -> float:
+    """`log2(1 + |value|)` with the sign of `value`."""
     return math.copysign(math.log2(1.0 + abs(value)), value)
 
 

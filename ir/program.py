@@ -105,6 +105,12 @@ class Program:
     diagnostics: tuple[Diagnostic, ...]
     sha256: str
 
+    def graph(self) -> ProgramGraph:
+        """All functions as one graph, with call edges; Raises `UnsupportedError` if one is at level "tokens"."""
+        from costmodel.ir.graph import build_program_graph
+
+        return build_program_graph([function._tree("graph") for function in self.functions])
+
     def function(self, name: str) -> Function:
         """The function called `name`; Raises `UnsupportedError` listing those there are."""
         for function in self.functions:

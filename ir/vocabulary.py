@@ -29,3 +29,8 @@ def token_id(name: str) -> int:
 def is_known(name: str) -> bool:
     """Whether the name has a number of its own."""
     return name in _KNOWN
+
+
+def name_of(token: int) -> str | None:
+    """The name that has this number for itself, None for a bucket's number."""
+    return NAMES[token] if 0 <= token < NUM_KNOWN else None

@@ -79,8 +79,8 @@ def _bitcode(data: bytes, file: str) -> Reading:
     if printed is None:
         assert diagnostic is not None
         raise ParseError(
-            f"bitcode that LLVM 22 cannot read ({diagnostic.message}); it is damaged or of a newer LLVM: write it anew, "
-            "or give the text of llvm-dis of the LLVM that wrote it",
+            f"bitcode that LLVM 22 cannot read ({diagnostic.message}); it is damaged or of a newer LLVM: write it "
+            "anew, or give the text of llvm-dis of the LLVM that wrote it",
             location=diagnostic.location,
         )
     return printed, _functions(parse_module(printed, file=f"{file} as printed by LLVM")), "graph", ()
