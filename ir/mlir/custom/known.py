@@ -108,13 +108,20 @@ def _gpu_dimension(operation: Operation, text: str) -> None:
         _set(operation, f"dimension = #gpu<dim {match[1]}>")
 
 
+def _insert_value(operation: Operation, text: str) -> None:
+    operation.operands[:2] = operation.operands[1::-1]
+    position = re.search(r"\[([-\d, ]*)\]", text)
+    if position is not None:
+        _set(operation, f"position = array<i64: {position[1]}>")
+
+
 def _loop_index(operation: Operation, text: str) -> None:
     _set(operation, f"dim = {text.partition(':')[0].strip()} : i64")
 
 
-_FAST = "addf subf mulf divf remf negf maximumf minimumf maxnumf minnumf".split()
+_FAST = "extf truncf addf subf mulf divf remf negf maximumf minimumf maxnumf minnumf".split()
 _MATH = (
-    "absf acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 floor fma fpowi log "
+    "absf acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 floor fpowi log "
     "log10 log1p log2 powf round roundeven rsqrt sin sincos sinh sqrt tan tanh trunc isnan isinf isfinite isnormal"
 ).split()
 
@@ -155,9 +162,11 @@ _INHERENT: dict[str, Inherent] = {
         for name in "thread_id block_id block_dim grid_dim global_id cluster_id cluster_dim cluster_block_id".split()
     },
     "linalg.index": _loop_index,
+    "llvm.insertvalue": _insert_value,
+    "math.fma": _flagged("fastmath"),
     **{f"arith.{name}": _flagged("fastmath") for name in _FAST},
     **{f"math.{name}": _flagged("fastmath") for name in _MATH},
-    **{f"arith.{name}": _flagged("overflow") for name in "addi subi muli shli".split()},
+    **{f"arith.{name}": _flagged("overflow") for name in "addi subi muli shli trunci".split()},
     **loops_affine.INHERENT,
 }
 
@@ -218,6 +227,18 @@ def implicit_terminator(operation: Operation, region: Region, chunk: Chunk) -> N
         inner = Region(added)
         inner.blocks.append(Block(None, inner))
         added.regions.append(inner)
+
+
+_REGIONS = {"affine.if": 2, "fir.if": 2, "func.func": 1, "gpu.all_reduce": 1, "llvm.func": 1, "llvm.mlir.global": 1,
+            "scf.if": 2, "gpu.func": 1}  # fmt: skip
+
+
+def pad_regions(operation: Operation) -> None:
+    """Add the empty regions that the custom form leaves out, and the one block of an empty module."""
+    for _ in range(_REGIONS.get(operation.name, 0) - len(operation.regions)):
+        operation.regions.append(Region(operation))
+    if operation.name.endswith(".module") and operation.regions and not operation.regions[0].blocks:
+        operation.regions[0].blocks.append(Block(None, operation.regions[0]))
 
 
 def later_region(operation: Operation, shared: list[tuple[str, Value]]) -> bool:

@@ -57,6 +57,7 @@ DICTIONARY = re.compile(
     rf"\{{{SPACE}(?:[\w$.\-]++|{STRING}){SPACE}(?:=(?!=)|,)|\{{[ \t]*+(?:[\w$.\-]++|{STRING})[ \t]*+\}}|\{{[ \t]*+\}}"
 )
 OPERAND_BRACE = re.compile(rf"\{{{SPACE}{VALUE_TEXT}{SPACE}(?:,{SPACE}{VALUE_TEXT}{SPACE})*+\}}")
+TYPED_OPERAND_BRACE = re.compile(rf"\{{{SPACE}{VALUE_TEXT}{SPACE}[,:}}]")
 REGION = re.compile(rf'\{{{SPACE}(?:[%^}}A-Za-z_]|"(?:[^"\\\n]++|\\.)*+"{SPACE}\()')
 SHORT_BODY = re.compile(rf"\{{{SPACE}({DOTTED}){SPACE}(?:\{{[^{{}}\n]*+\}}{SPACE})?\}}")
 LABEL_DEFINITION = re.compile(rf"\^[\w$.\-]++{SPACE}(?:\({BALANCED}\){SPACE})?:")

@@ -23,7 +23,7 @@ from costmodel.ir.mlir.custom.headers import (
     is_declaration,
     is_symbol_definition,
 )
-from costmodel.ir.mlir.custom.known import implicit_terminator, inherent, later_region
+from costmodel.ir.mlir.custom.known import implicit_terminator, inherent, later_region, pad_regions
 from costmodel.ir.mlir.custom.result_types import result_types, suffix_of
 from costmodel.ir.mlir.custom.scopes import Names, Scope, Use
 from costmodel.ir.mlir.structure import Block, Chunk, MlirModule, Operation, Region, Source, Value
@@ -253,6 +253,7 @@ class _Part:
             rest = lexical.LOC_TAIL.sub("", rest)
         if "@" in rest and (is_declaration(name, rest) or is_symbol_definition(name)):
             declare_symbol(operation, rest)
+            pad_regions(operation)
         elif '"' not in rest:
             if "%" in rest:
                 names = self.names
@@ -386,7 +387,7 @@ class _Part:
                 continue
             elif kind == lexical.PROPERTIES:
                 position = self._properties(head, position, item.end())
-            elif kind == lexical.LOC:
+            elif kind in (lexical.LOC, lexical.COMMENT):
                 head.pieces.append(text[head.begun : position])
                 head.begun = position = item.end()
             elif not brackets and self._ends_before(kind, position, head, fresh):
@@ -459,11 +460,12 @@ class _Part:
     def _brace(self, head: _Head, at: int) -> int:
         """A `{` in an operation: past a dictionary (positive), or into a region (minus the offset to go on from)."""
         text, end = self.text, self.end
-        if lexical.OPERAND_BRACE.match(text, at, end) or (text[at - 1] == ">" and not text.startswith("{\n", at)):
+        operands = lexical.OPERAND_BRACE if not head.brackets else lexical.TYPED_OPERAND_BRACE
+        if operands.match(text, at, end) or (text[at - 1] == ">" and not text.startswith("{\n", at)):
             head.brackets.append("}")
             return at + 1
         dictionary = lexical.DICTIONARY.match(text, at, end)
-        if dictionary is not None and not self._is_short_body(head, dictionary):
+        if dictionary is not None and not self._is_short_body(head, dictionary, text[max(head.begun, at - 20) : at]):
             stop = syntax.balanced_end(text, at, end)
             if stop > 0:
                 self._dictionary(head, at, stop)
@@ -486,14 +488,14 @@ class _Part:
             head.dictionary.append(inside)
 
     @staticmethod
-    def _is_short_body(head: _Head, dictionary: re.Match[str]) -> bool:
+    def _is_short_body(head: _Head, dictionary: re.Match[str], before: str) -> bool:
         """`{ arith.addf }`, `{ scf.yield }`, `{}` of an operation that holds code: a region all the same."""
         content = dictionary[0]
         if not content.endswith("}"):
             return False
         word = content[1:-1].strip()
         if not word:
-            return head.operation.name.endswith(_ISOLATED_WORDS)
+            return head.operation.name.endswith(_ISOLATED_WORDS) and not before.rstrip().endswith("attributes")
         short = head.operation.name in ("linalg.map", "linalg.reduce")
         return short or ("." in word and lexical.is_terminator(word)) or word == "return"
 
@@ -573,6 +575,7 @@ class _Part:
             self._complete(operation, head.results, rest, rest)
         if head.properties:
             operation._property_text = head.properties
+        pad_regions(operation)
         if dictionary:
             operation._attribute_text = structured.iterator_types(dictionary)
         if operation.name.startswith("linalg."):

@@ -141,6 +141,7 @@ _FIXED = {
     "torch.constant.device": "!torch.Device",
     "gpu.wait": "!gpu.async.token",
 }
+_ALWAYS = frozenset((*_TO_INDEX, "tt.load"))
 _SPECIAL: dict[str, Callable[[str], str]] = {
     **{name: lambda suffix: _element(_first(suffix)) for name in _TO_ELEMENT},
     **{name: lambda suffix: "index" for name in _TO_INDEX},
@@ -155,7 +156,7 @@ _SPECIAL: dict[str, Callable[[str], str]] = {
 def result_types(name: str, suffix: str, count: int, arrow: bool) -> list[str]:
     """Types of `count` results of the operation called `name`; `arrow` says that the suffix followed an arrow."""
     special = _SPECIAL.get(name)
-    if special is not None and (not arrow or name == "tt.load"):
+    if special is not None and (not arrow or name in _ALWAYS):
         found = special(suffix)
         if found:
             return [found] * count
