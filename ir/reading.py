@@ -37,6 +37,7 @@ READERS: Registry[type[Reader]] = Registry(
         "mlir": "costmodel.ir.mlir.reader:MlirReader",
         "llvm": "costmodel.ir.llvm.reader:LlvmReader",
         "onnx": "costmodel.ir.onnx.reader:OnnxReader",
+        "tir": "costmodel.ir.tir.reader:TirReader",
     },
 )
 

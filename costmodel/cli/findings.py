@@ -62,6 +62,7 @@ PROBES = (
     Probe(group="reader", name="mlir", task="mlir_reader", packages=("mlir",)),
     Probe(group="reader", name="llvm", task="llvm_reader", packages=("llvmlite",)),
     Probe(group="reader", name="onnx", task="onnx_reader", packages=("onnx", "torch_mlir"), extra="onnx"),
+    Probe(group="reader", name="tir", task="tir_reader", packages=()),
     Probe(group="backend", name="mlir", task="mlir_backend", packages=("mlir",)),
 )
 """A new reader or backend is one line here."""

@@ -72,6 +72,23 @@ def onnx_reader() -> str:
     return f"onnx {onnx.__version__}, opset up to {onnx.defs.onnx_opset_version()}, {torch_mlir.__name__}"
 
 
+_SCRIPT = """
+@T.prim_func
+def f(A: T.Buffer((4,), "float32")):
+    for i in T.serial(4):
+        A[i] = A[i] + T.float32(1)
+"""
+
+
+def tir_reader() -> str:
+    """Read a script of one loop."""
+    from costmodel import ir
+
+    if "arith.addf" not in ir.read(_SCRIPT, format="tir").functions[0].tokens("ops"):
+        raise RuntimeError("the reader of TIR misreads a script of one loop")
+    return "reads TVM script, and JSON of TVM 0.27, without TVM"
+
+
 def llvm_targets() -> dict[str, str]:
     """Emit code for each architecture; the value is the error's text where that fails, else empty."""
     import llvmlite.binding as llvm

@@ -1,0 +1,1 @@
+"""TVM's TIR: script and JSON to the operation tree, without TVM."""
