@@ -39,7 +39,7 @@ def natural_loops(region: Region) -> list[NaturalLoop]:
     """Loops of the region, those with the same header merged, in the order of their headers."""
     if len(region.blocks) < 2 and not (region.blocks and successors(region.blocks[0])):
         return []
-    order = _reverse_postorder(region.blocks[0])
+    order = reverse_postorder(region.blocks[0])
     number = {block: index for index, block in enumerate(order)}
     predecessors: dict[Block, list[Block]] = {block: [] for block in order}
     for block in order:
@@ -54,7 +54,8 @@ def natural_loops(region: Region) -> list[NaturalLoop]:
     return [_loop(header, latches[header], predecessors) for header in order if header in latches]
 
 
-def _reverse_postorder(entry: Block) -> list[Block]:
+def reverse_postorder(entry: Block) -> list[Block]:
+    """Blocks that the entry reaches, each before its successors but for edges back."""
     seen = {entry}
     stack = [(entry, iter(successors(entry)))]
     order: list[Block] = []

@@ -40,7 +40,7 @@ _STYLES = {
 
 def to_dot(graph: ProgramGraph) -> str:
     """See `ProgramGraph.to_dot`."""
-    lines = ["digraph program {", '  node [fontname="monospace", fontsize=10];', '  edge [fontsize=8, arrowsize=0.6];']
+    lines = ["digraph program {", '  node [fontname="monospace", fontsize=10];', "  edge [fontsize=8, arrowsize=0.6];"]
     for node, (kind, token) in enumerate(zip(graph.node_kind.tolist(), graph.node_token.tolist(), strict=True)):
         name = name_of(token) or f"#{token}"
         found = "".join(f"\\n{column}={value:.4g}" for column, value in numbers_of(graph, node).items())

@@ -3,7 +3,7 @@
 Owns effects of operations on memory, bases of pointers and memrefs, and the linear scan that makes MEMORY edges.
 
 Method. Every access goes to a base: the allocation, the global, or else "foreign" (an argument, a loaded pointer, a
-call's result) or "any" (a merge of several, an integer made a pointer), found through views (getelementptr, casts,
+call's result) or "any" (a merge of several), found through views (getelementptr, casts,
 subview, ...) whatever the offset. Distinct allocations and globals never overlap; a foreign base may be any global and
 any allocation whose address escapes (is stored, passed to a call, turned into an integer); "any" may be everything.
 A block is scanned in order; a load depends on the last store, a store on the last store and on the loads since.
@@ -82,6 +82,7 @@ _VIEWS = frozenset(
 )
 _ALLOCATIONS = frozenset("llvm.alloca memref.alloc memref.alloca gpu.alloc".split())
 _ALLOCATORS = frozenset("malloc calloc aligned_alloc _Znwm _Znam".split())
+_MERGES = frozenset(("llvm.select", "arith.select"))
 _BARRIERS = frozenset(("llvm.fence", "gpu.barrier", "llvm.inline_asm", "nvvm.barrier0", "memref.dma_wait"))
 _ESCAPES = frozenset(
     "llvm.ptrtoint llvm.insertvalue llvm.insertelement memref.extract_aligned_pointer_as_index".split()
@@ -333,7 +334,8 @@ class MemoryScan:
                 readers += some_readers
                 group.note_all(base, mode, entry)
         else:
-            group = shared if isinstance(base, str) or base in self._escaped else private
+            all_escape = _ANY in self._escaped
+            group = shared if all_escape or isinstance(base, str) or base in self._escaped else private
             writers, readers = group.before(base, mode)
             group.note(base, mode, entry)
         found: list[tuple[Entry, int]] = []
@@ -366,7 +368,7 @@ def _origin(value: Value) -> Base:
         text = owner.attribute("global_name") or owner.attribute("name") or semantics.constant_text(owner)
         named = _GLOBAL.search(text)
         return named[0] if named is not None else _ANY
-    return _FOREIGN if owner.name in ("llvm.load", "memref.load") or semantics.callee_of(owner) is not None else _ANY
+    return _ANY if owner.name in _MERGES or owner.regions else _FOREIGN
 
 
 def _allocates(operation: Operation) -> bool:
