@@ -19,8 +19,8 @@ _PURE = frozenset(
     "insertelement shufflevector extractvalue insertvalue".split()
 )
 _COMMUTATIVE = re.compile(
-    r"(?P<head>.* = (?:add|mul|and|or|xor|fadd|fmul|icmp(?: samesign)? (?:eq|ne)) (?:(?:nuw|nsw|disjoint|fast|nnan|ninf|nsz"
-    r"|arcp|contract|afn|reassoc) )*)(?P<rest>.*)$"
+    r"(?P<head>.* = (?:add|mul|and|or|xor|fadd|fmul|icmp(?: samesign)? (?:eq|ne)) "
+    r"(?:(?:nuw|nsw|disjoint|fast|nnan|ninf|nsz|arcp|contract|afn|reassoc) )*)(?P<rest>.*)$"
 )
 _OPERANDS = re.compile(r"(?P<type>i\d+|float|double|half|bfloat|ptr|<[^<>]*>) (?P<value>.*)", re.DOTALL)
 _TYPED_RESULT = re.compile(
