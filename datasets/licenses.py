@@ -1,8 +1,8 @@
 """The licence of a source file, and the file that proves it.
 
 Owns the order of evidence: an SPDX line in the file, a licence text in its head, the metadata of the package
-(Cargo.toml, pyproject.toml, PKG-INFO), a licence file; the nearest folder wins. Invariant: no evidence, no licence. Gives no legal
-advice: it reports what the files say.
+(Cargo.toml, pyproject.toml, PKG-INFO), a licence file; the nearest folder wins. Invariant: no evidence, no licence.
+Gives no legal advice: it reports what the files say.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ _PHRASES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ),
     ("BSD-4-Clause", (_BSD, "all advertising materials mentioning features"), ()),
     ("BSD-3-Clause", (_BSD, "be used to endorse or promote products"), ("all advertising materials",)),
-    ("BSD-2-Clause", (_BSD, "must reproduce the above copyright notice"), ("endorse or promote", "advertising material")),
+    ("BSD-2-Clause", (_BSD, "must reproduce the above copyright notice"), ("endorse or promote", "advertising mat")),
     ("MIT-0", (_MIT,), ("the above copyright notice and this permission notice",)),
     (
         "MIT",

@@ -36,8 +36,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "build",
         metavar="BUILD",
         type=Path,
-        help="a folder with compile_commands.json, of objects with embedded bitcode, or with sources that Cargo, CMake, "
-        "configure, make or setup.py builds",
+        help="a folder with compile_commands.json, of objects with embedded bitcode, or with sources that Cargo, "
+        "CMake, configure, make or setup.py builds",
     )
     parser.add_argument("-o", "--output", metavar="DATASET", type=Path, required=True, help="the data set's folder")
     parser.add_argument(

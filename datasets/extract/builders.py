@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from costmodel.core.errors import UsageError
 from costmodel.datasets.extract.compiler import cargo_word
@@ -86,7 +87,7 @@ def _python_environment(tools: Tools) -> Mapping[str, str]:
 
 BUILDERS = (
     Builder(name="cargo", marks=("Cargo.toml",), environment=lambda tools: {"RUSTC_WRAPPER": tools.rustc},
-            steps=lambda tools: [[cargo_word(), "build", "--release", "--offline", "--keep-going", "-j", str(tools.jobs)]]),
+            steps=lambda tools: [[cargo_word(), "build", "--release", "--offline", "--keep-going", f"-j{tools.jobs}"]]),
     Builder(name="cmake", marks=("CMakeLists.txt",), steps=_cmake, environment=_cmake_environment),
     Builder(name="autotools", marks=("configure",),
             steps=lambda tools: [["sh", "./configure", f"CC={tools.cc}", f"CXX={tools.cxx}"], *_make(tools)]),
@@ -115,16 +116,23 @@ def run_build(builder: Builder, folder: Path, tools: Tools, log: Path) -> Build:
     return Build(builder=builder.name, cause=None)
 
 
-def _status(command: Sequence[str], folder: Path, environment: Mapping[str, str], output: object) -> int | str:
+def _status(command: Sequence[str], folder: Path, environment: Mapping[str, str], output: IO[bytes]) -> int | str:
     try:
-        return subprocess.run(
-            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            timeout=BUILD_TIMEOUT_S, check=False,
-        ).returncode  # type: ignore[call-overload, no-any-return]  # fmt: skip
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=BUILD_TIMEOUT_S,
+            check=False,
+        )
     except FileNotFoundError as error:
         raise UsageError(f"the build needs {command[0]}, which is not on PATH; install it") from error
     except subprocess.TimeoutExpired:
         return "over its time limit"
+    return done.returncode
 
 
 def _cause(command: Sequence[str], status: int | str, log: Path, folder: Path) -> str:

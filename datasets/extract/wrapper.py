@@ -1,7 +1,8 @@
 """The compiler that a build is given: writes its command line down, then becomes the real compiler.
 
-Run as a script with nothing but the standard library: `wrapper.py RECORDS NAME N REAL… ARGUMENTS…`, where N is the number
-of words of REAL and NAME what the record calls it (empty where the first argument is the compiler, as Cargo has it). Invariant: the build sees the real compiler's output and exit status; equal commands are one record.
+Run as a script with nothing but the standard library: `wrapper.py RECORDS NAME N REAL… ARGUMENTS…`, where N is the
+number of words of REAL, and NAME what the record calls it (empty where the first argument is the compiler, as with
+Cargo). Invariant: the build sees the real compiler's output and exit status; equal commands are one record.
 """
 
 from __future__ import annotations
