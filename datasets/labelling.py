@@ -120,7 +120,9 @@ class _Answers:
 
     def look_up(self, work: Sequence[_Job]) -> None:
         if self._cache is not None:
-            self._known = self._cache.get(self.key(job, step) for job in work for step in job.steps if not step.measures)
+            self._known = self._cache.get(
+                self.key(job, step) for job in work for step in job.steps if not step.measures
+            )
 
     def missing(self, job: _Job) -> tuple[Step, ...]:
         return tuple(step for step in job.steps if self.key(job, step) not in self._known)
@@ -145,7 +147,9 @@ def _lower(
     pool: WorkerPool, rows: Sequence[FunctionRow], pipelines: Sequence[str], wanted: Sequence[int]
 ) -> dict[int, Lowered]:
     """LLVM IR of the wanted rows. Rows that are LLVM IR already go through untouched."""
-    lowered = {index: Lowered(text=rows[index].ir, entry=rows[index].entry) for index in wanted if _is_llvm(rows[index])}
+    lowered = {
+        index: Lowered(text=rows[index].ir, entry=rows[index].entry) for index in wanted if _is_llvm(rows[index])
+    }
     rest = [index for index in wanted if index not in lowered]
 
     def run(part: Sequence[int]) -> Handle:
@@ -223,9 +227,7 @@ class _Batch:
         return tuple(_Batch(target=self.target, steps=self.steps, modules=part) for part in parts)
 
 
-def _run_batches(
-    pool: WorkerPool, batches: Sequence[_Batch], lowered: dict[int, Lowered], answers: _Answers
-) -> None:
+def _run_batches(pool: WorkerPool, batches: Sequence[_Batch], lowered: dict[int, Lowered], answers: _Answers) -> None:
     """Run all; one that breaks its worker is taken apart until the function that does it is alone."""
     waiting = [(batch, batch.submit(pool, lowered)) for batch in batches]
     while waiting:

@@ -60,7 +60,9 @@ class LabelCache:
                 for at in range(0, len(wanted), _CHUNK):
                     part = wanted[at : at + _CHUNK]
                     marks = ",".join("?" * len(part))
-                    for key, text in connection.execute(f"SELECT key, answer FROM answers WHERE key IN ({marks})", part):
+                    for key, text in connection.execute(
+                        f"SELECT key, answer FROM answers WHERE key IN ({marks})", part
+                    ):
                         found[key] = {name: Value(**fields) for name, fields in json.loads(text).items()}
         except (sqlite3.Error, ValueError, TypeError) as error:
             raise DatabaseError(f"{self.path}: the label cache is damaged ({error}); delete it") from error

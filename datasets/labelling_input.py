@@ -81,7 +81,9 @@ def level_of(text: str) -> str:
     dialects = set(_OPERATION.findall(text))
     if "tensor<" in text:
         return "linalg"
-    return next((level for level, names in _LEVELS if dialects.intersection(names)), "llvm" if "llvm" in dialects else "scf")
+    return next(
+        (level for level, names in _LEVELS if dialects.intersection(names)), "llvm" if "llvm" in dialects else "scf"
+    )
 
 
 def _content(path: Path) -> bytes:

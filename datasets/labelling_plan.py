@@ -45,11 +45,19 @@ def plan(target: Target, labellers: Sequence[str] | None, metrics: Sequence[str]
         version = labeller.version(target)
         if version is None:
             if labellers is not None:
-                raise MissingDependencyError(f"the labeller {name} is not usable for {target.name}: needs {labeller.needs}")
+                raise MissingDependencyError(
+                    f"the labeller {name} is not usable for {target.name}: needs {labeller.needs}"
+                )
             continue
         taken.update(wanted)
         steps.append(
-            Step(labeller=name, version=version, metrics=wanted, gives=gives, measures=getattr(labeller, "measures", False))
+            Step(
+                labeller=name,
+                version=version,
+                metrics=wanted,
+                gives=gives,
+                measures=getattr(labeller, "measures", False),
+            )
         )
     for metric in left or ():
         if metric not in taken:

@@ -12,7 +12,7 @@ from typing import Self
 
 from costmodel.core.errors import MissingDependencyError, UnknownNameError
 from costmodel.core.target_host import Host, read_host
-from costmodel.core.target_table import FIGURES
+from costmodel.core.target_table import FIGURES, LLVM_NAMES, Core
 
 NATIVE = "native"
 
@@ -46,6 +46,8 @@ class Target:
     """Instruction sets as the kernel names them, sorted; empty where the CPU's name implies them."""
     peak_flop_per_s: float | None = None
     peak_bytes_per_s: float | None = None
+    core: Core = Core()
+    """Registers and units of one core; zeros where they are not known."""
 
     @classmethod
     def parse(cls, name: str) -> Self:
@@ -90,13 +92,21 @@ class Target:
         """Elements of `element_bits` that one vector register holds."""
         return max(1, self.vector_bits // element_bits)
 
+    @property
+    def llvm_cpu(self) -> str:
+        """As LLVM's `-mcpu` takes it: `cpu`, but for targets that LLVM does not know by that name."""
+        return LLVM_NAMES[self.name][0] if self.name in LLVM_NAMES else self.cpu
+
     def llvm_features(self) -> str:
         """LLVM's feature string, `+avx2,-sse4a,…`: this machine's exactly, empty where the CPU's name says it all."""
-        return _llvm_host()[1] if self.is_native else ""
+        if self.is_native:
+            return _llvm_host()[1]
+        return LLVM_NAMES[self.name][1] if self.name in LLVM_NAMES else ""
 
     @classmethod
     def _native(cls) -> Self:
         host = this_host()
+        known = FIGURES.get(f"{host.arch}/{_llvm_host()[0]}")
         return cls(
             arch=host.arch,
             cpu=_llvm_host()[0],
@@ -108,6 +118,7 @@ class Target:
             l3_bytes=host.l3_bytes,
             cores=host.cores,
             features=host.features,
+            core=known.core if known is not None else Core(),
         )
 
 

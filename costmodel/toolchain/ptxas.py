@@ -73,7 +73,9 @@ def ptxas_version(arch: str = "sm_90") -> str | None:
     if program is None:
         return None
     try:
-        done = subprocess.run([str(program), "--version"], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        done = subprocess.run(
+            [str(program), "--version"], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = _VERSION.search(done.stdout)
@@ -115,9 +117,7 @@ def ptxas_usage_of(texts: Sequence[str], arch: str, *, relocatable: bool = False
     if done.returncode != 0:
         said = _ERROR.search(report)
         files = {int(index): text for index, text in reversed(_FILE_ERROR.findall(report))}
-        raise PtxRefusedError(
-            f"ptxas refuses the code for {arch}: {said[1] if said else report.strip()[:200]}", files
-        )
+        raise PtxRefusedError(f"ptxas refuses the code for {arch}: {said[1] if said else report.strip()[:200]}", files)
     return parse_report(report)
 
 

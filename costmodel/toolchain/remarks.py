@@ -35,7 +35,10 @@ def parse_remarks(text: str) -> Iterator[Remark]:
                 numbers[argument[1]] = int(_scalar(argument[2]))
         if "Pass" in fields:
             yield Remark(
-                pass_name=fields["Pass"], name=fields.get("Name", ""), function=fields.get("Function", ""), numbers=numbers
+                pass_name=fields["Pass"],
+                name=fields.get("Name", ""),
+                function=fields.get("Function", ""),
+                numbers=numbers,
             )
 
 

@@ -28,12 +28,19 @@ _ATTRIBUTES = re.compile(
 )
 _TARGET_LINES = re.compile(r"^target (?:triple|datalayout) = .*\n", re.MULTILINE)
 _OPTNONE_GROUP = re.compile(r"^attributes #\d+ = \{[^\n]*\boptnone\b[^\n]*$", re.MULTILINE)
-_PROCESSOR_CALLS = re.compile(r"@llvm\.(x86|aarch64|arm|riscv|nvvm|amdgcn|ppc|s390|hexagon|wasm|loongarch|mips)\.[\w.]+")
+_EMPTY_GROUP = re.compile(r"^(attributes #\d+ = \{) *\}", re.MULTILINE)
+_PROCESSOR_CALLS = re.compile(
+    r"@llvm\.(x86|aarch64|arm|riscv|nvvm|amdgcn|ppc|s390|hexagon|wasm|loongarch|mips)\.[\w.]+"
+)
 _DEBUG_RECORDS = re.compile(r"^\s+#dbg_[^\n]*\n|^!llvm\.dbg\.cu = [^\n]*\n", re.MULTILINE)
 _DEBUG = re.compile(r",? !dbg !\d+")
+_HOST_ONLY = re.compile(r"^@llvm\.(?:global_ctors|global_dtors|used|compiler\.used) = [^\n]*\n", re.MULTILINE)
 _DECLARATIONS = re.compile(r"^declare [^\n]*\n", re.MULTILINE)
 _CONVENTION = re.compile(r"\b(?:ptx_kernel|amdgpu_kernel|spir_kernel|ptx_device|spir_func|amdgpu_gfx)\b ?")
-_MODULE_FLAGS = re.compile(r'^!\d+ = !\{i32 \d+, !"(?:target-abi|Code Model|riscv-isa|amdhsa_[\w]+|cf-protection-[\w]+|frame-pointer)".*\n', re.M)
+_MODULE_FLAGS = re.compile(
+    r'^!\d+ = !\{i32 \d+, !"(?:target-abi|Code Model|riscv-isa|amdhsa_[\w]+|cf-protection-[\w]+|frame-pointer)".*\n',
+    re.M,
+)
 _ASM = re.compile(r'\basm (?:sideeffect |alignstack |inteldialect |unwind )*"((?:[^"])*)"')
 _ALLOCA = re.compile(r"^(\s+)(%(?:\"[^\"]*\"|[\w$.-]+)) = alloca (.*)$", re.MULTILINE)
 _LIFETIME = re.compile(r"^\s+call void @llvm\.lifetime\.[^\n]*\n", re.MULTILINE)
@@ -63,7 +70,7 @@ def target_machine(target_name: str, level: int = 3) -> Any:
     machine = (
         binding()
         .Target.from_triple(target.triple)
-        .create_target_machine(cpu=target.cpu, features=features, opt=level, reloc="pic", codemodel="default")
+        .create_target_machine(cpu=target.llvm_cpu, features=features, opt=level, reloc="pic", codemodel="default")
     )
     machine.set_asm_verbosity(True)
     return machine
@@ -122,7 +129,9 @@ def keep_only(text: str, names: frozenset[str]) -> str:
             function.linkage = llvm.Linkage.external if function.name in names else llvm.Linkage.internal
     manager = llvm.create_new_module_pass_manager()
     manager.add_global_dead_code_eliminate_pass()
-    manager.run(module, llvm.create_pass_builder(target_machine("x86-64/x86-64-v2"), llvm.create_pipeline_tuning_options()))
+    manager.run(
+        module, llvm.create_pass_builder(target_machine("x86-64/x86-64-v2"), llvm.create_pipeline_tuning_options())
+    )
     return str(module)
 
 
@@ -147,7 +156,7 @@ def symbol_of(name: str, arch: str) -> str:
 def as_kernels(text: str, arch: str) -> str:
     """Give every definition a kernel entry of its name; the code itself moves to an internal function it inlines."""
     llvm = binding()
-    module = llvm.parse_assembly(text)
+    module = llvm.parse_assembly(_HOST_ONLY.sub("", text))
     convention = _KERNEL_CONVENTION[arch]
     wrappers = []
     for variable in module.global_variables:
@@ -204,8 +213,9 @@ def _strip(text: str) -> str:
     text = _DEBUG.sub("", _DEBUG_RECORDS.sub("", text))
     text = _TARGET_LINES.sub("", text)
     text = _OPTNONE_GROUP.sub(lambda m: re.sub(r"\b(?:optnone|noinline) ?", "", m[0]), text)
-    text = _MODULE_FLAGS.sub(lambda m: m[0].split(" = ")[0] + " = !{i32 1, !\"costmodel\", i32 1}\n", text)
-    return _CONVENTION.sub("", _ATTRIBUTES.sub("", text))
+    text = _MODULE_FLAGS.sub(lambda m: m[0].split(" = ")[0] + ' = !{i32 1, !"costmodel", i32 1}\n', text)
+    text = _CONVENTION.sub("", _ATTRIBUTES.sub("", text))
+    return _EMPTY_GROUP.sub(r'\1 "costmodel-stripped" }', text)
 
 
 def _refuse_foreign(text: str, target: Target) -> None:
@@ -228,9 +238,13 @@ def _refuse_foreign(text: str, target: Target) -> None:
 
 
 def _quoted(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z$._-][\w$.-]*", name) else '"' + "".join(
-        c if c.isalnum() or c in " $._-" else "".join(f"\\{b:02X}" for b in c.encode()) for c in name
-    ) + '"'
+    return (
+        name
+        if re.fullmatch(r"[A-Za-z$._-][\w$.-]*", name)
+        else '"'
+        + "".join(c if c.isalnum() or c in " $._-" else "".join(f"\\{b:02X}" for b in c.encode()) for c in name)
+        + '"'
+    )
 
 
 def _one_line(error: Exception) -> str:

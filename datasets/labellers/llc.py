@@ -82,7 +82,7 @@ def _run(tool: Tool, bitcode: bytes, target: Target) -> str:
         output = Path(scratch) / "remarks.yaml"
         features = target.llvm_features()
         command = [
-            str(tool.path), "-O3", f"-mtriple={target.triple}", f"-mcpu={target.cpu}", "-relocation-model=pic",
+            str(tool.path), "-O3", f"-mtriple={target.triple}", f"-mcpu={target.llvm_cpu}", "-relocation-model=pic",
             "-filetype=obj", "-o", str(Path(scratch) / "out.o"), f"-pass-remarks-output={output}",
             f"-pass-remarks-filter={_FILTER}", *([f"-mattr={features}"] if features else []),
             *(["-pass-remarks-analysis=kernel-resource-usage"] if target.is_gpu else []), "-",

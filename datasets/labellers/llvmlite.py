@@ -90,4 +90,3 @@ def _amdgpu(asm: AsmFunction, target: Target) -> Answer:
         value = float(number[0])
         answers[metric] = Value(value=value / most_waves(target.cpu) if metric == "occupancy" else value)
     return answers
-

@@ -113,7 +113,7 @@ def _simulate(mca: Tool, blocks: Sequence[Block], target: Target) -> list[_Regio
         lines.append(f"{mark} LLVM-MCA-END")
     features = target.llvm_features()
     command = [
-        str(mca.path), f"-mtriple={target.triple}", f"-mcpu={target.cpu}", f"-iterations={ITERATIONS}", "-json",
+        str(mca.path), f"-mtriple={target.triple}", f"-mcpu={target.llvm_cpu}", f"-iterations={ITERATIONS}", "-json",
         "-instruction-info=0", "-call-latency=1", *([f"-mattr={features}"] if features else []), "-",
     ]  # fmt: skip
     try:

@@ -43,7 +43,7 @@ class TestNames:
         assert target.name == name
         assert target.device is None
         assert not target.is_native
-        assert target.vector_bits in (128, 256, 512)
+        assert target.vector_bits in (64, 128, 256, 512)
         assert 8 <= target.l1d_bytes / 1024 <= 1024
         assert target.l1d_bytes < target.l2_bytes
         assert target.cores >= 1
