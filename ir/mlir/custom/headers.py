@@ -14,7 +14,7 @@ from costmodel.ir.mlir.custom import lexical
 from costmodel.ir.mlir.structure import Operation, Value
 from costmodel.ir.mlir.syntax import split_items
 
-_FUNCTION_WORDS = ("func", "extern", "machine", "component", "generated", "def", "function")
+_FUNCTION_WORDS = ("func", "extern", "machine", "component", "generated", "def", "function", "sequence")
 _BINDING_WORDS = frozenset(("", "reducer", "kernel"))
 _OPERAND_WORDS = frozenset(("ins", "outs", "init", "inits"))
 _SYMBOL_WORDS = ("global", "extern", "func", "machine", "hierpath", "import", "declare", "symbol", "typealias")
@@ -90,7 +90,7 @@ def header_bindings(text: str, known: Mapping[str, list[Value] | None]) -> tuple
         inside = span < len(bound) and bound[span][0] <= at
         before, after = match[1], match[4]
         binds = inside or after == "=" or (before is not None and not (before == "->" and after == "in"))
-        if not binds and after is not None:
+        if not binds and (after is not None or function):
             binds = (function and after == ":") or (known.get(name) is None and not match[3])
         if binds:
             source = uses[-1] if before is not None and uses else ""

@@ -210,6 +210,11 @@ _IMPLICIT = {
 }
 
 
+def holds_code(name: str) -> bool:
+    """Whether operations of this name always have a region, which may be written `{}`."""
+    return name in _IMPLICIT
+
+
 def implicit_terminator(operation: Operation, region: Region, chunk: Chunk) -> None:
     """Add the terminator that the custom form of the operation leaves out, if it is not there."""
     name = _IMPLICIT.get(operation.name)

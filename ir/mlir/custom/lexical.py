@@ -21,7 +21,7 @@ NEXT_STATEMENT = rf'(?=[ \t]*+(?:{RESULT_NAMES} = ["A-Za-z]|{DOTTED}(?!=)|\}}|re
 _FLAT = r"(?:[^\n{}\"/]++|\{(?:[\w$.\-]++(?: = [^{}\n\"%,]++)?,? ?)++\}|\"(?:[^\"\\\n]++|\\.)*+\"|/(?!/))*+"
 
 LINE = re.compile(
-    rf"\s*+(?:({RESULT_NAMES})[ \t]*+=[ \t]*+)?+({DOTTED}|return\b)({_FLAT})(?:\n++{NEXT_STATEMENT}|\n++[ \t]*+(?=\}}))"
+    rf"\s*+(?:({RESULT_NAMES})[ \t]*+=[ \t]*+)?+({DOTTED}|return\b)({_FLAT})(?<![,:=])(?:\n++{NEXT_STATEMENT}|\n++[ \t]*+(?=\}}))"
 )
 """A whole operation on one line, followed by the start of another statement. Groups: results, name, rest."""
 
@@ -34,7 +34,7 @@ HEAD = re.compile(
 """The head of any operation. Groups: results, quoted name, bare name."""
 
 STATEMENT = re.compile(
-    rf'(?:({RESULT_NAMES}){SPACE}={SPACE}(?:{STRING}{SPACE}\(|({DOTTED})|([A-Za-z_]\w*+)(?![\w<(.]))|("[^"\n]++"){SPACE}\('
+    rf'(?:({RESULT_NAMES}){SPACE}={SPACE}(?:{STRING}{SPACE}\(|({DOTTED})|([A-Za-z_]\w*+)(?![\w<.]))|("[^"\n]++"){SPACE}\('
     rf"|({DOTTED})|([A-Za-z_][\w$]*+))"
 )
 """What may begin a statement. Groups: results, dotted name, bare name after results; quoted, dotted, bare name."""
@@ -57,9 +57,10 @@ DICTIONARY = re.compile(
     rf"\{{{SPACE}(?:[\w$.\-]++|{STRING}){SPACE}(?:=(?!=)|,)|\{{[ \t]*+(?:[\w$.\-]++|{STRING})[ \t]*+\}}|\{{[ \t]*+\}}"
 )
 OPERAND_BRACE = re.compile(rf"\{{{SPACE}{VALUE_TEXT}{SPACE}(?:,{SPACE}{VALUE_TEXT}{SPACE})*+\}}")
-TYPED_OPERAND_BRACE = re.compile(rf"\{{{SPACE}{VALUE_TEXT}{SPACE}[,:}}]")
+TYPED_OPERAND_BRACE = re.compile(rf"{OPERAND_BRACE.pattern}|\{{{SPACE}{VALUE_TEXT}{SPACE}(?:,{SPACE}{VALUE_TEXT}{SPACE})*+:{SPACE}[A-Za-z!]")
 REGION = re.compile(rf'\{{{SPACE}(?:[%^}}A-Za-z_]|"(?:[^"\\\n]++|\\.)*+"{SPACE}\()')
 SHORT_BODY = re.compile(rf"\{{{SPACE}({DOTTED}){SPACE}(?:\{{[^{{}}\n]*+\}}{SPACE})?\}}")
+LABEL_AMID = re.compile(rf"\^[\w$.\-]++(?:\({BALANCED}\))?:")
 LABEL_DEFINITION = re.compile(rf"\^[\w$.\-]++{SPACE}(?:\({BALANCED}\){SPACE})?:")
 HEADER_VALUE = re.compile(
     rf"{STRING}|//[^\n]*+|(?:(\bas|->){SPACE})?+(%[\w$.\-]++)(?:\#(\d{{1,9}}+))?+{SPACE}(=(?!=)|:(?!:)|in\b)?+"

@@ -23,7 +23,7 @@ from costmodel.ir.mlir.custom.headers import (
     is_declaration,
     is_symbol_definition,
 )
-from costmodel.ir.mlir.custom.known import implicit_terminator, inherent, later_region, pad_regions
+from costmodel.ir.mlir.custom.known import holds_code, implicit_terminator, inherent, later_region, pad_regions
 from costmodel.ir.mlir.custom.result_types import result_types, suffix_of
 from costmodel.ir.mlir.custom.scopes import Names, Scope, Use
 from costmodel.ir.mlir.structure import Block, Chunk, MlirModule, Operation, Region, Source, Value
@@ -404,7 +404,7 @@ class _Part:
         if kind == lexical.VALUE:
             return self._result_follows(at, head.begun)
         if kind == lexical.LABEL:
-            return lexical.LABEL_DEFINITION.match(self.text, at, self.end) is not None
+            return lexical.LABEL_AMID.match(self.text, at, self.end) is not None
         return kind == lexical.WORD and fresh and self._starts_statement(at, "")
 
     def _properties(self, head: _Head, at: int, past: int) -> int:
@@ -445,7 +445,9 @@ class _Part:
             return False
         results, _, bare_result, quoted, dotted, bare = match.groups()
         if results is not None:
-            return bare_result not in ("max", "min", "affine_map", "dense") if bare_result else True
+            if bare_result is None or self.names.scope.bare:
+                return True
+            return not text.startswith("(", match.end()) and bare_result not in ("max", "min", "dense")
         if quoted is not None or dotted is not None:
             return True
         if bare in lexical.BARE_OPERATIONS:
@@ -495,7 +497,8 @@ class _Part:
             return False
         word = content[1:-1].strip()
         if not word:
-            return head.operation.name.endswith(_ISOLATED_WORDS) and not before.rstrip().endswith("attributes")
+            name = head.operation.name
+            return (name.endswith(_ISOLATED_WORDS) or holds_code(name)) and not before.rstrip().endswith("attributes")
         short = head.operation.name in ("linalg.map", "linalg.reduce")
         return short or ("." in word and lexical.is_terminator(word)) or word == "return"
 
