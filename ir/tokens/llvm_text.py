@@ -1,0 +1,280 @@
+"""Tokens straight from LLVM IR text, without building the operation tree.
+
+Owns the fast path: lines are cut and classified as the reader of LLVM IR does, by shapes that are parsed once, but a
+line gives its shape's tokens instead of objects. Invariant: the tokens are those of `tree`; what the reader refuses is
+refused here with the same error.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from costmodel.core.errors import ParseError
+from costmodel.ir import collector, semantics
+from costmodel.ir.llvm.constants import constant_operation
+from costmodel.ir.llvm.functions import _DEFINE, _TYPE_NAMES, _FunctionParser
+from costmodel.ir.llvm.templates import HOLE, Slot, Template, template_of
+from costmodel.ir.mlir.attributes import parse_dictionary
+from costmodel.ir.mlir.structure import Block, Chunk, Operation, Region, Source
+from costmodel.ir.tokens.attributes import attribute_tokens, type_parts, type_token
+from costmodel.ir.tokens.generic_text import Unusual
+from costmodel.ir.tokens.names import (
+    ARGUMENT,
+    BLOCK,
+    BLOCK_NAME,
+    END,
+    FUNCTION,
+    REGION,
+    RESULT,
+    SYMBOL,
+    Names,
+    constant_token,
+)
+from costmodel.ir.tokens.tree import symbol_token
+
+_UNKNOWN_TYPE = "!llvm<unknown>"
+
+
+@dataclass(slots=True)
+class _Shape:
+    """The tokens of a template: types in both spellings, operands as slots or finished tokens."""
+
+    name: str
+    parts: tuple[str, ...] | None
+    exact: str | None
+    result: Slot | None
+    operands: tuple[Slot, ...]
+    labels: tuple[Slot, ...]
+    attributes: tuple[str, ...]
+    has_symbols: bool
+    template: Template
+
+
+_Row = tuple[_Shape, list[str]]
+
+
+def function_tokens(text: str, scheme: str, seed: int | None = None) -> list[tuple[str, list[str]]]:
+    """Name and tokens of each function that a text defines.
+
+    Raises:
+        Unusual: the tree has to be taken.
+        ParseError: with the position, as the reader's.
+    """
+    if HOLE in text:
+        raise Unusual
+    chunk = Chunk(Source(text, ""))
+    type_names = frozenset(_TYPE_NAMES.findall(text))
+    found: list[tuple[str, list[str]]] = []
+    with collector.paused():
+        for match in _DEFINE.finditer(text):
+            end = text.find("\n}", match.end())
+            if end < 0:
+                raise Unusual
+            reader = _Tokens(chunk, match, end, type_names)
+            reader.read()
+            found.append((reader.function.symbol or "", reader.emit(scheme, Names(seed))))
+    return found
+
+
+class _Tokens(_FunctionParser):
+    """The reader of a function that keeps rows of tokens for each block."""
+
+    def __init__(self, chunk: Chunk, head: re.Match[str], end: int, type_names: frozenset[str]) -> None:
+        super().__init__(chunk, head, end, type_names)
+        self.rows: list[_Row] = []
+        self.blocks: dict[Block, list[_Row]] = {}
+        self.heads: dict[Block, list[tuple[str, str]]] = {}
+        self.incoming: list[tuple[Block, Template, list[str]]] = []
+        self.defined: set[str] = set()
+        self.arguments: set[str] = set()
+        self._current: Block | None = None
+
+    def read(self) -> None:
+        """Cut the text into rows."""
+        start = self._arguments()
+        entry = self.region.blocks[0]
+        self.heads[entry] = [(value.name, value.type_text) for value in entry.args]
+        self.arguments.update(value.name for value in entry.args)
+        self._lines(start)
+
+    def _instruction(self, line: str, block: Block, offset: int) -> None:
+        shape, names = self._shape(line)
+        try:
+            found = _shape_of(shape)
+        except ParseError as error:
+            self.fail(str(error), offset)
+        if found is None:
+            return
+        if block is not self._current:
+            self._current = block
+            self.rows = self.blocks.setdefault(block, [])
+        result = found.result
+        if result is not None:
+            name = names[result] if result.__class__ is int else str(result)  # type: ignore[index]
+            if found.template.incoming:
+                self.heads.setdefault(block, []).append((name, found.template.types or ""))
+                self.incoming.append((block, found.template, names))
+                self.arguments.add(name)
+                return
+            self.defined.add(name)
+        self.rows.append((found, names))
+
+    # ---- emission -------------------------------------------------------------------------------------------------
+
+    def emit(self, scheme: str, names: Names) -> list[str]:
+        """The tokens under a scheme."""
+        if scheme == "ops":
+            rows = (row for block in self.region.blocks for row in self.blocks.get(block, ()))
+            return [FUNCTION, *(shape.name for shape, _ in rows), END]
+        self.names = names
+        self.table: dict[str, str] = {}
+        self.full = scheme == "anonymized"
+        forwards = self._forwarded()
+        tokens = [FUNCTION, "llvm.func"]
+        if self.full:
+            words = attribute_tokens(self.function.properties, {})
+            tokens += [word if word[0] != "@" else symbol_token(names, word) for word in words]
+            tokens.append(names.of(f"@{self.function.symbol}", SYMBOL))
+        tokens.append(REGION)
+        for block in self.region.blocks:
+            rows = self.blocks.get(block, [])
+            if self.full:
+                tokens += (BLOCK, names.of(block, BLOCK_NAME))
+                for name, kind in self.heads.get(block, ()):
+                    tokens.append(self._token(name))
+                    tokens += type_parts(kind)
+            targets = forwards.get(block)
+            emit_rows = self._full_rows if self.full else self._exact_rows
+            if targets is None:
+                emit_rows(rows, tokens)
+            else:
+                emit_rows(rows[:-1], tokens)
+                self._terminator(*rows[-1], targets, tokens)
+        return [*tokens, END, END]
+
+    def _full_rows(self, rows: list[_Row], tokens: list[str]) -> None:
+        table, token_of, new = self.table, self._token, self.names.new
+        for shape, found in rows:
+            result = shape.result
+            if result is not None:
+                name = found[result] if result.__class__ is int else str(result)  # type: ignore[index]
+                token = table.get(name)
+                if token is None:
+                    token = table[name] = new(RESULT)
+                tokens.append(token)
+                tokens += shape.parts or ()
+            elif shape.parts is not None:
+                tokens.append(new(RESULT))
+                tokens += shape.parts
+            tokens.append(shape.name)
+            for slot in shape.operands:
+                if slot.__class__ is int:
+                    name = found[slot]  # type: ignore[index]
+                    tokens.append(table[name] if name in table else token_of(name))
+                else:
+                    tokens.append(slot if slot.__class__ is str and slot[0] != "%" else token_of(str(slot)))  # type: ignore
+            if shape.labels:
+                tokens += self._targets(shape, found)
+            if shape.attributes:
+                tokens += shape.attributes if not shape.has_symbols else self._words(shape.attributes)
+
+    def _exact_rows(self, rows: list[_Row], tokens: list[str]) -> None:
+        table, token_of = self.table, self._token
+        for shape, found in rows:
+            if shape.exact is not None:
+                tokens.append(shape.exact)
+            tokens.append(shape.name)
+            for slot in shape.operands:
+                name = found[slot] if isinstance(slot, int) else str(slot)
+                token = table.get(name) if name[0] == "%" else name
+                tokens.append(token if token is not None else token_of(name))
+
+    def _terminator(self, shape: _Shape, found: list[str], targets: dict[Block, list[str]], tokens: list[str]) -> None:
+        """Forwarded values stand after the terminator's own operands, before its targets and attributes."""
+        if shape.labels and self.full:
+            bare = _Shape(
+                shape.name, shape.parts, shape.exact, shape.result, shape.operands, (), (), False, shape.template
+            )
+            self._full_rows([(bare, found)], tokens)
+        else:
+            self._exact_rows([(shape, found)], tokens)
+        for slot in shape.labels:
+            for name in targets.get(self._label(slot, found, 0), ()):
+                tokens.append(self._token(name) if name[0] == "%" else name)
+        if self.full:
+            tokens += self._targets(shape, found)
+            tokens += self._words(shape.attributes)
+
+    def _targets(self, shape: _Shape, found: list[str]) -> list[str]:
+        return [self.names.of(self._label(slot, found, 0), BLOCK_NAME) for slot in shape.labels]
+
+    def _words(self, words: tuple[str, ...]) -> list[str]:
+        return [word if word[0] != "@" else symbol_token(self.names, word) for word in words]
+
+    def _token(self, name: str) -> str:
+        found = self.table.get(name)
+        if found is None:
+            if name in self.arguments:
+                found = self.names.new(ARGUMENT)
+            elif name in self.defined:
+                found = self.names.new(RESULT)
+            else:
+                raise Unusual
+            self.table[name] = found
+        return found
+
+    def _forwarded(self) -> dict[Block, dict[Block, list[str]]]:
+        """For each block, what its terminator forwards to each target: names of locals, tokens of constants."""
+        found: dict[Block, dict[Block, list[str]]] = {}
+        for block, template, names in self.incoming:
+            seen: set[Block] = set()
+            for slot, label in template.incoming:
+                source = self._label(label, names, 0)
+                if not self.blocks.get(source):
+                    raise Unusual
+                if source not in seen:
+                    seen.add(source)
+                    value = _operand(slot)
+                    name = names[value] if isinstance(value, int) else str(value)
+                    found.setdefault(source, {}).setdefault(block, []).append(name)
+        return found
+
+
+@lru_cache(maxsize=65536)
+def _shape_of(text: str) -> _Shape | None:
+    template = template_of(text)
+    if template is None:
+        return None
+    words = tuple(attribute_tokens(parse_dictionary(template.properties, {}), {})) if template.properties else ()
+    kind = template.types
+    if kind is None and template.result is not None:
+        kind = _UNKNOWN_TYPE
+    return _Shape(
+        name=template.name,
+        parts=None if kind is None else type_parts(kind),
+        exact=None if kind is None else type_token(kind),
+        result=template.result,
+        operands=tuple(_operand(slot) for _, slot in template.operands),
+        labels=template.labels,
+        attributes=words,
+        has_symbols=any(word[0] == "@" for word in words),
+        template=template,
+    )
+
+
+def _operand(slot: Slot) -> Slot:
+    """A constant becomes its token; a local stays the number of its place, or its name."""
+    return _constant(*slot) if isinstance(slot, tuple) else slot
+
+
+@lru_cache(maxsize=65536)
+def _constant(kind: str, text: str) -> str:
+    name, properties = constant_operation(kind, text)
+    if name not in semantics.CONSTANT_NAMES:
+        raise Unusual
+    chunk = Chunk(Source("", ""))
+    operation = Operation(name, 0, chunk, Block(None, Region(Operation("", 0, chunk, None))))
+    operation._property_text = properties
+    return constant_token(semantics.number_of(semantics.constant_text(operation)))
