@@ -1,7 +1,7 @@
 """ComPile's Parquet layout: one bitcode module a row, with its licence; read into functions.
 
-Owns the columns (`content`, `license_expression`, `license_source`, `license_files`, `package_source`, `language`; arXiv
-2309.15432). Bitcode is opened in isolated workers; a module that LLVM refuses costs only itself.
+Owns the columns (`content`, `license_expression`, `license_source`, `license_files`, `package_source`, `language`;
+arXiv 2309.15432). Bitcode is opened in isolated workers; a module that LLVM refuses costs only itself.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """NeuSight's operator latencies and DeepBench's published times: one space for each operator and device.
 
-Owns their traps. NeuSight: `N` of bmm and linear is the reduced dimension, and a latency holds the launch. DeepBench: the
-published TFLOPS of sparse products and of some convolutions are wrong, so only times are read.
+Owns their traps. NeuSight: `N` of bmm and linear is the reduced dimension, and a latency holds the launch. DeepBench:
+the published TFLOPS of sparse products and of some convolutions are wrong, so only times are read.
 """
 
 from __future__ import annotations
