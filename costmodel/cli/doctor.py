@@ -54,7 +54,9 @@ def as_json(findings: Sequence[Finding]) -> str:
         "costmodel": costmodel.__version__,
         "toolchain": _toolchain(),
         "usable": {
-            group: usable[group] for group in ("reader", "backend", "target", "tool", "linker") if group in usable
+            group: usable[group]
+            for group in ("reader", "backend", "target", "labeller", "tool", "linker")
+            if group in usable
         },
         "findings": [asdict(item) for item in findings],
     }

@@ -72,6 +72,7 @@ def gather() -> list[Finding]:
     """Look at everything, in the order in which it is shown. Takes seconds; never raises for what it finds."""
     findings = [run_probe(probe) for probe in PROBES]
     findings += _targets()
+    findings += _labellers()
     findings += _packages()
     findings += _tools()
     findings += _linkers()
@@ -113,6 +114,17 @@ def _targets() -> Iterator[Finding]:
         native = name.replace("-", "_") == platform.machine()
         use = "measured here and compiled for" if native else "compiled for, not measured here"
         yield Finding(group="target", name=name, status="broken" if error else "ok", detail=error or use)
+
+
+def _labellers() -> Iterator[Finding]:
+    """Each labeller on one target of each architecture it serves: what it gives there, or what it needs."""
+    outcome = _isolated("labellers")
+    for name, version, metrics, needs in outcome.value or ():
+        status: Status = "ok" if version else "missing"
+        remedy = "" if version else f"needs {needs}"
+        yield Finding(group="labeller", name=name, status=status, version=version or "", detail=metrics, remedy=remedy)
+    if not outcome.ok:
+        yield Finding(group="labeller", name="all", status="broken", detail=outcome.headline, remedy=_install())
 
 
 def _packages() -> Iterator[Finding]:

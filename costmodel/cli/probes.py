@@ -17,6 +17,15 @@ TRIPLES = {
 }
 """Architecture names as targets use them, with the triple that stands for each."""
 
+LABELLED = {
+    "x86-64": "x86-64/znver4",
+    "aarch64": "aarch64/neoverse-v2",
+    "riscv64": "riscv64/sifive-p670",
+    "nvptx64": "nvptx64/sm_90",
+    "amdgcn": "amdgcn/gfx942",
+}
+"""A target of each architecture, to ask labellers about."""
+
 _KERNEL = """
 llvm.func @_mlir_ciface_twice(%x: i64) -> i64 {
   %y = llvm.add %x, %x : i64
@@ -111,3 +120,17 @@ def host_cpu() -> str:
     import llvmlite.binding as llvm
 
     return str(llvm.get_host_cpu_name())
+
+
+def labellers() -> list[tuple[str, str | None, str, str]]:
+    """Name with architecture, version (None: not usable), metrics, and what it needs, of every labeller."""
+    from costmodel.core.target import Target
+    from costmodel.datasets.labellers import LABELLERS
+
+    found = []
+    for name in LABELLERS:
+        labeller = LABELLERS.get(name)()
+        for arch, metrics in labeller.gives.items():
+            version = labeller.version(Target.parse(LABELLED[arch]))
+            found.append((f"{name} {arch}", version, ", ".join(metrics), labeller.needs))
+    return found

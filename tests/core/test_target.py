@@ -47,7 +47,8 @@ class TestNames:
         assert 8 <= target.l1d_bytes / 1024 <= 1024
         assert target.l1d_bytes < target.l2_bytes
         assert target.cores >= 1
-        assert target.llvm_features() == ""
+        assert (target.llvm_features() == "") == (target.llvm_cpu == target.cpu)
+        assert min(target.core) >= 1
         assert target.triple.split("-")[0].replace("_", "-") == target.arch
         assert target.is_gpu == (target.arch in ("nvptx64", "amdgcn"))
 
