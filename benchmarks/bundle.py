@@ -1,0 +1,93 @@
+"""Make the bundled data set: labelled functions and kernels, and measured schedules, in at most 20 MB.
+
+    pip download --no-deps --no-binary :all: -d SDISTS lz4==4.4.5 …   # as `python benchmarks/bundle.py --list` prints
+    python benchmarks/bundle.py --sdists SDISTS --work WORK           # hours on two cores; killed and run again, goes on
+    python benchmarks/bundle.py --sdists SDISTS --work WORK --quick   # a small one, to see that it works
+
+Parts, each kept under WORK: Triton kernels, linalg families, networks, functions of C and C++ packages (built, which
+runs their build's own code), labels, and the committed measurements turned into rows. Ends with
+`benchmarks/data/bundle/labelled` and `benchmarks/data/bundle/measured`, each with card, manifest and coverage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from bundle_parts import labels, measured, parts, sources
+from bundle_parts.quota import keep, say
+
+from costmodel.core.errors import CostModelError
+from costmodel.datasets.coverage import card_notes, coverage, write_coverage
+from costmodel.datasets.store import write_dataset
+
+DATA = Path(__file__).resolve().parent / "data" / "bundle"
+LIMIT_BYTES = 20_000_000
+SEED = 20261123
+COUNTS = {"triton": 3700, "linalg": 9500, "zoo": 4000}
+QUICK = {"triton": 100, "linalg": 450, "zoo": 50}
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sdists", type=Path, help="folder with the source packages that --list names")
+    parser.add_argument("--work", type=Path, default=Path("bundle-work"), help="what was done, to go on from")
+    parser.add_argument("--out", type=Path, default=DATA)
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--only", choices=("triton", "linalg", "zoo", "sources", "measured"), help="stop after this part")
+    parser.add_argument("--skip", nargs="*", default=[], choices=("triton", "linalg", "zoo", "sources", "measured"))
+    parser.add_argument("--quick", action="store_true", help="a hundredth of it")
+    parser.add_argument("--list", action="store_true", help="print the source packages as pip requirements")
+    args = parser.parse_args()
+    if args.list:
+        print("\n".join(sources.requirements()))
+        return
+    begin_s = time.monotonic()
+    if args.only != "measured":
+        labelled(args)
+    if args.only in (None, "measured") and "measured" not in args.skip:
+        measured.write(args.out / "measured", ["python", "benchmarks/bundle.py"])
+    say(f"{time.monotonic() - begin_s:.0f} s")
+
+
+def labelled(args: argparse.Namespace) -> None:
+    """The first data set."""
+    functions, given = list(), list()
+    for name, count in (QUICK if args.quick else COUNTS).items():
+        if name in args.skip or args.only not in (None, name):
+            continue
+        made = parts.generate(name, count, SEED, args.work, args.jobs)
+        functions += made.functions
+        given += made.labels
+    if args.sdists is not None and "sources" not in args.skip and args.only in (None, "sources"):
+        functions += sources.functions(args.sdists, args.work, args.jobs, quick=args.quick)
+    functions = keep(functions)
+    found = labels.label(functions, args.work, args.jobs)
+    ids = {row.function_id for row in functions}
+    rows = [*(row for row in given if row.function_id in ids), *found]
+    useful = {row.function_id for row in rows if row.value is not None}
+    useful |= {row.function_id for row in functions if row.level == "torch"}
+    kept = [row for row in functions if row.function_id in useful]
+    report = coverage(kept)
+    write_dataset(
+        args.out / "labelled", kept, [row for row in rows if row.function_id in useful], seed=SEED,
+        command=["python", "benchmarks/bundle.py"], notes={**card_notes(kept, report), "unlabelled": {"dropped": len(functions) - len(kept)}},
+        extra=lambda folder: write_coverage(folder, report),
+    )  # fmt: skip
+    size = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
+    say(f"{len(kept)} functions, {len(rows)} labels, {size} bytes; largest family {report['largest_family_share']}")
+    print(json.dumps({key: report[key] for key in ("functions", "workloads", "largest_family_share")}))
+    if size > LIMIT_BYTES:
+        raise SystemExit(f"{size} bytes, more than {LIMIT_BYTES}: lower the quotas in bundle_parts/quota.py")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except CostModelError as error:
+        sys.exit(f"bundle: {error}")

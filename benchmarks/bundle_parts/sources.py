@@ -1,0 +1,65 @@
+"""Functions that people wrote: C and C++ of packages whose licence allows it, built and extracted.
+
+Nothing is downloaded here: the packages lie in a folder, and their hashes are checked.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+
+from bundle_parts.quota import say
+
+from costmodel.core.errors import CostModelError
+from costmodel.core.hashing import sha256_file, sha256_text
+from costmodel.core.tables import FunctionRow
+from costmodel.datasets.extract import Options, extract
+from costmodel.datasets.extract.commands import BEFORE
+from costmodel.datasets.store import read_dataset
+
+TABLE = Path(__file__).with_name("sources.json")
+"""Package, version, sha256 of the source package, and the family of its functions."""
+PER_PROJECT = 900
+
+
+def requirements() -> list[str]:
+    """Lines for pip."""
+    return [f"{name}=={entry['version']} --hash=sha256:{entry['sha256']}" for name, entry in sorted(_table().items())]
+
+
+def _table() -> dict[str, dict[str, str]]:
+    table: dict[str, dict[str, str]] = json.loads(TABLE.read_text())
+    return table
+
+
+def functions(sdists: Path, work: Path, jobs: int, *, quick: bool) -> list[FunctionRow]:
+    """Functions before optimisation, at most `PER_PROJECT` of each package, chosen by hash."""
+    rows = list[FunctionRow]()
+    for name, entry in sorted(_table().items())[: 2 if quick else None]:
+        archive = sdists / entry["file"]
+        if not archive.is_file() or sha256_file(archive) != entry["sha256"]:
+            say(f"{name}: {entry['file']} is not in {sdists.name} or is another file; left out")
+            continue
+        try:
+            found = _extracted(name, entry, archive, work, jobs)
+        except CostModelError as error:
+            say(f"{name}: {error}")
+            continue
+        picked = sorted(found, key=lambda row: sha256_text(row.function_id))[:PER_PROJECT]
+        say(f"{name}: {len(picked)} of {len(found)} functions")
+        rows += picked
+    return rows
+
+
+def _extracted(name: str, entry: dict[str, str], archive: Path, work: Path, jobs: int) -> list[FunctionRow]:
+    out = work / "extracted" / name
+    if not (out / "manifest.json").is_file():
+        source = work / "unpacked"
+        folder = source / archive.name.removesuffix(".tar.gz")
+        if not folder.is_dir():
+            with tarfile.open(archive) as file:
+                file.extractall(source, filter="data")
+        options = Options(build=folder, output=out, family=entry["family"], jobs=jobs, stages=(BEFORE,), resume=True)
+        extract(options, lambda line: say(f"{name}: {line}"))
+    return [row for row in read_dataset(out).function_rows() if row.stage == BEFORE]

@@ -1,0 +1,216 @@
+"""Measure the Triton families on the GPU of this machine, with nothing but torch, triton and numpy.
+
+    python benchmarks/collect_gpu.py --out gpu.jsonl --count 40 --seed 1
+    python benchmarks/collect_gpu.py --out dry.jsonl --count 2 --dry-run sm_90
+
+Copy the checkout (or only `benchmarks/collect_gpu.py` and `datasets/triton_kernels/`) to the machine and run; nothing of
+this project needs to be installed. One JSON line for each configuration: family, schedule text (the same as in the data
+set, so rows join), sizes, status, latency samples in seconds, registers, spills, shared memory, error against torch,
+device and versions. It appends, and goes on where it was stopped. `--dry-run ARCH` compiles for an architecture without a
+GPU and measures nothing. `bundle.py` takes the file as `benchmarks/data/gpu_measurements.jsonl.gz`.
+
+A sample is the time of one launch between two CUDA events, after a warm-up, with the level-2 cache overwritten before
+each; launches that are short are repeated inside a sample. A configuration whose output differs from torch's is `wrong`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import itertools
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+SCHEMA_VERSION = 1
+FLUSH_BYTES = 256 << 20
+WARM_UP, SAMPLES, SHORT_S = 5, 20, 2e-5
+TOLERANCE = {"fp32": 2e-2, "fp16": 3e-2, "bf16": 6e-2, "i8": 3e-2, "i32": 0.0}
+"""Of the largest magnitude; products of fp32 may run in tf32."""
+
+
+def kernels() -> Any:
+    """The package `datasets/triton_kernels`, from its files: it must not need this project installed."""
+    name = "costmodel_triton_kernels"
+    folder = ROOT / "datasets" / "triton_kernels"
+    spec = importlib.util.spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def draws(package: Any, names: list[str], count: int, seed: int) -> Iterator[tuple[Any, Any, dict[str, int]]]:
+    """Family, configuration and sizes; families in turn, so that a run cut short has some of each."""
+    columns = []
+    for number, name in enumerate(names):
+        family = package.load(name)
+        rng = np.random.default_rng([seed, number])
+        found = package.configurations(family, count, rng)
+        columns.append([(family, c, _sizes(family, c, rng)) for c in found])
+    for row in itertools.zip_longest(*columns):
+        yield from (entry for entry in row if entry is not None)
+
+
+def _sizes(family: Any, configuration: Any, rng: np.random.Generator) -> dict[str, int]:
+    """Sizes for a case; where the configuration is not marked as aligned, one that no 16 divides."""
+    sizes = {key: int(rng.choice(values)) for key, values in family.sizes.items()}
+    block = dict(configuration.constants).get("BLOCK")
+    if block is not None and "N" in sizes and max(family.sizes["N"]) <= 128:
+        sizes["N"] = block  # a kernel that holds its row in one block
+    if not configuration.aligned:
+        inner = list(sizes)[-1]
+        sizes[inner] = max(1, sizes[inner] - 3)
+    return sizes
+
+
+def measured(torch: Any, package: Any, family: Any, configuration: Any, sizes: Mapping[str, int], flush: Any) -> dict[str, Any]:
+    """One line's fields for a configuration that is run."""
+    running = importlib.import_module(f"{package.__name__}.running")
+    case = family.case(running.Maker(torch, "cuda", configuration.dtype, seed=0), sizes, configuration)
+    constants = dict(configuration.constants)
+    options = {"num_warps": configuration.num_warps, "num_stages": configuration.num_stages}
+
+    def launch() -> Any:
+        return family.kernel[case.grid](*case.arguments, **constants, **options)
+
+    begin_s = time.perf_counter()
+    handle = launch()
+    torch.cuda.synchronize()
+    compile_s = time.perf_counter() - begin_s
+    error = max((running.error_of(torch, got, wanted) for got, wanted in case.expected()), default=0.0)
+    fields = {
+        "compile_s": compile_s, "max_relative_error": error, "flops": case.flops, "moved_bytes": case.moved_bytes,
+        "registers": handle.n_regs, "spills": handle.n_spills, "shared_bytes": handle.metadata.shared,
+    }  # fmt: skip
+    if error > TOLERANCE[configuration.dtype]:
+        return {**fields, "status": "wrong", "samples_s": [], "latency_s": None}
+    samples = samples_s(torch, launch, flush)
+    return {**fields, "status": "ok", "samples_s": samples, "latency_s": statistics.median(samples)}
+
+
+def samples_s(torch: Any, launch: Any, flush: Any) -> list[float]:
+    """Seconds a launch, `SAMPLES` times, with a cold level-2 cache where one launch is long enough to time."""
+    for _ in range(WARM_UP):
+        launch()
+    once = _timed(torch, launch, 10)
+    repeat = max(1, round(SHORT_S / max(once, 1e-9)))
+    found = []
+    for _ in range(SAMPLES):
+        flush.zero_()
+        found.append(_timed(torch, launch, repeat))
+    return [float(f"{s:.5g}") for s in found]
+
+
+def _timed(torch: Any, launch: Any, repeat: int) -> float:
+    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    start.record()
+    for _ in range(repeat):
+        launch()
+    end.record()
+    end.synchronize()
+    return float(start.elapsed_time(end)) * 1e-3 / repeat
+
+
+def compiled(family: Any, configuration: Any, arch: str) -> dict[str, Any]:
+    """One line's fields for a configuration that is only compiled."""
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    kind = GPUTarget("cuda", int(arch[3:]), 32) if arch.startswith("sm_") else GPUTarget("hip", arch, 64)
+    marks = {
+        (i,): [["tt.divisibility", 16]]
+        for i, t in enumerate(family.signature.values())
+        if configuration.aligned and (t.startswith("*") or t == "i32")
+    }
+    source = ASTSource(family.kernel, family.types(configuration), dict(configuration.constants), marks)
+    begin_s = time.perf_counter()
+    options = {"num_warps": configuration.num_warps, "num_stages": configuration.num_stages}
+    done = triton.compile(source, target=kind, options=options)
+    return {
+        "status": "compiled", "compile_s": time.perf_counter() - begin_s, "shared_bytes": done.metadata.shared,
+        "samples_s": [], "latency_s": None,
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Command line."""
+    package = kernels()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=40, help="configurations of each family (default: 40)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--families", nargs="*", default=list(package.NAMES), choices=package.NAMES, metavar="FAMILY")
+    parser.add_argument("--dry-run", metavar="ARCH", help="compile for sm_80, sm_90, gfx942, … without a GPU")
+    args = parser.parse_args()
+    import torch
+    import triton
+
+    if args.dry_run is None and not torch.cuda.is_available():
+        sys.exit("collect_gpu: torch sees no GPU here; --dry-run sm_90 compiles without one")
+    device = args.dry_run or torch.cuda.get_device_name()
+    versions = {"torch": torch.__version__, "triton": triton.__version__, "python": platform.python_version()}
+    flush = None if args.dry_run else torch.empty(FLUSH_BYTES, dtype=torch.int8, device="cuda")
+    done = _done(args.out, device)
+    with args.out.open("a") as file:
+        for family, configuration, sizes in draws(package, args.families, args.count, args.seed):
+            key = {"family": family.name, "schedule": str(configuration), "sizes": sizes, "device": device}
+            if json.dumps(key, sort_keys=True) in done:
+                continue
+            fields = _one(torch, triton, package, family, configuration, sizes, flush, args.dry_run)
+            line = {"schema_version": SCHEMA_VERSION, **key, "target": _target(torch, args.dry_run), **fields, **versions}
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            print(f"{family.name} {configuration}: {fields['status']} {fields['latency_s']}", file=sys.stderr)
+
+
+def _one(
+    torch: Any, triton: Any, package: Any, family: Any, configuration: Any, sizes: Mapping[str, int], flush: Any, dry: str | None
+) -> dict[str, Any]:  # fmt: skip
+    """What became of one configuration; a failure is a line with its cause."""
+    try:
+        if dry is not None:
+            return compiled(family, configuration, dry)
+        return measured(torch, package, family, configuration, sizes, flush)
+    except (triton.CompilationError, triton.runtime.errors.OutOfResources, triton.runtime.errors.PTXASError) as error:
+        status = "out_of_resources" if "OutOfResources" in type(error).__name__ else "compile_error"
+        return {"status": status, "cause": " ".join(str(error).split())[:300], "samples_s": [], "latency_s": None}
+    except torch.OutOfMemoryError:
+        torch.cuda.empty_cache()
+        return {"status": "oom", "samples_s": [], "latency_s": None}
+    except RuntimeError as error:
+        if dry is None and "CUDA error" in str(error):
+            raise  # the context is lost: start again, the file says where
+        return {"status": "error", "cause": " ".join(str(error).split())[:300], "samples_s": [], "latency_s": None}
+
+
+def _target(torch: Any, dry: str | None) -> str:
+    if dry is not None:
+        return f"{'nvptx64' if dry.startswith('sm_') else 'amdgcn'}/{dry}"
+    if torch.version.hip:
+        return f"amdgcn/{torch.cuda.get_device_properties(0).gcnArchName.split(':')[0]}"
+    major, minor = torch.cuda.get_device_capability()
+    return f"nvptx64/sm_{major}{minor}"
+
+
+def _done(path: Path, device: str) -> set[str]:
+    if not path.exists():
+        return set()
+    keys = ("family", "schedule", "sizes", "device")
+    rows = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+    return {json.dumps({k: row[k] for k in keys}, sort_keys=True) for row in rows if row["device"] == device}
+
+
+if __name__ == "__main__":
+    main()
