@@ -41,18 +41,18 @@ def _keep(folder: Path, name: str, make: Callable[[], str], refused: dict[str, s
 def torch_mlir(folder: Path, refused: dict[str, str]) -> None:
     """Each model in the torch dialect, linalg on tensors, StableHLO and TOSA."""
     from torch_mlir import fx
+    from torch_mlir.compiler_utils import TorchMlirCompilerError
+
+    def imported(name: str, level: str) -> str:
+        module, inputs = models.build(name)
+        try:
+            return str(fx.export_and_import(module, *inputs, output_type=level, func_name=name))
+        except TorchMlirCompilerError as error:
+            raise RuntimeError(str(error)) from None
 
     for name in models.MODELS:
-        module, inputs = models.build(name)
         for level in TORCH_LEVELS:
-            _keep(
-                folder / "torch-mlir" / level,
-                name,
-                lambda level=level, name=name, module=module, inputs=inputs: str(
-                    fx.export_and_import(module, *inputs, output_type=level, func_name=name)
-                ),
-                refused,
-            )
+            _keep(folder / "torch-mlir" / level, name, lambda name=name, level=level: imported(name, level), refused)
 
 
 def iree(folder: Path, refused: dict[str, str]) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _ENTRY = re.compile(rf"({STRING}|[\w$.\-]+)\s*(?:=\s*(.*))?", re.DOTALL)
 _ALIAS_USE = re.compile(rf"{STRING}|[#!][A-Za-z_][\w$.\-]*")
+_MAX_RESOLVED = 1 << 16
 _ESCAPE = re.compile(r'\\(?:([0-9A-Fa-f]{2})|([nt"\\]))')
 _NAMED_ESCAPES = {"n": b"\n", "t": b"\t", '"': b'"', "\\": b"\\"}
 _FLOAT_FORMATS = {"f16": ("<e", 2), "f32": ("<f", 4), "f64": ("<d", 8)}
@@ -73,10 +74,14 @@ def _inside(text: str, opener: str, closer: str) -> str:
 
 
 def resolve_aliases(text: str, aliases: dict[str, str]) -> str:
-    """Replace `#alias` and `!alias` outside strings; alias values are resolved already."""
+    """Replace `#alias` and `!alias` outside strings; alias values are resolved already.
+
+    A text that would grow to over 64 KiB keeps its aliases: aliases of aliases can grow without bound.
+    """
     if not aliases or ("#" not in text and "!" not in text):
         return text
-    return _ALIAS_USE.sub(lambda match: aliases.get(match[0], match[0]), text)
+    resolved = _ALIAS_USE.sub(lambda match: aliases.get(match[0], match[0]), text)
+    return resolved if len(resolved) <= _MAX_RESOLVED or len(resolved) < 4 * len(text) else text
 
 
 def parse_dictionary(text: str, aliases: dict[str, str]) -> dict[str, Attribute]:

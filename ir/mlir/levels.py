@@ -72,12 +72,15 @@ def _troubles(
 
 
 def _owner(operation: Operation, owners: dict[Operation, int]) -> int:
+    """Function that holds the operation; the way there is remembered."""
+    path: list[Operation] = []
     current: Operation | None = operation
-    while current is not None:
-        if current in owners:
-            return owners[current]
+    while current is not None and current not in owners:
+        path.append(current)
         current = current.parent.parent.parent if current.parent is not None else None
-    return 0
+    found = owners[current] if current is not None else 0
+    owners.update(dict.fromkeys(path, found))
+    return found
 
 
 def _judged(found: CustomModule, function: Function, trouble: _Trouble) -> Function:

@@ -19,6 +19,8 @@ _BINDING_WORDS = frozenset(("", "reducer", "kernel"))
 _OPERAND_WORDS = frozenset(("ins", "outs", "init", "inits"))
 _SYMBOL_WORDS = ("global", "extern", "func", "machine", "hierpath", "import", "declare", "symbol", "typealias")
 _SYMBOL = re.compile(r'[\w\s.\-()]*?(?<!\w)@("(?:[^"\\\n]|\\.)*"|[\w$.\-]+)')
+_TIED = re.compile(r"\)\s*->(?=\s*\(?[^(){}%]*%)")
+_SIZES = re.compile(r"\{[^{}]*\}")
 
 Binding = tuple[str, str, str]
 
@@ -41,6 +43,15 @@ def is_declaration(name: str, text: str) -> bool:
     """Whether an operation without region declares a function, so that `%x` in it are no operands."""
     last = name.rpartition(".")[2]
     return last.endswith(_FUNCTION_WORDS) and lexical.FUNCTION_HEADER.search(text) is not None
+
+
+def without_tied(text: str) -> str:
+    """The text without values that stand for a result's type (`(...) -> %x`); sizes in braces stay."""
+    match = _TIED.search(text)
+    if match is None:
+        return text
+    tail = text[match.end() :]
+    return text[: match.end()] + " ".join(_SIZES.findall(tail))
 
 
 def is_symbol_definition(name: str) -> bool:
@@ -80,6 +91,7 @@ def header_bindings(text: str, known: Mapping[str, list[Value] | None]) -> tuple
     bindings: list[Binding] = []
     span = 0
     equals = -1
+    last = 0
     for match in lexical.HEADER_VALUE.finditer(text):
         name = match[2]
         if name is None:
@@ -89,7 +101,11 @@ def header_bindings(text: str, known: Mapping[str, list[Value] | None]) -> tuple
             span += 1
         inside = span < len(bound) and bound[span][0] <= at
         before, after = match[1], match[4]
-        binds = inside or after == "=" or (before is not None and not (before == "->" and after == "in"))
+        paired = before == "as" or (before == "->" and not text[last : match.start()].strip())
+        last = match.end(2)
+        if before == "->" and not paired:
+            continue  # the type of a result is that of an operand: `-> %x`
+        binds = inside or after == "=" or (paired and after != "in")
         if not binds and (after is not None or function):
             binds = (function and after == ":") or (known.get(name) is None and not match[3])
         if binds:

@@ -199,7 +199,7 @@ _IMPLICIT = {
     "stream.cmd.concurrent": "stream.yield",
     "stream.cmd.execute": "stream.yield",
     "stream.cmd.serial": "stream.yield",
-    "stream.executable": "stream.executable_end",
+    "stream.executable": "stream.executable.end",
     "torch.class_type": "torch.class_type_terminator",
     "torch.nn_module": "torch.nn_module_terminator",
     "transform.foreach": "transform.yield",
@@ -234,7 +234,7 @@ def implicit_terminator(operation: Operation, region: Region, chunk: Chunk) -> N
         added.regions.append(inner)
 
 
-_REGIONS = {"affine.if": 2, "fir.if": 2, "func.func": 1, "gpu.all_reduce": 1, "llvm.func": 1, "llvm.mlir.global": 1,
+_REGIONS = {"affine.if": 2, "fir.if": 2, "hal.executable.export": 2, "vm.import": 1, "func.func": 1, "gpu.all_reduce": 1, "llvm.func": 1, "llvm.mlir.global": 1,
             "scf.if": 2, "gpu.func": 1}  # fmt: skip
 
 

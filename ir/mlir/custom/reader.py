@@ -22,6 +22,7 @@ from costmodel.ir.mlir.custom.headers import (
     header_bindings,
     is_declaration,
     is_symbol_definition,
+    without_tied,
 )
 from costmodel.ir.mlir.custom.known import holds_code, implicit_terminator, inherent, later_region, pad_regions
 from costmodel.ir.mlir.custom.result_types import result_types, suffix_of
@@ -30,9 +31,11 @@ from costmodel.ir.mlir.structure import Block, Chunk, MlirModule, Operation, Reg
 
 _ISOLATED_WORDS = ("func", "module", "component", "executable", "class", "machine")
 _BROKEN_STATEMENT = re.compile(r"[^\n]*+")
-_INDENT = re.compile(r"[ \t]*+")
 _CLOSING = {"(": ")", "[": "]", "{": "}", "<": ">"}
 _MAX_PROBLEMS = 100
+_MAX_INDENT = 1000
+_LONG_LINE = 20_000
+_MAX_FAILED = 4_000_000
 _SPACE = re.compile(syntax.SPACE)
 
 
@@ -101,7 +104,8 @@ class _Part:
         self.names = Names()
         self.heads: list[_Head | None] = [None]
         self.types: dict[tuple[str, str, int], list[str]] = {}
-        self.isolated: dict[str, bool] = {}
+        self.line_start = self.line_end = start - 1
+        self.failed = self.declared = 0
 
     def problem(self, offset: int, message: str) -> None:
         """Note what cannot be read."""
@@ -114,7 +118,9 @@ class _Part:
         position, end, text = self.start, self.end, self.text
         match_line, match_space = lexical.LINE.match, _SPACE.match
         while True:
-            line = match_line(text, position, end)
+            if position > self.line_end:
+                self._next_line(position)
+            line = match_line(text, position, end) if self.line_end - self.line_start < _LONG_LINE else None
             if line is not None:
                 self._line(line)
                 position = line.end()
@@ -125,6 +131,12 @@ class _Part:
                 break
             position = self._statement(position)
         self._finish()
+
+    def _next_line(self, position: int) -> None:
+        """Note where the line of `position` begins and ends; blank lines before it count."""
+        self.line_start = self.text.rfind("\n", self.start, position) + 1
+        stop = self.text.find("\n", position + 1, self.end)
+        self.line_end = stop if stop >= 0 else self.end
 
     def _finish(self) -> None:
         while len(self.names.scopes) > 1:
@@ -162,8 +174,11 @@ class _Part:
         head = lexical.HEAD.match(text, at, self.end)
         if head is None:
             return self._broken(at)
-        line_start = text.rfind("\n", self.start, at) + 1
-        indent = at - line_start if not text[line_start:at].strip() else scope.indent
+        if at > self.line_end:
+            self._next_line(at)
+        indent = at - self.line_start
+        if indent > _MAX_INDENT or text[self.line_start : at].strip():
+            indent = scope.indent
         return self._operation(head, indent)
 
     def _broken(self, at: int) -> int:
@@ -178,8 +193,9 @@ class _Part:
             return -1
         name, value, position = match[1], match[2], match.end()
         if not value.startswith("loc"):
-            stop = syntax.alias_end(self.text, match.start(2), self.end)
+            stop = syntax.alias_end(self.text, match.start(2), self.end) if self.failed <= _MAX_FAILED else position
             if stop < 0:
+                self.failed += self.end - at
                 self.problem(-1 - stop, f"a bracket in the value of {name} is never closed")
                 return position
             position = max(position, stop)
@@ -256,10 +272,11 @@ class _Part:
             pad_regions(operation)
         elif '"' not in rest:
             if "%" in rest:
+                used = rest if ") ->" not in rest else without_tied(rest)
                 names = self.names
                 values = names.values
                 operands = operation.operands
-                for text in lexical.OPERAND.findall(rest):
+                for text in lexical.OPERAND.findall(used):
                     found = values.get(text)
                     if found is not None:
                         operands.append(found[0])
@@ -288,6 +305,8 @@ class _Part:
 
     def _uses(self, operation: Operation, text: str) -> None:
         names = self.names
+        if ") ->" in text:
+            text = without_tied(text)
         for match in lexical.OPERAND_OR_STRING.finditer(text):
             if match[1] is not None:
                 names.use(operation, match[1])
@@ -315,6 +334,10 @@ class _Part:
             return
         groups = syntax.RESULT.findall(results)
         sizes = [int(size) if size and len(size) < 6 else 1 for _, size in groups]
+        self.declared += sum(sizes)
+        if self.declared > self.end - self.start:
+            self.problem(operation.offset, f"{operation.name!r} names {sum(sizes)} results, more than the text has room for")
+            sizes = [1] * len(sizes)
         types = self._types(operation, suffix, sum(sizes))
         first = 0
         for (name, _), size in zip(groups, sizes, strict=True):
@@ -328,6 +351,8 @@ class _Part:
         kinds = suffix[arrow + 2 :] if arrow >= 0 else suffix[suffix.rfind(" : ") + 3 :] if " : " in suffix else ""
         if kinds.count(">") != kinds.count("<") or kinds.count(")") != kinds.count("(") or not kinds:
             kinds = suffix_of(suffix)
+        if "%" in kinds:
+            kinds = lexical.OPERAND.sub(lambda match: self._type_of(match[0]), kinds)
         key = (operation.name, kinds, count)
         types = self.types.get(key)
         if types is None:
@@ -336,6 +361,12 @@ class _Part:
         if not types[0] and operation.operands and not kinds:
             return [operation.operands[0].type_text] * count
         return types
+
+    def _type_of(self, text: str) -> str:
+        name, mark, index = text.partition("#")
+        values = self.names.values.get(text) or self.names.values.get(name)
+        number = int(index) if mark else 0
+        return values[number].type_text if values is not None and number < len(values) else ""
 
     def _operation(self, match: re.Match[str], indent: int) -> int:
         results, quoted, bare = match.groups()
@@ -395,6 +426,9 @@ class _Part:
             else:
                 position = item.end()
             fresh = False
+        if brackets:
+            where = "the text ends inside" if position >= end else "a bracket is never closed in"
+            self.problem(min(position, end), f"{where} {head.operation.name!r}, begun at {head.operation.location}")
         head.pieces.append(text[head.begun : position])
         self._close_operation(head, position)
         return position
@@ -409,7 +443,7 @@ class _Part:
 
     def _properties(self, head: _Head, at: int, past: int) -> int:
         """`<{...}>` of the generic form."""
-        stop = syntax.balanced_end(self.text, at, self.end)
+        stop = self._balanced(at)
         if stop < 0:
             return past
         head.properties = self.text[at + 2 : stop - 2]
@@ -468,7 +502,7 @@ class _Part:
             return at + 1
         dictionary = lexical.DICTIONARY.match(text, at, end)
         if dictionary is not None and not self._is_short_body(head, dictionary, text[max(head.begun, at - 20) : at]):
-            stop = syntax.balanced_end(text, at, end)
+            stop = self._balanced(at)
             if stop > 0:
                 self._dictionary(head, at, stop)
                 return stop
@@ -478,6 +512,15 @@ class _Part:
             return -(at + 1)
         head.brackets.append("}")
         return at + 1
+
+    def _balanced(self, at: int) -> int:
+        """Offset past the bracket that closes the one at `at`, or -1; failed searches have a budget of characters."""
+        if self.failed > _MAX_FAILED:
+            return -1
+        stop = syntax.balanced_end(self.text, at, self.end)
+        if stop < 0:
+            self.failed += self.end - at
+        return stop
 
     def _dictionary(self, head: _Head, at: int, stop: int) -> None:
         inside = self.text[at + 1 : stop - 1]
