@@ -46,9 +46,7 @@ def run(args: argparse.Namespace) -> int:
         parse_schedule(args.schedule)
     predictor = Predictor.load(args.model)
     program = read(args.file)
-    answers = predictor.predict(
-        program, targets, _names(args.metrics), pipeline=args.pipeline, schedule=args.schedule
-    )
+    answers = predictor.predict(program, targets, _names(args.metrics), pipeline=args.pipeline, schedule=args.schedule)
     print(json.dumps(document(answers, predictor.name), indent=2) if args.format == "json" else as_table(answers))
     return 0
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.output.exists() and not (args.output / "model.json").is_file() and any(_children(args.output)):
         raise UsageError(f"{args.output} is there and holds no model; choose another output")
-    config = TrainConfig.read(config_path(args.config))
+    config = calibrated(TrainConfig.read(config_path(args.config)))
     cache = args.cache or args.output.with_name(f"{args.output.name}.encodings.sqlite")
     console = Console(stderr=True)
     if args.quiet:
@@ -75,6 +76,17 @@ def config_path(text: str) -> Path:
     if text in example_configs() and not Path(text).is_file():
         return Path(str(resources.files("costmodel.training"))) / "configs" / f"{text}.toml"
     return Path(text)
+
+
+def calibrated(config: TrainConfig) -> TrainConfig:
+    """The configuration, with this machine's measured peaks where the analytic model asks for them."""
+    if config.model != "analytic" or not config.options.get("calibrate"):
+        return config
+    from costmodel.search.measure.peaks import measured_peaks
+
+    peaks = measured_peaks()
+    measured = {"flop_per_s": peaks.flop_per_s, "bytes_per_s": peaks.memory_bytes_per_s}
+    return replace(config, options={**measured, **config.options})
 
 
 def _report(console: Console, trained: Trained) -> None:

@@ -37,6 +37,7 @@ class Conformal(Wrapper):
     """`folds` over families around the model `base`."""
 
     name = "conformal"
+    own_options = ("folds",)
 
     def __init__(
         self, metrics: Sequence[str] = (), *, seed: int = 0, folds: int = DEFAULT_FOLDS, **options: Any

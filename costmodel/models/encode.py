@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from math import prod
+from zlib import crc32
 
 import numpy as np
 
@@ -19,7 +20,8 @@ from costmodel.ir.graph import GRAPH_VERSION
 from costmodel.ir.mlir.structure import Operation
 from costmodel.ir.mlir.types import OtherType, ScalarType, parse_type
 from costmodel.ir.program import Function
-from costmodel.ir.vocabulary import VOCABULARY_VERSION, token_id
+from costmodel.ir.tokens.vocabulary import TOKENS_VERSION, shipped
+from costmodel.ir.vocabulary import VOCABULARY_VERSION
 from costmodel.models.base import Array
 from costmodel.models.context import CONTEXT_VERSION
 from costmodel.models.examples import Encoding
@@ -28,6 +30,8 @@ ENCODING_VERSION = 1
 MAX_TOKENS = 1 << 16
 """Of a function's tokens that are kept; sequence models read far fewer."""
 MAX_GRAPH_OPERATIONS = 100_000
+UNKNOWN_BUCKETS = 64
+"""Numbers for words that a vocabulary lacks."""
 SIZE_NAME = "static:ops"
 
 
@@ -36,6 +40,7 @@ def versions() -> dict[str, int]:
     return {
         "features": FEATURES_VERSION,
         "vocabulary": VOCABULARY_VERSION,
+        "tokens": TOKENS_VERSION,
         "graph": GRAPH_VERSION,
         "encoding": ENCODING_VERSION,
         "context": CONTEXT_VERSION,
@@ -87,9 +92,17 @@ def check_finite(numbers: Mapping[str, float], name: str) -> None:
 
 
 def token_numbers(function: Function, scheme: str) -> Array:
-    """`[T]` i32 vocabulary numbers, the first `MAX_TOKENS`."""
+    """`[T]` i32, the first `MAX_TOKENS`: numbers of the scheme's shipped vocabulary, then buckets for unknown words."""
+    vocabulary = shipped(scheme)
     words = function.tokens(scheme)[:MAX_TOKENS]
-    return np.fromiter((token_id(word) for word in words), np.int32, len(words))
+    known, first = vocabulary.index, len(vocabulary)
+    numbers = (known.get(word, first + crc32(word.encode("utf-8", "replace")) % UNKNOWN_BUCKETS) for word in words)
+    return np.fromiter(numbers, np.int32, len(words))
+
+
+def num_token_numbers(scheme: str) -> int:
+    """Above every number of `token_numbers`."""
+    return len(shipped(scheme)) + UNKNOWN_BUCKETS
 
 
 def _counts(root: Operation) -> dict[str, float]:

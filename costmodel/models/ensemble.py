@@ -25,6 +25,7 @@ class Ensemble(Wrapper):
     """`members` models of the kind `base`."""
 
     name = "ensemble"
+    own_options = ("members",)
 
     def __init__(
         self, metrics: Sequence[str] = (), *, seed: int = 0, members: int = DEFAULT_MEMBERS, **options: Any

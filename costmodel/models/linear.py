@@ -13,7 +13,7 @@ from scipy.optimize import nnls
 
 from costmodel.models.base import Array
 
-_DAMPING = 1e-3
+_DAMPING = 3e-3
 _SHIFT = 4.0
 MAX_ROWS = 20000
 
@@ -49,8 +49,10 @@ class LinearGuess:
 def _solve(x: Array, y: Array) -> Array:
     relative = 1.0 / (y + _SHIFT)
     a = np.concatenate([x, np.ones((len(x), 1))], axis=1) * relative[:, None]
-    size = np.sqrt((a**2).mean(axis=0)) + 1e-12
+    size = np.sqrt((a**2).mean(axis=0))
+    used = size > 0
+    size = np.where(used, size, 1.0)
     a = np.concatenate([a / size, np.sqrt(_DAMPING * len(x)) * np.eye(a.shape[1])])
     r = np.linalg.qr(np.concatenate([a, np.concatenate([y * relative, np.zeros(a.shape[1])])[:, None]], axis=1), "r")
     solution, _ = nnls(r[:-1, :-1], r[:-1, -1], maxiter=50 * a.shape[1])
-    return np.asarray(solution / size)
+    return np.where(used, solution / size, 0.0)

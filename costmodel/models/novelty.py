@@ -46,10 +46,10 @@ class Novelty:
         _, values, vectors = np.linalg.svd(z[_drawn(len(z), 4 * MAX_REFERENCES, seed)], full_matrices=False)
         kept = min(COMPONENTS, int((values > 1e-6 * max(values[0], 1e-12)).sum()), len(values)) or 1
         deviation = np.maximum(values[:kept] / np.sqrt(max(1, len(z) - 1)), 1e-3)
-        components = vectors[:kept].T / np.sqrt(deviation)
+        components = np.ascontiguousarray(vectors[:kept].T / np.sqrt(deviation), np.float32)
         references = (z @ components)[_drawn(len(z), MAX_REFERENCES, seed)].astype(np.float16)
         found = cls(center=center.astype(np.float32), spread=spread.astype(np.float32),
-                    components=components.astype(np.float32), references=references, residual_scale=1.0)  # fmt: skip
+                    components=components, references=references, residual_scale=1.0)  # fmt: skip
         found.residual_scale = max(float(np.quantile(found._residual(z), 0.9)), 1e-3)
         inside = found.distance(functions, leave_one_out=True)
         found.threshold = max(float(np.quantile(inside, SEEN_QUANTILE)), 1e-3)
@@ -89,7 +89,7 @@ class Novelty:
         """Arrays for a checkpoint."""
         return {
             "novelty.center": self.center, "novelty.spread": self.spread,
-            "novelty.components": self.components.astype(np.float16), "novelty.references": self.references,
+            "novelty.components": self.components, "novelty.references": self.references,
             "novelty.numbers": np.array([self.residual_scale, self.threshold]),
         }  # fmt: skip
 
@@ -99,7 +99,7 @@ class Novelty:
         scale, threshold = arrays["novelty.numbers"]
         return cls(
             center=arrays["novelty.center"], spread=arrays["novelty.spread"],
-            components=arrays["novelty.components"].astype(np.float32), references=arrays["novelty.references"],
+            components=arrays["novelty.components"], references=arrays["novelty.references"],
             residual_scale=float(scale), threshold=float(threshold),
         )  # fmt: skip
 

@@ -11,7 +11,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -43,6 +43,8 @@ def _packed(booster: Any) -> bytes:
 class BoostedRanker(Model):
     """An ensemble of boosted trees and an online residual process. Unit: natural logarithm."""
 
+    name: ClassVar[str] = "boosted-ranker"
+
     def __init__(self, seed: int = 0) -> None:
         """`seed` decides bootstraps and column samples."""
         self.seed = seed
@@ -50,6 +52,7 @@ class BoostedRanker(Model):
         self.residual_std = DEFAULT_STD
         self.card: dict[str, object] = {}
         self._members: list[Any] = []
+        self._factors: list[float] = []
         self._level: Any = None
         self._base_level = 0.0
         self._x: Array | None = None
@@ -65,22 +68,30 @@ class BoostedRanker(Model):
         centred = targets - medians[index]
         weight = (1.0 / counts)[index] * len(targets) / len(names)
         rng = np.random.default_rng(self.seed)
-        self._members = []
+        self._members, self._factors = [], []
         for member in range(MEMBERS):
             drawn = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))[index]
             rows = drawn > 0
-            data = xgb.DMatrix(features[rows], centred[rows], weight=(weight * drawn)[rows])
-            self._members.append(xgb.train({**PARAMETERS, "seed": self.seed * MEMBERS + member}, data, ROUNDS))
+            seed = self.seed * MEMBERS + member
+            booster, factor = self._member(features[rows], centred[rows], index[rows], (weight * drawn)[rows], seed)
+            self._members.append(booster)
+            self._factors.append(factor)
         self._base_level = float(np.median(medians))
         level = xgb.DMatrix(features, medians[index] - self._base_level, weight=weight)
         self._level = xgb.train({**PARAMETERS, "max_depth": 4, "seed": self.seed}, level, LEVEL_ROUNDS)
+
+    def _member(self, features: Array, centred: Array, groups: Array, weight: Array, seed: int) -> tuple[Any, float]:
+        """One booster of centred targets, and what its outputs are multiplied by."""
+        xgb = _xgboost()
+        data = xgb.DMatrix(features, centred, weight=weight)
+        return xgb.train({**PARAMETERS, "seed": seed}, data, ROUNDS), 1.0
 
     def _prior(self, features: Array) -> tuple[Array, Array]:
         if self.width is not None and features.shape[1] != self.width:
             raise UsageError(f"the model was trained on {self.width} features, got {features.shape[1]}")
         if not self._members:
             return np.zeros(len(features)), np.full(len(features), DEFAULT_STD)
-        votes = np.stack([m.inplace_predict(features) for m in self._members])
+        votes = np.stack([f * m.inplace_predict(features) for m, f in zip(self._members, self._factors, strict=True)])
         mean = votes.mean(axis=0) + self._level.inplace_predict(features) + self._base_level
         return mean, np.sqrt(votes.var(axis=0) + self.residual_std**2)
 
@@ -100,11 +111,12 @@ class BoostedRanker(Model):
         self._y = np.asarray(targets) if self._y is None else np.concatenate([self._y, targets])
         self._process.fit(self._x, self._y - self._prior(self._x)[0])
 
-    def fresh(self) -> BoostedRanker:
+    def fresh(self) -> Self:
         """The same pre-trained model with no memory of a search; shares the trees."""
-        other = BoostedRanker(self.seed)
+        other = type(self)(self.seed)
         other.width, other.residual_std, other.card = self.width, self.residual_std, self.card
-        other._members, other._level, other._base_level = self._members, self._level, self._base_level
+        other._members, other._factors = self._members, self._factors
+        other._level, other._base_level = self._level, self._base_level
         return other
 
     def save(self, folder: Path, card: Mapping[str, object]) -> None:
@@ -118,15 +130,16 @@ class BoostedRanker(Model):
             "residual_std": self.residual_std,
             "base_level": self._base_level,
             "seed": self.seed,
+            "factors": self._factors,
         }
         files["ranker.json"] = (json.dumps(numbers, sort_keys=True) + "\n").encode()
-        write_checkpoint(folder, "boosted-ranker", files, card)
+        write_checkpoint(folder, self.name, files, card)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """See `Model`."""
         xgb = _xgboost()
-        files, card = read_checkpoint(folder, "boosted-ranker", ("ranker.json", "level.ubj.z", "trees-0.ubj.z"))
+        files, card = read_checkpoint(folder, cls.name, ("ranker.json", "level.ubj.z", "trees-0.ubj.z"))
         numbers = json.loads(files["ranker.json"])
         model = cls(int(numbers["seed"]))
         model.width, model.residual_std = int(numbers["width"]), float(numbers["residual_std"])
@@ -136,5 +149,6 @@ class BoostedRanker(Model):
             return xgb.Booster({"nthread": 1}, model_file=bytearray(zlib.decompress(files[name])))
 
         model._members = [booster(n) for n in sorted(files) if n.startswith("trees-")]
+        model._factors = [float(f) for f in numbers.get("factors", [1.0] * len(model._members))]
         model._level = booster("level.ubj.z")
         return model

@@ -83,7 +83,7 @@ class BoostedTrees(MetricModel):
     def _counts(self, functions: Array) -> Array:
         """What a sum of counts may use: columns that grow with the program, `[n, P]`."""
         assert self.columns is not None
-        grows = np.array([n.startswith("count:") or n == "static:ops" for n in self.columns.numbers], bool)
+        grows = np.array([n.startswith(("count:", "static:n_", "static:x_n_")) or n == "static:ops" for n in self.columns.numbers], bool)
         return np.where(grows[None, :], functions, 0.0)
 
     def _matrix(self, examples: Examples) -> Array:

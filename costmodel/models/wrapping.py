@@ -6,7 +6,7 @@ Owns the building of inner models. Invariant: inner models use the wrapper's col
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from costmodel.core.errors import UsageError
 from costmodel.models.metric_model import MetricModel, Needs
@@ -16,9 +16,13 @@ class Wrapper(MetricModel):
     """`options["base"]` is a table: `model` and that model's options."""
 
     default_base = "boosted-trees"
+    own_options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, metrics: Sequence[str] = (), *, seed: int = 0, **options: Any) -> None:
         """See `MetricModel`; raises `UsageError` for options that make no sense."""
+        if unknown := sorted(set(options) - {"base", *self.own_options}):
+            known = ", ".join(("base", *self.own_options))
+            raise UsageError(f"unknown option {unknown[0]!r} of {self.name}; known: {known}")
         base = dict(options.pop("base", {"model": self.default_base}))
         super().__init__(metrics, seed=seed, base=base, **options)
         name = base.pop("model", self.default_base)
