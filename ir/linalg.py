@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from costmodel.core.errors import ParseError
 from costmodel.ir.mlir.affine import AffineMap, parse_affine_map
+from costmodel.ir.mlir.attributes import Attribute
 from costmodel.ir.mlir.structure import Operation
 from costmodel.ir.mlir.types import ShapedType, parse_type
 
@@ -19,9 +20,14 @@ def indexing_maps(operation: Operation) -> list[AffineMap] | None:
     if attribute is None:
         return _implied_maps(operation.name)
     try:
-        return [item.as_affine_map() for item in attribute.as_list()]
+        return _maps(attribute)
     except ParseError:
         return None
+
+
+@lru_cache(maxsize=4096)
+def _maps(text: str) -> list[AffineMap]:
+    return [item.as_affine_map() for item in Attribute(text).as_list()]
 
 
 _IMPLIED = {

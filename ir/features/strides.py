@@ -62,6 +62,7 @@ class StrideAnalysis:
     def __init__(self, scan: Scan) -> None:
         self.scan = scan
         self.known: dict[Value, Strides] = {}
+        self.sources: dict[Block, list[Block]] | None = None
 
     def access(self, operation: Operation) -> tuple[Value | None, Strides]:
         """What a load or store accesses (the pointer, memref or tensor it begins from), and its strides in bytes."""
@@ -127,14 +128,21 @@ class StrideAnalysis:
         """Arguments of the function itself do not change; those of other regions do, unless they are counters."""
         return block.parent.parent.parent is None or block.parent.parent.name.endswith("func")
 
-    @staticmethod
-    def _incoming(value: Value, block: Block, inside: frozenset[Block]) -> tuple[Value | None, list[Value]]:
+    def _sources(self, block: Block) -> list[Block]:
+        """Blocks that branch to `block`, each once."""
+        if self.sources is None:
+            self.sources = {}
+            for entry in self.scan.blocks:
+                operations = entry.block.operations
+                for target in dict.fromkeys(operations[-1].successors if operations else ()):
+                    self.sources.setdefault(target, []).append(entry.block)
+        return self.sources.get(block, [])
+
+    def _incoming(self, value: Value, block: Block, inside: frozenset[Block]) -> tuple[Value | None, list[Value]]:
         """What the only back edge brings, and what comes from outside the loop."""
         back: list[Value] = []
         starts: list[Value] = []
-        for source in block.parent.blocks:
-            if not source.operations or block not in source.operations[-1].successors:
-                continue
+        for source in self._sources(block):
             for target, values in forwarded(source.operations[-1]):
                 if target is block and value.index < len(values):
                     (back if source in inside else starts).append(values[value.index])

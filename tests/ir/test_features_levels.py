@@ -248,3 +248,12 @@ def test_counts_add_up(sample, name):
 def test_an_unknown_feature_is_an_attribute_error(sample):
     with pytest.raises(AttributeError, match="feature_names"):
         features(sample("dot.ll")).no_such_feature  # noqa: B018
+
+
+def test_the_page_of_features_is_up_to_date():
+    from pathlib import Path
+
+    from costmodel.ir.features.document import document
+
+    page = Path(__file__).parents[2] / "docs" / "features.md"
+    assert page.read_text() == document()

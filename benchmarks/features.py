@@ -1,0 +1,116 @@
+"""Seconds of static features for functions of about 500 operations, by level; writes results/features.json.
+
+The programs are made here: no corpus is needed. Each figure is the best of several rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from _common import ROOT, header, write
+from costmodel import ir
+from costmodel.ir.features import FEATURES_VERSION, FUNCTION_FEATURES_V1, extract_features, feature_names
+
+_RESULT = ROOT / "benchmarks" / "results" / "features.json"
+Json = dict[str, object]
+
+
+def straight(count: int) -> str:
+    """LLVM IR: one block."""
+    lines = [f"  %v{i + 1} = {'fadd' if i % 3 else 'fmul'} float %v{i}, %v{max(0, i - 7)}" for i in range(count - 1)]
+    return "define float @f(float %v0) {\n" + "\n".join(lines) + f"\n  ret float %v{count - 1}\n}}\n"
+
+
+def looping(loops: int) -> str:
+    """LLVM IR: loops one after another, each of about nine operations, with loads by a counter."""
+    parts = ["define float @f(ptr %p, ptr %q) {\nentry:\n  br label %l0\n"]
+    before, total = "entry", "0.0"
+    for k in range(loops):
+        parts.append(
+            f"\nl{k}:\n  %i{k} = phi i64 [ 0, %{before} ], [ %n{k}, %l{k} ]\n"
+            f"  %s{k} = phi float [ {total}, %{before} ], [ %t{k}, %l{k} ]\n"
+            f"  %a{k} = getelementptr float, ptr %p, i64 %i{k}\n  %x{k} = load float, ptr %a{k}\n"
+            f"  %b{k} = getelementptr float, ptr %q, i64 %i{k}\n  %y{k} = load float, ptr %b{k}\n"
+            f"  %m{k} = fmul float %x{k}, %y{k}\n  %t{k} = fadd float %s{k}, %m{k}\n"
+            f"  %n{k} = add i64 %i{k}, 1\n  %c{k} = icmp eq i64 %n{k}, 128\n"
+            f"  br i1 %c{k}, label %l{k + 1}, label %l{k}\n"
+        )
+        before, total = f"l{k}", f"%t{k}"
+    return "".join(parts) + f"\nl{loops}:\n  ret float %t{loops - 1}\n}}\n"
+
+
+def structured(nests: int) -> str:
+    """MLIR: nests of two scf loops around loads, a multiplication, an addition and a store."""
+    head = '"func.func"() <{sym_name = "f"}> ({\n^bb0(%a: memref<64x64xf32>, %b: memref<64x64xf32>):\n'
+    head += "".join(f'%c{n} = "arith.constant"() <{{value = {n} : index}}> : () -> index\n' for n in (0, 1, 64))
+    nest = (
+        '"scf.for"(%c0, %c64, %c1) ({\n^bb0(%i: index):\n"scf.for"(%c0, %c64, %c1) ({\n^bb0(%j: index):\n'
+        '%x = "memref.load"(%a, %i, %j) : (memref<64x64xf32>, index, index) -> f32\n'
+        '%y = "memref.load"(%b, %j, %i) : (memref<64x64xf32>, index, index) -> f32\n'
+        '%z = "arith.mulf"(%x, %y) : (f32, f32) -> f32\n%w = "arith.addf"(%z, %y) : (f32, f32) -> f32\n'
+        '"memref.store"(%w, %a, %i, %j) : (f32, memref<64x64xf32>, index, index) -> ()\n"scf.yield"() : () -> ()\n'
+        '}) : (index, index, index) -> ()\n"scf.yield"() : () -> ()\n}) : (index, index, index) -> ()\n'
+    )
+    return head + nest * nests + '"func.return"() : () -> ()\n}) : () -> ()\n'
+
+
+def tensors(count: int) -> str:
+    """MLIR: linalg matrix products in a row."""
+    kind = "tensor<64x64xf32>"
+    maps = ", ".join(f"affine_map<(m, n, k) -> ({pair})>" for pair in ("m, k", "k, n", "m, n"))
+    lines = [f'"func.func"() <{{sym_name = "f"}}> ({{\n^bb0(%a: {kind}, %v0: {kind}):\n']
+    lines += [
+        f'%v{i + 1} = "linalg.matmul"(%a, %v{i}, %v{i}) <{{operandSegmentSizes = array<i32: 2, 1>}}> ({{\n'
+        '^bb0(%x: f32, %y: f32, %z: f32):\n%p = "arith.mulf"(%x, %y) : (f32, f32) -> f32\n'
+        '%s = "arith.addf"(%z, %p) : (f32, f32) -> f32\n"linalg.yield"(%s) : (f32) -> ()\n'
+        f"}}) {{linalg.memoized_indexing_maps = [{maps}]}} : ({kind}, {kind}, {kind}) -> {kind}\n"
+        for i in range(count)
+    ]
+    return "".join([*lines, f'"func.return"(%v{count}) : ({kind}) -> ()\n}}) : () -> ()\n'])
+
+
+def measure(text: str, rounds: int) -> Json:
+    """Operations, best seconds, and seconds for 500 operations."""
+    function = ir.read(text).functions[0]
+    assert function.operation is not None
+    extract_features(function.operation)
+    best_s = float("inf")
+    for _ in range(rounds):
+        start_s = time.perf_counter()
+        extract_features(function.operation)
+        best_s = min(best_s, time.perf_counter() - start_s)
+    return {"ops": function.ops, "best_s": best_s, "ms_per_500_ops": best_s * 5e5 / function.ops}
+
+
+def main() -> None:
+    """Measure every level and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--output", type=Path, default=_RESULT)
+    args = parser.parse_args()
+    programs = {
+        "llvm, one block": straight(500),
+        "llvm, loops": looping(55),
+        "scf": structured(55),
+        "linalg": tensors(125),
+        "llvm, one block, 50000 operations": straight(50000),
+        "llvm, loops, 50000 operations": looping(5500),
+    }
+    levels = {name: measure(text, args.rounds if len(text) < 1 << 20 else 3) for name, text in programs.items()}
+    document = {
+        **header("features", [], "llvmlite"),
+        "features_version": FEATURES_VERSION,
+        "num_features": len(feature_names()),
+        "num_function_features_v1": len(FUNCTION_FEATURES_V1),
+        "rounds": args.rounds,
+        "levels": levels,
+    }
+    write(args.output, document)
+    for name, figures in levels.items():
+        print(f"{name}: {figures['ms_per_500_ops']:.2f} ms for 500 operations")
+
+
+if __name__ == "__main__":
+    main()
