@@ -24,7 +24,7 @@ PTX_DEFAULT = "+ptx83"
 
 _ATTRIBUTES = re.compile(
     r' ?(?<!!)"(?:target-cpu|target-features|tune-cpu|min-legal-vector-width|prefer-vector-width|target-abi|'
-    r'probe-stack|stack-probe-size|frame-pointer|amdgpu-[\w-]+|uniform-work-group-size)"(?:="[^"]*")?'
+    r'probe-stack|stack-probe-size|frame-pointer|no-frame-pointer-elim(?:-non-leaf)?|use-soft-float|amdgpu-[\w-]+|uniform-work-group-size)"(?:="[^"]*")?'
 )
 _TARGET_LINES = re.compile(r"^target (?:triple|datalayout) = .*\n", re.MULTILINE)
 _OPTNONE_GROUP = re.compile(r"^attributes #\d+ = \{[^\n]*\boptnone\b[^\n]*$", re.MULTILINE)
@@ -57,6 +57,7 @@ def binding() -> Any:
 
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
+    llvm.initialize_native_asmparser()
     return llvm
 
 

@@ -56,8 +56,9 @@ LABELLERS: Registry[type[Labeller]] = Registry(
         "llc": "costmodel.datasets.labellers.llc:LlcLabeller",
         "ptxas": "costmodel.datasets.labellers.ptxas:PtxasLabeller",
         "llvm-mca": "costmodel.datasets.labellers.mca:McaLabeller",
+        "counted": "costmodel.datasets.labellers.counted:CountedLabeller",
     },
 )
 
-ORDER = ("llvmlite", "ptxas", "llvm-mca", "llc")
+ORDER = ("llvmlite", "ptxas", "llvm-mca", "llc", "counted")
 """Who answers first where several give a metric: what needs the wheels alone goes before what needs more."""
