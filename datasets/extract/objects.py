@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from costmodel.core.errors import ParseError
@@ -73,7 +74,7 @@ def _of_section(found: dict[str, bytes], member: str) -> Iterator[Embedded]:
 def _pieces(blob: bytes) -> Iterator[bytes]:
     """Modules of a section that a linker joined from several objects."""
     starts = [at for at in _all(blob, BITCODE[0]) if at % 4 == 0] or list(_all(blob, BITCODE[1]))
-    for start, end in zip(starts, [*starts[1:], len(blob)], strict=True):
+    for start, end in pairwise([*starts, len(blob)]):
         yield blob[start:end]
 
 
