@@ -9,6 +9,8 @@ change it. Tokens in angle brackets are special.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from costmodel.core.errors import UnknownNameError
 from costmodel.ir.mlir.structure import Operation
 from costmodel.ir.tokens.attributes import type_parts, type_token
@@ -50,17 +52,18 @@ def tokenize_operation(root: Operation, scheme: str, *, seed: int | None = None)
     if scheme == "ops":
         return operation_names(root)
     tokens = TreeTokenizer(scheme != "ops-operands", Names(seed)).run(root)
-    return _pieces(tokens) if scheme == "bpe" else tokens
+    return cut(tokens) if scheme == "bpe" else tokens
 
 
 def tokenize_text(text: str, scheme: str, *, seed: int | None = None) -> list[str]:
     """Tokens of text whose structure no reader knows (see `lexemes`); raises like `tokenize_operation`."""
     check_scheme(scheme)
     tokens = tokenize_lexemes(text, "anonymized" if scheme == "bpe" else scheme, Names(seed))
-    return _pieces(tokens) if scheme == "bpe" else tokens
+    return cut(tokens) if scheme == "bpe" else tokens
 
 
-def _pieces(tokens: list[str]) -> list[str]:
+def cut(tokens: Sequence[str]) -> list[str]:
+    """Anonymized tokens in pieces, by the shipped vocabulary of `bpe`."""
     from costmodel.ir.tokens.vocabulary import shipped
 
     return shipped("bpe").pieces(tokens)

@@ -75,7 +75,9 @@ def _value(text: Attribute) -> list[str]:
     number = semantics.number_of(text)
     if number is not None:
         return [magnitude(number)]
-    return [] if text == "unit" else _lex(text, 0)
+    if text == "unit":
+        return []
+    return _lex(_STRUCT_NAME.sub(r"\1", text) if "!llvm.struct<" in text else text, 0)
 
 
 def _lex(text: str, depth: int) -> list[str]:

@@ -7,6 +7,7 @@ text that the one-pattern reader does not match, uses before definitions, symbol
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 
 from costmodel.ir import semantics
@@ -91,7 +92,7 @@ class _Part:
         self.tokens: list[str] = []
         self.table: dict[str, str] = {}
         self.names = Names(None)
-        self._parent = Block(None, Region(Operation("", 0, self.chunk, None)))
+        self.new_result = self.names.maker(RESULT)
 
     def run(self) -> list[tuple[str, list[str]]]:
         match_operation, text, end, position = syntax.OPERATION.match, self.text, self.end, self.start
@@ -157,7 +158,7 @@ class _Part:
             return
         if opens is None and self.only_names:
             self._in_block()
-            self.tokens.append(parse_string(quoted))
+            self.tokens.append(_name(quoted))
             return
         if not self.scopes[-1].has_block:
             self._in_block()
@@ -167,7 +168,7 @@ class _Part:
         key = (quoted, properties, attributes, result_types)
         entry = self.entries.get(key)
         if entry is None:
-            entry = self.entries[key] = self._entry(quoted, properties or "", attributes or "", result_types or "()")
+            entry = self.entries[key] = self._shared_entry(key)
         tokens = self.tokens
         table = self.table
         if self.full:
@@ -198,9 +199,11 @@ class _Part:
                 tokens.append(entry.constant or self.names.new(RESULT))
                 tokens += kind
             return
-        if len(types) == 1 and ":" not in results and "," not in results and "/" not in results:
-            token = entry.constant or self.names.new(RESULT)
-            self._define(results, token)
+        if len(types) == 1 and ":" not in results and "," not in results:
+            token = entry.constant or self.new_result()
+            table = self.table
+            self.scopes[-1].undo.append((results, table.get(results)))
+            table[results] = token
             tokens.append(token)
             tokens += types[0]
             return
@@ -256,17 +259,13 @@ class _Part:
     def _with_symbols(self, tokens: list[str]) -> list[str]:
         return [token if token[0] != "@" else symbol_token(self.names, token) for token in tokens]
 
-    def _entry(self, quoted: str, properties: str, attributes: str, result_types: str) -> _Entry:
-        operation = Operation(parse_string(quoted), 0, self.chunk, self._parent)
-        operation._property_text, operation._attribute_text = properties, attributes
-        text = result_types[1:-1] if result_types[0] == "(" else result_types
-        kinds = syntax.split_items(resolve_aliases(text, self.chunk.aliases))
-        types = [type_parts(kind) if self.full else (type_token(kind),) for kind in kinds]
-        words = attribute_tokens(operation.properties, operation.attributes) if self.full else []
-        constant = None
-        if operation.name in semantics.CONSTANT_NAMES:
-            constant = constant_token(semantics.number_of(semantics.constant_text(operation)))
-        return _Entry(operation.name, types, words, any(word[0] == "@" for word in words), constant)
+    def _shared_entry(self, key: tuple[str, str | None, str | None, str | None]) -> _Entry:
+        """From the cache of all texts, unless an alias may stand in it."""
+        quoted, properties, attributes, result_types = key
+        texts = quoted, properties or "", attributes or "", result_types or "()"
+        if any(alias in text for alias in self.chunk.aliases for text in texts):
+            return _new_entry(self.full, self.chunk, *texts)
+        return _plain_entry(self.full, *texts)
 
     # ---- structure ------------------------------------------------------------------------------------------------
 
@@ -283,6 +282,7 @@ class _Part:
         if results is not None or operands or "sym_name" not in (properties or ""):
             raise Unusual
         self.names, self.table = Names(self.seed), {}
+        self.new_result = self.names.maker(RESULT)
         self.tokens = []
         self.parts = [self.tokens]
         self.tokens.append(FUNCTION)
@@ -396,7 +396,7 @@ class _Part:
         if tail is None or (tail[1] and "@" in tail[1]):
             raise Unusual
         self.scopes.pop()
-        entry = self._entry(scope.quoted, scope.properties, tail[1] or "", tail[3] or "()")
+        entry = self._shared_entry((scope.quoted, scope.properties, tail[1], tail[3]))
         if len(scope.results) != len(entry.types) or entry.constant is not None:
             raise Unusual
         head = scope.head
@@ -445,3 +445,25 @@ def _result_keys(text: str) -> list[str]:
     for name, size in syntax.RESULT.findall(text):
         keys += [f"{name}#{k}" for k in range(int(size))] if size and int(size) != 1 else [name]
     return keys
+
+
+_name = lru_cache(maxsize=4096)(parse_string)
+
+
+@lru_cache(maxsize=1 << 15)
+def _plain_entry(full: bool, quoted: str, properties: str, attributes: str, result_types: str) -> _Entry:
+    return _new_entry(full, Chunk(Source("", "")), quoted, properties, attributes, result_types)
+
+
+def _new_entry(full: bool, chunk: Chunk, quoted: str, properties: str, attributes: str, result_types: str) -> _Entry:
+    parent = Block(None, Region(Operation("", 0, chunk, None)))
+    operation = Operation(parse_string(quoted), 0, chunk, parent)
+    operation._property_text, operation._attribute_text = properties, attributes
+    text = result_types[1:-1] if result_types[0] == "(" else result_types
+    kinds = syntax.split_items(resolve_aliases(text, chunk.aliases))
+    types = [type_parts(kind) if full else (type_token(kind),) for kind in kinds]
+    words = attribute_tokens(operation.properties, operation.attributes) if full else []
+    constant = None
+    if operation.name in semantics.CONSTANT_NAMES:
+        constant = constant_token(semantics.number_of(semantics.constant_text(operation)))
+    return _Entry(operation.name, types, words, any(word[0] == "@" for word in words), constant)

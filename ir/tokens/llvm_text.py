@@ -8,7 +8,8 @@ refused here with the same error.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from costmodel.core.errors import ParseError
@@ -42,10 +43,15 @@ class _Shape:
     """The tokens of a template: types in both spellings, operands as slots or finished tokens."""
 
     name: str
-    parts: tuple[str, ...] | None
-    exact: str | None
+    middle: tuple[str, ...]
+    """result type in parts, and the name"""
+    exact: tuple[str, ...]
+    """result type as one token, and the name"""
+    has_value: bool
     result: Slot | None
     operands: tuple[Slot, ...]
+    plain: tuple[int, ...] | None
+    """the operands where all are locals of the line"""
     labels: tuple[Slot, ...]
     attributes: tuple[str, ...]
     has_symbols: bool
@@ -154,50 +160,52 @@ class _Tokens(_FunctionParser):
                 self._terminator(*rows[-1], targets, tokens)
         return [*tokens, END, END]
 
-    def _full_rows(self, rows: list[_Row], tokens: list[str]) -> None:
-        table, token_of, new = self.table, self._token, self.names.new
+    def _full_rows(self, rows: Sequence[_Row], tokens: list[str]) -> None:
+        table, new = self.table, self.names.maker(RESULT)
+        append = tokens.append
         for shape, found in rows:
             result = shape.result
             if result is not None:
                 name = found[result] if result.__class__ is int else str(result)  # type: ignore[index]
                 token = table.get(name)
                 if token is None:
-                    token = table[name] = new(RESULT)
-                tokens.append(token)
-                tokens += shape.parts or ()
-            elif shape.parts is not None:
-                tokens.append(new(RESULT))
-                tokens += shape.parts
-            tokens.append(shape.name)
-            for slot in shape.operands:
-                if slot.__class__ is int:
-                    name = found[slot]  # type: ignore[index]
-                    tokens.append(table[name] if name in table else token_of(name))
-                else:
-                    tokens.append(slot if slot.__class__ is str and slot[0] != "%" else token_of(str(slot)))  # type: ignore
+                    token = table[name] = new()
+                append(token)
+            elif shape.has_value:
+                append(new())
+            tokens += shape.middle
+            if shape.plain is not None:
+                try:
+                    tokens += [table[found[slot]] for slot in shape.plain]
+                except KeyError:
+                    tokens += self._operands(shape, found)
+            else:
+                tokens += self._operands(shape, found)
             if shape.labels:
                 tokens += self._targets(shape, found)
             if shape.attributes:
                 tokens += shape.attributes if not shape.has_symbols else self._words(shape.attributes)
 
-    def _exact_rows(self, rows: list[_Row], tokens: list[str]) -> None:
-        table, token_of = self.table, self._token
+    def _exact_rows(self, rows: Sequence[_Row], tokens: list[str]) -> None:
         for shape, found in rows:
-            if shape.exact is not None:
-                tokens.append(shape.exact)
-            tokens.append(shape.name)
-            for slot in shape.operands:
-                name = found[slot] if isinstance(slot, int) else str(slot)
-                token = table.get(name) if name[0] == "%" else name
-                tokens.append(token if token is not None else token_of(name))
+            tokens += shape.exact
+            tokens += self._operands(shape, found)
+
+    def _operands(self, shape: _Shape, found: list[str]) -> list[str]:
+        tokens, table = [], self.table
+        for slot in shape.operands:
+            name = found[slot] if slot.__class__ is int else str(slot)  # type: ignore[index]
+            if name[0] == "%":
+                token = table.get(name)
+                tokens.append(token if token is not None else self._token(name))
+            else:
+                tokens.append(name)
+        return tokens
 
     def _terminator(self, shape: _Shape, found: list[str], targets: dict[Block, list[str]], tokens: list[str]) -> None:
         """Forwarded values stand after the terminator's own operands, before its targets and attributes."""
-        if shape.labels and self.full:
-            bare = _Shape(
-                shape.name, shape.parts, shape.exact, shape.result, shape.operands, (), (), False, shape.template
-            )
-            self._full_rows([(bare, found)], tokens)
+        if self.full:
+            self._full_rows([(replace(shape, labels=(), attributes=()), found)], tokens)
         else:
             self._exact_rows([(shape, found)], tokens)
         for slot in shape.labels:
@@ -251,12 +259,18 @@ def _shape_of(text: str) -> _Shape | None:
     kind = template.types
     if kind is None and template.result is not None:
         kind = _UNKNOWN_TYPE
+    parts = () if kind is None else type_parts(kind)
+    exact = () if kind is None else (type_token(kind),)
+    operands = tuple(_operand(slot) for _, slot in template.operands)
+    locals_only = tuple(slot for slot in operands if isinstance(slot, int))
     return _Shape(
         name=template.name,
-        parts=None if kind is None else type_parts(kind),
-        exact=None if kind is None else type_token(kind),
+        middle=(*parts, template.name),
+        exact=(*exact, template.name),
+        has_value=kind is not None,
         result=template.result,
-        operands=tuple(_operand(slot) for _, slot in template.operands),
+        operands=operands,
+        plain=locals_only if len(locals_only) == len(operands) else None,
         labels=template.labels,
         attributes=words,
         has_symbols=any(word[0] == "@" for word in words),

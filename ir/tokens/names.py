@@ -6,8 +6,11 @@ its class and function, so names as written never show.
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from zlib import crc32
 
 import numpy as np
 
@@ -55,27 +58,34 @@ class Names:
 
     def __init__(self, seed: int | None) -> None:
         self.tokens: dict[object, str] = {}
-        self.counts: dict[str, int] = {}
-        self._drawn: dict[str, list[int]] = {}
-        self._generator = np.random.default_rng(seed) if seed is not None else None
+        self._makers: dict[str, Callable[[], str]] = {}
+        self._seed = seed
 
     def of(self, key: object, kind: str) -> str:
         """The token of `key`, a new one of class `kind` at its first appearance."""
         found = self.tokens.get(key)
         if found is None:
-            found = self.tokens[key] = self.new(kind)
+            found = self.tokens[key] = self.maker(kind)()
         return found
 
     def new(self, kind: str) -> str:
         """The next token of a class."""
-        count = self.counts.get(kind, 0)
-        self.counts[kind] = count + 1
-        return f"{kind}{count if self._generator is None else self._random(kind, count, self._generator)}"
+        return self.maker(kind)()
 
-    def _random(self, kind: str, count: int, generator: np.random.Generator) -> int:
-        numbers = self._drawn.setdefault(kind, [])
-        if count >= len(numbers):
-            first = len(numbers)
-            drawn = generator.permutation(max(_DRAWN_NUMBERS, first))
-            numbers.extend(int(number) + first for number in drawn)
-        return numbers[count]
+    def maker(self, kind: str) -> Callable[[], str]:
+        """What gives the next token of a class, each time it is called."""
+        found = self._makers.get(kind)
+        if found is None:
+            numbers = itertools.count() if self._seed is None else _random((self._seed, crc32(kind.encode())))
+            found = self._makers[kind] = map(f"{kind.replace('%', '%%')}%d".__mod__, numbers).__next__
+        return found
+
+
+def _random(seed: tuple[int, int]) -> Iterator[int]:
+    """Every number once: a permutation of the first ones, then of as many again."""
+    generator = np.random.default_rng(seed)
+    first, size = 0, _DRAWN_NUMBERS
+    while True:
+        for number in generator.permutation(size):
+            yield int(number) + first
+        first, size = first + size, max(size, first + size)
