@@ -26,6 +26,7 @@ from costmodel.toolchain.normalize_tidy import (
     fills_by_name,
     own_constants,
     own_fills,
+    own_outputs,
 )
 
 SIMPLIFY = (
@@ -55,6 +56,7 @@ def normalize_linalg(text: str, file: str = "<text>") -> str:
             decompose_composites(module)
             _run(module, SIMPLIFY)
             fills_by_name(module)
+            own_outputs(module)
             drop_unit_dims(module)
             compose_reshapes(module)
             _run(module, CLEAN)

@@ -193,6 +193,27 @@ def own_fills(module: ir.Module) -> None:
             op.erase()
 
 
+def own_outputs(module: ir.Module) -> None:
+    """Let generics that overwrite all of a tensor without reading it as output write to an empty one.
+
+    Such a body may still read the tensor by `tensor.extract`, at other places: bufferization in place would be wrong.
+    """
+    for op in top_level(module):
+        if op.name != "linalg.generic":
+            continue
+        arguments = list(op.regions[0].blocks[0].arguments)
+        maps = [ir.AffineMapAttr(m).value for m in ir.ArrayAttr(op.attributes["indexing_maps"])]
+        for index, (argument, access) in enumerate(zip(arguments, maps, strict=True)):
+            value = op.operands[index]
+            is_output = index >= len(arguments) - len(op.results)
+            if not is_output or list(argument.uses) or not access.is_permutation:
+                continue
+            source = defining_op(value)
+            if source is None or source.name != "tensor.empty":
+                with ir.InsertionPoint(op):
+                    op.operands[index] = _empty(value.type)
+
+
 def own_constants(module: ir.Module) -> None:
     """Copy scalar constants into the bodies of the generics that capture them, then drop those without readers."""
     for op in top_level(module):
@@ -210,6 +231,8 @@ def _sink_constants(op: Any) -> None:
         for index, operand in enumerate(inner.operation.operands):
             source = defining_op(operand)
             if source is None or source.name != "arith.constant" or source.parent == op:
+                continue
+            if isinstance(operand.type, ir.ShapedType):
                 continue
             if source not in copies:
                 copies[source] = source.clone(ip=ir.InsertionPoint.at_block_begin(block)).result
