@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from _common import ROOT, header, write
+
 from costmodel import ir
 from costmodel.ir.features import FEATURES_VERSION, FUNCTION_FEATURES_V1, extract_features, feature_names
 
@@ -95,10 +96,10 @@ def main() -> None:
         "llvm, loops": looping(55),
         "scf": structured(55),
         "linalg": tensors(125),
-        "llvm, one block, 50000 operations": straight(50000),
-        "llvm, loops, 50000 operations": looping(5500),
+        "llvm, one block, 10000 operations": straight(10000),
+        "llvm, loops, 10000 operations": looping(1100),
     }
-    levels = {name: measure(text, args.rounds if len(text) < 1 << 20 else 3) for name, text in programs.items()}
+    levels = {name: measure(text, args.rounds if len(text) < 1 << 18 else 3) for name, text in programs.items()}
     document = {
         **header("features", [], "llvmlite"),
         "features_version": FEATURES_VERSION,

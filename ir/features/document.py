@@ -45,10 +45,10 @@ features["flops"], features.to_dict(), features.to_vector(FUNCTION_FEATURES_V1)
 7. **Strides**: the address's change in bytes for one iteration of the innermost loop around the access, for accesses
    whose innermost loop has no loops inside. Known through: counters (arguments of a header with one back edge, one
    start value and a constant step by `add`, `sub` or `getelementptr`), `add`, `sub`, `mul` and `shl` by a constant,
-   `or` with a constant (as `add`), `sext`, `zext`, `trunc`, `bitcast`, `freeze`, pointer casts, `getelementptr` (element
-   sizes by natural alignment; a dynamic index over a named struct is unknown), affine maps, and tensor or memref
-   layouts. What is computed in another way from a changing value is unknown; so is what is loaded or returned by a call
-   inside the loop. Chains of over 48 steps are unknown.
+   `or` with a constant (as `add`), `sext`, `zext`, `trunc`, `bitcast`, `freeze`, pointer casts, `getelementptr`
+   (element sizes by natural alignment; a dynamic index over a named struct is unknown), affine maps, and tensor or
+   memref layouts. What is computed in another way from a changing value is unknown; so is what is loaded or returned
+   by a call inside the loop. Chains of over 48 steps are unknown.
 8. **Critical path**: over operands inside one block; each operation adds its group's latency (table below).
 9. **Reuse distance**: an access touches, during one execution of a loop, the smaller of width x product of the trips
    that move it, and width + sum of |stride| (trips - 1). Accesses with one start and the same strides share. A loop's

@@ -28,7 +28,9 @@ class Peak:
 
     def raise_to(self, other: Peak) -> None:
         """Keep the larger of each number."""
-        self.is_set = self.is_set or other.is_set
+        if not other.is_set:
+            return
+        self.is_set = True
         self.values, self.vectors = max(self.values, other.values), max(self.vectors, other.vectors)
         self.counts = list(map(max, self.counts, other.counts))
         self.units = list(map(max, self.units, other.units))

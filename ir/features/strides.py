@@ -16,6 +16,7 @@ from costmodel.core.errors import ParseError
 from costmodel.ir import costs, linalg
 from costmodel.ir.features.scan import Loop, Scan
 from costmodel.ir.mlir.affine import AffineExpr
+from costmodel.ir.mlir.attributes import parse_int_array
 from costmodel.ir.mlir.structure import Block, Operation, Value
 from costmodel.ir.mlir.syntax import split_items
 from costmodel.ir.mlir.types import MemRefType, ShapedType, TensorType, parse_type
@@ -205,7 +206,7 @@ class StrideAnalysis:
             return {**total, **{loop: None for operand in owner.operands[1:] for loop in self.of(operand, depth + 1)}}
         dynamic = iter(owner.operands[1:])
         text: str | None = str(attribute)
-        for place, index in enumerate(indices.as_int_array()):
+        for place, index in enumerate(_integers(str(indices))):
             if place:
                 text = _member(text, index)
             if index != _DYNAMIC_INDEX:
@@ -281,6 +282,11 @@ def _is_number(value: Value) -> bool:
     return integer_constant(value) is not None
 
 
+@lru_cache(maxsize=4096)
+def _integers(text: str) -> tuple[int, ...]:
+    return parse_int_array(text)
+
+
 def _sum(left: Strides, right: Strides, factor: int | None) -> Strides:
     """`left + factor * right`; an unknown factor makes what moves unknown."""
     if not right or factor == 0:
@@ -297,7 +303,7 @@ def _constant_offset(owner: Operation) -> int | None:
     attribute, indices = owner.attribute("elem_type"), owner.attribute("rawConstantIndices")
     if attribute is None or indices is None:
         return None
-    numbers = indices.as_int_array()
+    numbers = _integers(str(indices))
     size = type_bytes(str(attribute))
     return numbers[0] * size if len(numbers) == 1 and size is not None else None
 

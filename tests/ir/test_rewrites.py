@@ -135,7 +135,8 @@ def test_printing_and_parsing_are_inverse(sample, name):
 
 def test_printing_of_what_is_rare():
     text = (
-        '#m = affine_map<(d0) -> (d0)>\n%0:2 = "a.b"() <{"odd name" = #m, unit}> {s = "x // y"} : () -> (i32, () -> ())\n'
+        '#m = affine_map<(d0) -> (d0)>\n%0:2 = "a.b"() <{"odd name" = #m, unit}> {s = "x // y"} '
+        ": () -> (i32, () -> ())\n"
         '"a.c"(%0#1, %0#0) ({\n^bb0(%x: f32):\n  "a.d"(%x)[^bb1] : (f32) -> ()\n^bb1:\n  "a.e"() : () -> ()\n}, {\n})'
         " : (() -> (), i32) -> ()\n"
     )
