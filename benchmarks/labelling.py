@@ -45,7 +45,8 @@ def main() -> None:
     write(args.output, document)
     for item in document["throughput"]:
         print(
-            f"{item['target']:22} {item['functions_per_s']:7.1f} functions/s, second run equal: {item['second_run_equal']}"
+            f"{item['target']:22} {item['functions_per_s']:7.1f} functions/s, "
+            f"second run equal: {item['second_run_equal']}"
         )
     for item in document["agreement"]:
         print(f"{item['target']:22} {item.get('equal', item.get('skipped'))}")
@@ -72,7 +73,8 @@ def from_families(count: int) -> list[FunctionRow]:
         name = sorted(FAMILIES)[index % len(FAMILIES)]
         rows.append(
             FunctionRow(
-                ir=FAMILIES[name].text(draw_sizes(name, rng)), format="mlir", level="linalg", stage="source", entry="main",
+                ir=FAMILIES[name].text(draw_sizes(name, rng)), format="mlir", level="linalg",
+                stage="source", entry="main",
                 project="benchmark", family=name, license="Apache-2.0",
             )
         )  # fmt: skip

@@ -34,7 +34,7 @@ def plan(target: Target, labellers: Sequence[str] | None, metrics: Sequence[str]
     for name in metrics or ():
         get_metric(name)
     named = [(name, LABELLERS.get(name)()) for name in labellers or ORDER]
-    left = None if metrics is None else [name for name in dict.fromkeys(metrics)]
+    left = None if metrics is None else list(dict.fromkeys(metrics))
     steps, taken = [], set[str]()
     for name, labeller in named:
         gives = labeller.gives.get(target.arch, ())

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from costmodel.datasets.labelling_plan import missing_metrics
 
     _check(args)
-    targets = [Target.parse(name) for name in _names(args.target)]
+    targets = [Target.parse(name) for name in _names(args.target) or ()]
     rows = [row for path in args.files for row in read_rows(path, args.schedule)]
     labels = label_functions(
         rows, targets, labellers=_names(args.labellers), metrics=_names(args.metrics), pipeline=args.pipeline,

@@ -12,7 +12,7 @@ from typing import Self
 
 from costmodel.core.errors import MissingDependencyError, UnknownNameError
 from costmodel.core.target_host import Host, read_host
-from costmodel.core.target_table import FIGURES, LLVM_NAMES, Core
+from costmodel.core.target_table import FIGURES, LLVM_NAMES, UNKNOWN_CORE, Core
 
 NATIVE = "native"
 
@@ -46,7 +46,7 @@ class Target:
     """Instruction sets as the kernel names them, sorted; empty where the CPU's name implies them."""
     peak_flop_per_s: float | None = None
     peak_bytes_per_s: float | None = None
-    core: Core = Core()
+    core: Core = UNKNOWN_CORE
     """Registers and units of one core; zeros where they are not known."""
 
     @classmethod
@@ -118,7 +118,7 @@ class Target:
             l3_bytes=host.l3_bytes,
             cores=host.cores,
             features=host.features,
-            core=known.core if known is not None else Core(),
+            core=known.core if known is not None else UNKNOWN_CORE,
         )
 
 

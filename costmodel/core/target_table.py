@@ -19,8 +19,8 @@ class Core(NamedTuple):
     `issue_width` is what it decodes or dispatches, on GPUs the warps or wavefronts it issues; `load_units` and
     `store_units` accesses begun, `fma_units` fused multiply-adds of a whole vector register; on GPUs all three count
     lanes of 32 bits. Sources: the vendors' optimisation guides (Intel 248966, AMD 57647 and 58455, Arm SWOGs), LLVM's
-    scheduling models (SiFive7, SiFiveP600, SpacemitX60, A64FX), the CUDA Programming Guide's table of throughputs, AMD's
-    ISA guides and white papers.
+    scheduling models (SiFive7, SiFiveP600, SpacemitX60, A64FX), the CUDA Programming Guide's table of throughputs,
+    AMD's     ISA guides and white papers.
     """
 
     general_registers: int = 0
@@ -28,6 +28,9 @@ class Core(NamedTuple):
     load_units: int = 0
     store_units: int = 0
     fma_units: int = 0
+
+
+UNKNOWN_CORE = Core()
 
 
 class Figures(NamedTuple):
@@ -41,7 +44,7 @@ class Figures(NamedTuple):
     cores: int
     peak_flop_per_s: float | None = None
     peak_bytes_per_s: float | None = None
-    core: Core = Core()
+    core: Core = UNKNOWN_CORE
 
 
 LLVM_NAMES = {"riscv64/rv64gcv": ("generic-rv64", "+m,+a,+f,+d,+c,+v")}

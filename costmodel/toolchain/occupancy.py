@@ -1,7 +1,7 @@
 """How many warps of a kernel fit on an NVIDIA multiprocessor, from registers and shared memory.
 
-Source: CUDA C++ Programming Guide, tables "Technical Specifications per Compute Capability", and the allocation units of
-NVIDIA's occupancy calculator. Theoretical: what fits, not what runs.
+Source: CUDA C++ Programming Guide, tables "Technical Specifications per Compute Capability", and the allocation units
+of NVIDIA's occupancy calculator. Theoretical: what fits, not what runs.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class PtxRefusedError(ToolchainError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PtxUsage:
-    """What one kernel takes: registers of a thread, bytes of a thread's stack and spills, static shared bytes of a block."""
+    """What one kernel takes: registers of a thread, bytes of a thread's stack and spills, shared bytes of a block."""
 
     registers: int
     spill_stores_bytes: int

@@ -52,7 +52,7 @@ _KERNEL_CONVENTION = {"nvptx64": "ptx_kernel", "amdgcn": "amdgpu_kernel"}
 
 @cache
 def binding() -> Any:
-    """llvmlite's binding with all targets initialised."""
+    """Llvmlite's binding with all targets initialised."""
     import llvmlite.binding as llvm
 
     llvm.initialize_all_targets()

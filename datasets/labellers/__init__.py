@@ -1,14 +1,14 @@
 """Labellers: tools that say what code costs, one file each.
 
-Owns the registry and the protocol. Invariant: a labeller gives one value or one cause for each function and metric it was
-asked for. A new labeller is one file and one line in `LABELLERS`.
+Owns the registry and the protocol. Invariant: a labeller gives one value or one cause for each function and each
+metric it was asked for. A new labeller is one file and one line in `LABELLERS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from costmodel.core.registry import Registry
 
@@ -33,7 +33,7 @@ Answer = Mapping[str, Value]
 class Labeller(Protocol):
     """One tool. Stateless; `label` runs in a worker that may be killed, with code compiled for one target."""
 
-    gives: Mapping[str, tuple[str, ...]]
+    gives: ClassVar[Mapping[str, tuple[str, ...]]]
     """Architecture to the metrics it gives there."""
     needs: str
     """What must be installed, in words, with the command that installs it."""

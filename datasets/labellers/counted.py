@@ -2,8 +2,8 @@
 
 AArch64 and RISC-V: qemu-user with a small plugin of ours, built with `cc`. x86-64: callgrind, which knows no AVX-512.
 Needs `apt-get install qemu-user valgrind lld-22 gcc`. The driver is free of any library: `_start` calls the function
-once with a zeroed buffer of 64 MiB for each pointer, 64 for each integer and 1.0 for each float, and exits. What calls a
-function of a library, faults or runs on cannot be driven so, and gets a cause.
+once with a zeroed buffer of 64 MiB for each pointer, 64 for each integer and 1.0 for each float, and exits. What calls
+a function of a library, faults or runs on cannot be driven so, and gets a cause.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 from costmodel.core.errors import ToolchainError, UnsupportedError
 from costmodel.core.target import Target
@@ -81,7 +82,7 @@ class CountedLabeller:
 
     needs = "an emulator, a linker and a C compiler: apt-get install qemu-user valgrind lld-22 gcc"
     default = False
-    gives = {"x86-64": (METRIC,), "aarch64": (METRIC,), "riscv64": (METRIC,)}
+    gives: ClassVar[Mapping[str, tuple[str, ...]]] = {"x86-64": (METRIC,), "aarch64": (METRIC,), "riscv64": (METRIC,)}
 
     def version(self, target: Target) -> str | None:
         """The emulator's version, if linker and C compiler are here too."""

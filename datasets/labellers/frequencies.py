@@ -1,7 +1,7 @@
 """How often a function's blocks run for one call: LLVM's static estimate, put right where trip counts are known.
 
-Owns the reading of `opt`'s analysis printers and the correction. A block's frequency is that of BlockFrequencyInfo (entry
-1), times, for each of its loops whose trip count scalar evolution knows, that count over the one the estimate implies
+Owns the reading of `opt`'s analysis printers and the correction. A block's frequency is that of BlockFrequencyInfo
+(entry 1), times, for each of its loops whose trip count scalar evolution knows, that count over the one the estimate implies
 (32 where nothing is known, from a back edge of 97 %; Wu and Larus 1994 as LLVM has it).
 """
 
@@ -19,7 +19,8 @@ TIMEOUT_S = 120.0
 _PASSES = "print<block-freq>,print<branch-prob>,print<loops>,print<scalar-evolution>"
 
 _SECTION = re.compile(
-    r"^(?:block-frequency-info: (?P<bfi>\S+)|Printing analysis 'Branch Probability Analysis' for function '(?P<bpi>[^']+)':"
+    r"^(?:block-frequency-info: (?P<bfi>\S+)"
+    r"|Printing analysis 'Branch Probability Analysis' for function '(?P<bpi>[^']+)':"
     r"|Loop info for function '(?P<loops>[^']+)':|Determining loop execution counts for: @(?P<scev>\S+))$"
 )
 _FREQUENCY = re.compile(r"^ - (.*): float = ([\d.e+-]+),")

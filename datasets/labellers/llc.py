@@ -1,8 +1,8 @@
 """`llc`: the register allocator's, prologue inserter's and assembly printer's own remarks; resource usage on AMDGPU.
 
-Needs llc of LLVM 22: the wheel's knows x86 and AArch64, apt's RISC-V and AMDGPU too. Spills and reloads are those at the
-end of register allocation, folded ones included; later passes may remove some, so `llvmlite`, which reads the final code,
-may see fewer.
+Needs llc of LLVM 22: the wheel's knows x86 and AArch64, apt's RISC-V and AMDGPU too. Spills and reloads are those at
+the end of register allocation, folded ones included; later passes may remove some, so `llvmlite`, which reads the
+final code, may see fewer.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 from costmodel.core.errors import ToolchainError
 from costmodel.core.target import Target
@@ -43,7 +44,7 @@ class LlcLabeller:
 
     needs = f"llc of LLVM 22 that knows the architecture: {APT_LINE}"
     default = False
-    gives = {"x86-64": _CPU, "aarch64": _CPU, "riscv64": _CPU, "amdgcn": _GPU}
+    gives: ClassVar[Mapping[str, tuple[str, ...]]] = {"x86-64": _CPU, "aarch64": _CPU, "riscv64": _CPU, "amdgcn": _GPU}
 
     def version(self, target: Target) -> str | None:
         """LLVM's version, if there is an llc that knows the architecture."""

@@ -7,7 +7,8 @@ Needs the wheel alone. Definitions are those of docs/labels.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from costmodel.core.target import Target
 from costmodel.datasets.labellers import Answer, Value
@@ -35,7 +36,7 @@ class LlvmliteLabeller:
 
     needs = "llvmlite (pip install costmodel-ir)"
     default = True
-    gives = {
+    gives: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "x86-64": _CPU,
         "aarch64": _CPU,
         "riscv64": _CPU,

@@ -1,8 +1,8 @@
 """`llvm-mca`: cycles, IPC and use of the execution units, from LLVM's scheduling models.
 
 A static model: no caches, no branch misses, no store forwarding. Each block is a region that is repeated 100 times; its
-cycles for one repetition count as often as the block runs (`frequencies`). For a loop of one block that is llvm-mca's own
-reading of the loop. Needs llvm-mca and opt of LLVM 22: the wheel's know x86 and AArch64, apt's RISC-V too.
+cycles for one repetition count as often as the block runs (`frequencies`). For a loop of one block that is llvm-mca's
+own reading of the loop. Needs llvm-mca and opt of LLVM 22: the wheel's know x86 and AArch64, apt's RISC-V too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from costmodel.core.errors import ToolchainError
 from costmodel.core.target import Target
@@ -46,7 +46,7 @@ class McaLabeller:
 
     needs = f"llvm-mca of LLVM 22 that knows the architecture: {APT_LINE}"
     default = True
-    gives = {"x86-64": _METRICS, "aarch64": _METRICS, "riscv64": _METRICS}
+    gives: ClassVar[Mapping[str, tuple[str, ...]]] = {"x86-64": _METRICS, "aarch64": _METRICS, "riscv64": _METRICS}
 
     def version(self, target: Target) -> str | None:
         """LLVM's version, if there is an llvm-mca that knows the architecture, and an opt."""
@@ -82,7 +82,7 @@ class McaLabeller:
 
 @cache
 def find_mca(arch: str) -> Tool | None:
-    """An llvm-mca whose build knows `arch`: the wheel's, else apt's, so that answers do not depend on what else is here."""
+    """An llvm-mca whose build knows `arch`: the first that `find_tool` finds, else apt's."""
     for tool in (find_tool("llvm-mca"), find_apt_tool("llvm-mca")):
         if tool is None:
             continue

@@ -1,13 +1,14 @@
 """`ptxas`: registers, spills, stack, shared memory and occupancy of NVPTX code, as `ptxas -v` reports them.
 
-Needs ptxas (Triton's wheel carries one). Code comes as PTX from the wheel's LLVM. Spills and reloads are ptxas' bytes over
-4: registers of 32 bits. Occupancy is computed for blocks of 256 threads where the kernel does not say.
+Needs ptxas (Triton's wheel carries one). Code comes as PTX from the wheel's LLVM. Spills and reloads are ptxas' bytes
+over 4: registers of 32 bits. Occupancy is computed for blocks of 256 threads where the kernel does not say.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from costmodel.core.target import Target
 from costmodel.datasets.labellers import Answer, Value
@@ -28,7 +29,7 @@ class PtxasLabeller:
 
     needs = f"ptxas: {REMEDY}"
     default = True
-    gives = {"nvptx64": _METRICS}
+    gives: ClassVar[Mapping[str, tuple[str, ...]]] = {"nvptx64": _METRICS}
 
     def version(self, target: Target) -> str | None:
         """The release of the ptxas that knows the target's processor."""
@@ -44,7 +45,7 @@ class PtxasLabeller:
         for relocatable in (False, True):
             some = {index: text for index, text in enumerate(texts) if bool(_outside(text)) is relocatable}
             usage.update(_assemble(some, target.cpu, relocatable, refused))
-        answers = []
+        answers: list[Answer] = []
         for function in functions:
             index = number[id(function.unit)]
             if index in refused:

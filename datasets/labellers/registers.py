@@ -12,13 +12,13 @@ import re
 from costmodel.datasets.labellers.assembly import AsmFunction
 
 _X86_LEGACY = {
-    **{name: "a" for name in ("rax", "eax", "ax", "al", "ah")},
-    **{name: "b" for name in ("rbx", "ebx", "bx", "bl", "bh")},
-    **{name: "c" for name in ("rcx", "ecx", "cx", "cl", "ch")},
-    **{name: "d" for name in ("rdx", "edx", "dx", "dl", "dh")},
-    **{name: "si" for name in ("rsi", "esi", "si", "sil")},
-    **{name: "di" for name in ("rdi", "edi", "di", "dil")},
-    **{name: "bp" for name in ("rbp", "ebp", "bp", "bpl")},
+    **dict.fromkeys(("rax", "eax", "ax", "al", "ah"), "a"),
+    **dict.fromkeys(("rbx", "ebx", "bx", "bl", "bh"), "b"),
+    **dict.fromkeys(("rcx", "ecx", "cx", "cl", "ch"), "c"),
+    **dict.fromkeys(("rdx", "edx", "dx", "dl", "dh"), "d"),
+    **dict.fromkeys(("rsi", "esi", "si", "sil"), "si"),
+    **dict.fromkeys(("rdi", "edi", "di", "dil"), "di"),
+    **dict.fromkeys(("rbp", "ebp", "bp", "bpl"), "bp"),
 }
 _X86_VECTOR = re.compile(r"%[xyz]mm(\d+)")
 _X86_GENERAL = re.compile(r"%(r\d+|[re]?[abcd]x|[abcd][lh]|[re]?(?:si|di|bp)|(?:si|di|bp)l)")

@@ -113,10 +113,11 @@ def test_nothing_of_the_source_target_stays():
 def test_debug_information_changes_no_label():
     debug = SCALE.replace("ret void", "ret void, !dbg !3") + (
         "!llvm.dbg.cu = !{!0}\n!llvm.module.flags = !{!5}\n"
-        '!0 = distinct !DICompileUnit(language: DW_LANG_C, file: !1, emissionKind: FullDebug)\n!1 = !DIFile(filename: "a.c", '
-        'directory: "/")\n!2 = distinct !DISubprogram(name: "scale", file: !1, unit: !0, spFlags: DISPFlagDefinition, type: !4)'
-        '\n!3 = !DILocation(line: 1, scope: !2)\n!4 = !DISubroutineType(types: !{null})\n!5 = !{i32 2, !"Debug Info Version", '
-        "i32 3}\n"
+        "!0 = distinct !DICompileUnit(language: DW_LANG_C, file: !1, emissionKind: FullDebug)\n"
+        '!1 = !DIFile(filename: "a.c", directory: "/")\n'
+        '!2 = distinct !DISubprogram(name: "scale", file: !1, unit: !0, spFlags: DISPFlagDefinition, type: !4)\n'
+        "!3 = !DILocation(line: 1, scope: !2)\n!4 = !DISubroutineType(types: !{null})\n"
+        '!5 = !{i32 2, !"Debug Info Version", i32 3}\n'
     )
     debug = debug.replace("ptr noalias %b) {", "ptr noalias %b) !dbg !2 {")
     targets = ["x86-64/znver4", "amdgcn/gfx942"]
@@ -132,7 +133,8 @@ def test_every_function_has_a_row_and_what_is_wrong_a_cause():
         row("f", "this is no IR"),
         row(
             "g",
-            "define void @g() {\n  call void @llvm.x86.sse2.pause()\n  ret void\n}\ndeclare void @llvm.x86.sse2.pause()",
+            "define void @g() {\n  call void @llvm.x86.sse2.pause()\n  ret void\n}\n"
+            "declare void @llvm.x86.sse2.pause()",
         ),
         row("h", 'define void @h() {\n  call void asm sideeffect "cpuid", ""()\n  ret void\n}'),
         row("v", "define i32 @v(i32 %n, ...) {\n  ret i32 %n\n}"),
@@ -162,7 +164,10 @@ def test_a_function_that_one_processor_refuses_spares_the_others_of_its_module()
 
 
 def test_what_kills_the_compiler_costs_only_itself():
-    fatal = "define double @fatal(double %x) {\n  %y = call double @llvm.exp.f64(double %x)\n  ret double %y\n}\ndeclare double @llvm.exp.f64(double)\n"
+    fatal = (
+        "define double @fatal(double %x) {\n  %y = call double @llvm.exp.f64(double %x)\n  ret double %y\n}\n"
+        "declare double @llvm.exp.f64(double)\n"
+    )
     rows = [row("scale", SCALE), row("fatal", fatal), row("pressure", PRESSURE)]
     labels = label_functions(rows, ["nvptx64/sm_90"], labellers=["llvmlite"], jobs=1)
     assert [label.value is None for label in labels] == [False, True, False]
@@ -202,14 +207,17 @@ def test_the_cache_answers_without_a_compiler_and_can_be_shared(tmp_path):
     path = tmp_path / "labels.db"
     rows = [row("scale", SCALE)]
     expected = label_functions(rows, ["x86-64/znver4"], metrics=["spills"], jobs=1, cache=LabelCache(path))
+    fields = {name: getattr(rows[0], name) for name in rows[0].__slots__}
     code = (
-        "import sys, costmodel.datasets.labelling as l\nfrom costmodel.datasets.labelling_cache import LabelCache\n"
-        "from costmodel.core.tables import FunctionRow\nl.WorkerPool = None\nimport json\n"
-        f"row = FunctionRow(**json.loads({json.dumps(json.dumps({n: getattr(rows[0], n) for n in rows[0].__slots__}))}))\n"
-        f"found = l.label_functions([row], ['x86-64/znver4'], metrics=['spills'], cache=LabelCache(__import__('pathlib').Path({str(path)!r})))\n"
-        "print(found[0].value)"
+        "import json, pathlib, sys\nimport costmodel.datasets.labelling as labelling\n"
+        "from costmodel.core.tables import FunctionRow\nfrom costmodel.datasets.labelling_cache import LabelCache\n"
+        "labelling.WorkerPool = None\nrow = FunctionRow(**json.loads(sys.argv[1]))\n"
+        "cache = LabelCache(pathlib.Path(sys.argv[2]))\n"
+        "print(labelling.label_functions([row], ['x86-64/znver4'], metrics=['spills'], cache=cache)[0].value)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(fields), str(path)], capture_output=True, text=True, check=True
+    )
     assert float(done.stdout) == expected[0].value
 
 
