@@ -18,7 +18,7 @@ from costmodel.core.hashing import sha256_text
 from costmodel.core.tables import FunctionRow
 from costmodel.datasets.dedup import drop_by
 from costmodel.datasets.dedup_structure import near_hash, structural_hash
-from costmodel.datasets.extract.commands import BEFORE, Unit, relative_arguments
+from costmodel.datasets.extract.commands import Unit, relative_arguments
 from costmodel.datasets.extract.sources import Prepared
 from costmodel.datasets.extract.unit import ModuleResult, UnitResult
 from costmodel.datasets.licenses import License, find_license, is_allowed
@@ -65,7 +65,7 @@ class Assembled:
     modules: list[ModuleRow] = field(default_factory=list)
     provenance: list[ProvenanceRow] = field(default_factory=list)
     commands: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Of the modules, by `module_id`."""
+    """What the corpus keeps of each module, by `module_id`: the front end's words where they are known."""
     dropped: Counter[str] = field(default_factory=Counter)
     """Functions, by cause."""
     failures: dict[str, str] = field(default_factory=dict)
@@ -148,7 +148,8 @@ def _module(
     hashes = [structural_hash(row) for row in rows]
     name = f"{source}{'#' if module.member else ''}{_shown(module.member)}"
     identity = sha256_text(json.dumps([project, name, module.stage, command, hashes]))
-    made.commands[identity] = tuple(command)
+    words = relative_arguments(module.frontend or module.command, root)
+    made.commands[identity] = tuple(_shown(word) for word in words)
     made.modules.append(
         ModuleRow(
             content=module.bitcode,
@@ -227,8 +228,3 @@ def corpus_name(row: ModuleRow) -> str:
     """A module's path within the corpus: its source's, every odd character written as `%XX`."""
     name = quote(row.source_file, safe="/+-_.@,=()#").replace("../", "")
     return f"{row.stage}/{row.project}/{name}.{row.module_id[:8]}"
-
-
-def first_stage(row: ModuleRow) -> bool:
-    """Whether the module was taken before optimisation."""
-    return row.stage == BEFORE

@@ -16,7 +16,7 @@ from costmodel.datasets.extract.commands import Unit
 from costmodel.datasets.extract.unit import Settings, UnitResult
 from costmodel.datasets.store.files import write_error, write_file
 
-VERSION = 1
+VERSION = 2
 
 
 class Journal:

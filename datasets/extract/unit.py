@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shlex
 import subprocess
 import tempfile
 import zlib
@@ -38,6 +39,8 @@ class ModuleResult:
     """Symbol and self-contained text."""
     causes: tuple[str, ...] = ()
     """Functions that were left out, each with why."""
+    frontend: tuple[str, ...] = ()
+    """clang's `-cc1` words, which a corpus keeps; empty where they are not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +111,8 @@ def _from_source(unit: Unit, settings: Settings, stage: str, gathered: _Gathered
             gathered.causes.append(f"{stage}: {cause or 'the compiler wrote nothing'}")
             return
         bitcode = Path(output).read_bytes()
-    _add(gathered, unit, stage, "", bitcode, tuple(unit.arguments))
+    frontend = () if rust else _frontend(command, unit)
+    _add(gathered, unit, stage, "", bitcode, tuple(unit.arguments), frontend)
 
 
 def _from_object(unit: Unit, settings: Settings, gathered: _Gathered) -> None:
@@ -124,7 +128,7 @@ def _from_object(unit: Unit, settings: Settings, gathered: _Gathered) -> None:
     for module in found:
         stage = embedded_stage(module.command)
         if stage in settings.stages:
-            _add(gathered, unit, stage, module.member, module.bitcode, module.command)
+            _add(gathered, unit, stage, module.member, module.bitcode, module.command, module.command)
 
 
 def embedded_stage(command: Sequence[str]) -> str:
@@ -137,7 +141,15 @@ def embedded_stage(command: Sequence[str]) -> str:
     return BEFORE if "-main-file-name" in command else AFTER
 
 
-def _add(gathered: _Gathered, unit: Unit, stage: str, member: str, bitcode: bytes, command: tuple[str, ...]) -> None:
+def _add(
+    gathered: _Gathered,
+    unit: Unit,
+    stage: str,
+    member: str,
+    bitcode: bytes,
+    command: tuple[str, ...],
+    frontend: tuple[str, ...],
+) -> None:
     try:
         functions, causes, language = cut(bitcode)
     except (RuntimeError, ValueError) as error:
@@ -154,6 +166,7 @@ def _add(gathered: _Gathered, unit: Unit, stage: str, member: str, bitcode: byte
             command=command,
             functions=tuple(functions),
             causes=tuple(causes),
+            frontend=frontend,
         )
     )
 
@@ -232,9 +245,20 @@ def _run(command: Sequence[str], unit: Unit, root: str) -> str | None:
     return f"the compiler ended with status {done.returncode}: {' '.join(lines[0].split())[:300]}"
 
 
+def _frontend(command: Sequence[str], unit: Unit) -> tuple[str, ...]:
+    """What the driver would call its front end with, as `.llvmcmd` has it: without the program's own path."""
+    done = subprocess.run(
+        [*command, "-###"], cwd=unit.directory, capture_output=True, timeout=COMPILER_TIMEOUT_S, check=False
+    )
+    lines = [line for line in done.stderr.decode("utf-8", "surrogateescape").splitlines() if '"-cc1"' in line]
+    words = shlex.split(lines[-1]) if lines else []
+    output = command[command.index("-o") + 1]
+    return tuple("module.bc" if word == output else word for word in words[words.index("-cc1") :]) if words else ()
+
+
 def _module(entry: dict[str, object]) -> ModuleResult:
     values: dict[str, object] = {**entry, "bitcode": base64.b64decode(str(entry["bitcode"]))}
     values["functions"] = tuple((name, text) for name, text in entry["functions"])  # type: ignore[attr-defined]
-    for name in ("command", "causes"):
+    for name in ("command", "causes", "frontend"):
         values[name] = tuple(entry[name])  # type: ignore[arg-type]
     return ModuleResult(**values)  # type: ignore[arg-type]

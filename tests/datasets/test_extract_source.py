@@ -63,6 +63,12 @@ def check(project: Path, output: Path) -> None:
 @pytest.mark.toolchain("clang")
 def test_make_project_before_and_after_optimisation(project: Path, tmp_path: Path) -> None:
     check(project, tmp_path / "set")
+    corpus = tmp_path / "set" / "corpus"
+    for name in json.loads((corpus / "corpus_description.json").read_text())["modules"]:
+        words = (corpus / f"{name}.cmd").read_bytes().split(b"\0")
+        assert words[0] == b"-cc1"
+        assert b"-O2" in words
+        assert str(tmp_path).encode() not in b" ".join(words)
     for (name, stage), row in rows_of(tmp_path / "set").items():
         if name.startswith("sum"):
             assert ("alloca" in row.ir) == (stage == "before")
