@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 Json = dict[str, object]
 
 _STANDARD_INPUT = "-"
-_PICTURES = {"dot": ("costmodel.ir.graph_dot", "graph_dot"), "html": ("costmodel.ir.graph_html", "graph_html")}
 _TEXT_WIDTH = 120
 _MESSAGES = 20
 
@@ -152,5 +150,10 @@ def _picture(program: ir.Program, name: str) -> str:
     if program.level != "graph":
         reason = f": {program.diagnostics[0]}" if program.diagnostics else ""
         raise UsageError(f"this program was read as tokens only, so there is no graph to draw{reason}")
-    module, attribute = _PICTURES[name]
-    return str(getattr(import_module(module), attribute)(program))
+    if name == "html":
+        from costmodel.ir.graph_html import graph_html
+
+        return graph_html(program)
+    from costmodel.ir.graph_dot import to_dot
+
+    return "\n".join(to_dot(function.graph()) for function in program.functions)

@@ -177,7 +177,7 @@ def _collapse(units: list[_Unit], excess: int) -> list[_Unit]:
     repeats = 1
     last_shape: list[str] | None = None
     for unit in units:
-        shape = None if unit.kind != "op" or unit.heads_region or excess <= 0 else _shape(unit)
+        shape = None if unit.kind != "op" or unit.heads_region or (excess <= 0 and repeats == 1) else _shape(unit)
         if shape is not None and shape == last_shape:
             repeats += 1
             excess -= unit.size() - (2 if repeats == 2 else 0)
@@ -221,7 +221,9 @@ def _trim(change: Callable[[_Unit], None]) -> Callable[[list[_Unit], int], list[
 
 
 def _drop_words(unit: _Unit) -> None:
-    unit.attributes = [token for token in unit.attributes if _MAGNITUDE.fullmatch(token) or "affine_" in token]
+    unit.attributes = [
+        token for token in unit.attributes if _MAGNITUDE.fullmatch(token) or "affine_" in token or token[0] == "@"
+    ]
 
 
 def _drop_attributes(unit: _Unit) -> None:
