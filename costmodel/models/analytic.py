@@ -1,8 +1,8 @@
 """A baseline that learns one number a metric: roofline and counting, from static features and the target's figures.
 
-Latency is the roofline (Williams et al. 2009): the longer of work over peak FLOP/s and bytes over peak bytes/s. Peaks are
-the target's own, or those measured on this machine (options `flop_per_s`, `bytes_per_s`: an FMA loop and STREAM's triad,
-see `costmodel.search.measure.peaks`), else nominal ones. Other metrics count: operations, live values over the register
+Latency is the roofline (Williams et al. 2009): the longer of work over peak FLOP/s and bytes over peak bytes/s. Peaks
+are the target's own, or those measured on this machine (options `flop_per_s`, `bytes_per_s`: an FMA loop and STREAM's
+triad, see `costmodel.search.measure.peaks`), else nominal ones. Other metrics count: operations, live values over the register
 file. Fitting learns the median ratio to the labels, nothing else.
 """
 
@@ -122,7 +122,9 @@ class Analytic(MetricModel):
     ) -> None:  # fmt: skip
         """See `MetricModel`; raises `UsageError` for an unknown option."""
         if options:
-            raise UsageError(f"unknown option {min(options)!r} of {self.name}; known: flop_per_s, bytes_per_s, calibrate")
+            raise UsageError(
+                f"unknown option {min(options)!r} of {self.name}; known: flop_per_s, bytes_per_s, calibrate"
+            )
         super().__init__(metrics, seed=seed, flop_per_s=flop_per_s, bytes_per_s=bytes_per_s, calibrate=calibrate)
         self._peaks = (flop_per_s, bytes_per_s)
         self._shift = np.zeros(len(self.metrics))

@@ -100,12 +100,14 @@ def held_out(groups: Array, share: float, seed: int) -> Array:
 
 def _told(xgb: Any, monitor: Monitor, key: str, rounds: int) -> Any:
     class Told(xgb.callback.TrainingCallback):  # type: ignore[misc]
-        def after_iteration(self, model: Any, epoch: int, evals_log: Mapping[str, Mapping[str, Sequence[float]]]) -> bool:
+        def after_iteration(
+            self, model: Any, epoch: int, evals_log: Mapping[str, Mapping[str, Sequence[float]]]
+        ) -> bool:
             if epoch % 10 == 9 or epoch == rounds - 1:
                 monitor.step(
                     epoch + 1,
                     rounds,
-                    {f"{key}/{part}": float(list(logs.values())[0][-1]) for part, logs in evals_log.items()},
+                    {f"{key}/{part}": float(next(iter(logs.values()))[-1]) for part, logs in evals_log.items()},
                 )
             return False
 
@@ -216,7 +218,7 @@ class Boosters:
         return np.asarray(self.boosters[i].predict(library().DMatrix(x, nthread=1), output_margin=True), np.float64)
 
     def margins(self, x: Array, offsets: Callable[[int], Array | None] | None = None) -> Array:
-        """Margins `[n, boosters]` of rows `x[n, F]` f32; `offsets(i)` gives base margins that replace booster i's own."""
+        """Margins `[n, boosters]` of rows `x[n, F]` f32; `offsets(i)` replaces booster i's base margin."""
         if len(x) <= FEW_ROWS:
             found = self.forest.margins(x)
         else:

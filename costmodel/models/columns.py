@@ -72,7 +72,8 @@ class Columns:
         """Raise `UsageError` for a context of other columns."""
         if examples.context_names != self.context or examples.context.shape[1] != len(self.context):
             raise UsageError(
-                f"the model was trained on {len(self.context)} context numbers, got {examples.context.shape[1]} others; "
+                f"the model was trained on {len(self.context)} context numbers, got "
+                f"{examples.context.shape[1]} others; "
                 "encode the rows with this version"
             )
 

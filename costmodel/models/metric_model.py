@@ -208,7 +208,8 @@ def check_versions(folder: Path, card: Mapping[str, object]) -> None:
     for name, ours in versions().items():
         if stored.get(name) != ours:
             raise CheckpointError(
-                f"{folder} was trained with version {stored.get(name)} of the {name}, this costmodel has version {ours}; "
+                f"{folder} was trained with version {stored.get(name)} of the {name}, this costmodel has version "
+                f"{ours}; "
                 "train it again or install the version that wrote it"
             )
 

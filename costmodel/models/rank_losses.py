@@ -74,7 +74,9 @@ def _means(values: Array, groups: Array) -> Array:
 
 
 def _listmle(y: Array, groups: Array) -> Callable[[Array, Any], tuple[Array, Array]]:
-    orders = [rows[np.argsort(y[rows], kind="stable")] for g in np.unique(groups) for rows in [np.flatnonzero(groups == g)]]
+    orders = [
+        rows[np.argsort(y[rows], kind="stable")] for g in np.unique(groups) for rows in [np.flatnonzero(groups == g)]
+    ]
 
     def gradients(scores: Array, _: Any) -> tuple[Array, Array]:
         gradient, hessian = np.zeros((2, len(scores)))

@@ -23,7 +23,7 @@ from costmodel.models.monitor import Monitor
 from costmodel.models.tensors import pack_tensors, unpack_tensors
 
 GROWING = frozenset(("instructions", "code_bytes", "cycles", "instructions_executed"))
-_MIN_ROWS = 8
+_MIN_ROWS = 4
 
 
 class BoostedTrees(MetricModel):
@@ -56,7 +56,7 @@ class BoostedTrees(MetricModel):
             told = monitor.child(metric, 1 / len(self.metrics))
             if len(rows) < _MIN_ROWS:
                 raise UsageError(f"metric {metric} has {len(rows)} labels, at least {_MIN_ROWS} are needed to learn it")
-            shared = {"options": self._boosting, "seed": self.seed, "monitor": told}
+            shared: dict[str, Any] = {"options": self._boosting, "seed": self.seed, "monitor": told}
             if self.scales[i] is Scale.ZERO_INFLATED:
                 parts[i, "gate"] = self._gate(x[rows], y, groups[rows], shared)
                 rows, y = (rows[y > 0], y[y > 0]) if (y > 0).sum() >= _MIN_ROWS else (rows, y)
@@ -83,7 +83,10 @@ class BoostedTrees(MetricModel):
     def _counts(self, functions: Array) -> Array:
         """What a sum of counts may use: columns that grow with the program, `[n, P]`."""
         assert self.columns is not None
-        grows = np.array([n.startswith(("count:", "static:n_", "static:x_n_")) or n == "static:ops" for n in self.columns.numbers], bool)
+        grows = np.array(
+            [n.startswith(("count:", "static:n_", "static:x_n_")) or n == "static:ops" for n in self.columns.numbers],
+            bool,
+        )
         return np.where(grows[None, :], functions, 0.0)
 
     def _matrix(self, examples: Examples) -> Array:
@@ -142,10 +145,10 @@ class BoostedTrees(MetricModel):
                 if name not in files:
                     raise CheckpointError(f"the checkpoint lacks {name}; train it again or reinstall")
                 parts[i, part] = unpack_booster(files[name])
-            guesses = {key.partition(":")[2]: weights for key, weights in arrays.items() if key.startswith(f"{metric}:")}
+            guesses = {
+                key.partition(":")[2]: weights for key, weights in arrays.items() if key.startswith(f"{metric}:")
+            }
             if guesses:
                 self._guesses[i] = LinearGuess(archs=tuple(sorted(guesses)), weights=np.stack(
                     [guesses[arch] for arch in sorted(guesses)]))  # fmt: skip
         self._take(parts)
-
-

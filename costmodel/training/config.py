@@ -48,7 +48,9 @@ class TrainConfig:
         """Raises `UsageError` or `UnknownNameError` for what makes no sense."""
         model = MODELS.get(self.model)
         if model.takes == "features":
-            raise UsageError(f"model {self.model!r} ranks schedules from the tuner's features, not functions of a data set")
+            raise UsageError(
+                f"model {self.model!r} ranks schedules from the tuner's features, not functions of a data set"
+            )
         if self.split not in BY:
             raise UsageError(f"unknown split {self.split!r}; known: {', '.join(BY)}")
         if not 0 <= self.test_share < 1:

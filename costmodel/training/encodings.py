@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from costmodel.core.errors import CostModelError, UsageError
 from costmodel.core.hashing import sha256_fields
 from costmodel.core.tables import FunctionRow
 from costmodel.ir.graph import ProgramGraph
+from costmodel.models.base import Array
 from costmodel.models.encode import encode_function, versions
 from costmodel.models.examples import Encoding
 from costmodel.models.metric_model import Needs
@@ -136,7 +138,7 @@ def to_bytes(encoding: Encoding | Unreadable) -> bytes:
     """An encoding as bytes, without pickle."""
     if isinstance(encoding, Unreadable):
         return pack_tensors({"cause": _text(encoding.cause)})
-    arrays = {
+    arrays: dict[str, Array] = {
         "names": _text(json.dumps(list(encoding.numbers))),
         "values": np.array(list(encoding.numbers.values()), np.float64),
     }
@@ -155,10 +157,11 @@ def from_bytes(data: bytes) -> Encoding | Unreadable:
     names = json.loads(arrays["names"].tobytes())
     graph = None
     if "graph.node_kind" in arrays:
-        graph = ProgramGraph(**{name: arrays[f"graph.{name}"] for name in _GRAPH_ARRAYS})
+        parts: dict[str, Any] = {name: arrays[f"graph.{name}"] for name in _GRAPH_ARRAYS}
+        graph = ProgramGraph(**parts)
     numbers = dict(zip(names, arrays["values"].tolist(), strict=True))
     return Encoding(numbers=numbers, tokens=arrays.get("tokens"), graph=graph)
 
 
-def _text(text: str) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+def _text(text: str) -> Array:
     return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)

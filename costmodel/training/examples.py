@@ -42,9 +42,11 @@ def prepare(table: TrainingTable, encodings: Sequence[Encoding | Unreadable]) ->
     readable = np.array([isinstance(encoding, Encoding) for encoding in encodings], bool)
     causes = Counter(e.cause.partition(": ")[2][:80] or e.cause[:80] for e in encodings if isinstance(e, Unreadable))
     if not readable.any():
-        raise UsageError(f"none of the {len(encodings)} functions could be read; the first says: {next(iter(causes), '')}")
+        raise UsageError(
+            f"none of the {len(encodings)} functions could be read; the first says: {next(iter(causes), '')}"
+        )
     kept = table.take(readable[table.function])
-    place = {function_id: e for function_id, e in zip(table.function_ids, encodings, strict=True)}
+    place = dict(zip(table.function_ids, encodings, strict=True))
     found = [e for function_id in kept.function_ids if isinstance(e := place[function_id], Encoding)]
     return Prepared(table=kept, examples=_examples(kept, found), dropped=dict(causes))
 

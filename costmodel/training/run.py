@@ -77,9 +77,7 @@ def train(
         if screen is not None:
             screen.show(f"reading functions {done}/{total}", 0.0, {})
 
-    encodings = encode_all(
-        table.functions, table.function_ids, needs, cache=cache, workers=config.workers, told=told
-    )
+    encodings = encode_all(table.functions, table.function_ids, needs, cache=cache, workers=config.workers, told=told)
     ready = prepare(table, encodings)
     groups = groups_of(ready.table, config.split)
     held = hold_out(groups, config.test_share, config.seed)
@@ -103,7 +101,9 @@ def _fit(model: Model, ready: Prepared, rows: Any, groups: Any, keeper: Keeper) 
         model.fit(examples, targets, inside)
 
 
-def _card(config: TrainConfig, ready: Prepared, held: Any, groups: Any, figures: Mapping[str, object]) -> dict[str, Any]:
+def _card(
+    config: TrainConfig, ready: Prepared, held: Any, groups: Any, figures: Mapping[str, object]
+) -> dict[str, Any]:
     seen = ready.table.take(np.flatnonzero(~held))
     workloads = sorted({row.workload_id for row in seen.functions if row.workload_id})
     return {

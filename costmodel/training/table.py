@@ -113,9 +113,7 @@ def _read(path: Path, columns: Sequence[str]) -> dict[str, list[Any]]:
         from pyarrow import ArrowException
         from pyarrow import parquet as pq
     except ImportError as error:
-        raise MissingDependencyError(
-            "reading a data set needs pyarrow; pip install 'costmodel-ir[train]'"
-        ) from error
+        raise MissingDependencyError("reading a data set needs pyarrow; pip install 'costmodel-ir[train]'") from error
     try:
         table = pq.read_table(path)
     except (OSError, ArrowException) as error:
@@ -126,7 +124,11 @@ def _read(path: Path, columns: Sequence[str]) -> dict[str, list[Any]]:
 
 
 def _kept_functions(functions: Mapping[str, list[Any]], levels: Collection[str], most: int, seed: int) -> set[str]:
-    ids = [i for i, level in zip(functions["function_id"], functions["level"], strict=True) if not levels or level in levels]
+    ids = [
+        i
+        for i, level in zip(functions["function_id"], functions["level"], strict=True)
+        if not levels or level in levels
+    ]
     ids.sort()
     if most and len(ids) > most:
         ids = [ids[i] for i in np.random.default_rng(seed).choice(len(ids), most, replace=False)]

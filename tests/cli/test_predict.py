@@ -32,7 +32,9 @@ def program(tmp_path):
 
 
 def test_json_is_the_contract_s(folder, program, capsys):
-    assert main(["predict", str(program), "--target", ",".join(TARGETS), "--model", str(folder), "--format", "json"]) == 0
+    assert (
+        main(["predict", str(program), "--target", ",".join(TARGETS), "--model", str(folder), "--format", "json"]) == 0
+    )
     out, err = capsys.readouterr()
     answer = json.loads(out)
     assert err == ""

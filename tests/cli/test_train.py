@@ -9,7 +9,8 @@ import pytest
 
 pytest.importorskip("pyarrow")
 
-sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("training", "contracts")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "contracts"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
 from table_samples import write_dataset
 
 from costmodel.cli.main import main

@@ -18,8 +18,9 @@ from program_samples import METRICS, sample
 
 NAMES = [name for name in MODELS if MODELS.get(name).takes == "examples"]
 NEURAL = ("conv1d", "fully-connected", "graph-network", "hybrid", "lstm", "transformer")
+SMALL = {"epochs": 2, "width": 16, "hidden": 16, "max_tokens": 64}
 OPTIONS = {
-    **dict.fromkeys(NEURAL, {"epochs": 2, "width": 16, "hidden": 16, "max_tokens": 64}),
+    **{name: dict(SMALL) for name in NEURAL},
     "boosted-trees": {"rounds": 20},
     "conformal": {"folds": 2, "base": {"model": "boosted-trees", "rounds": 10}},
     "ensemble": {"members": 2, "base": {"model": "boosted-trees", "rounds": 10}},

@@ -127,7 +127,9 @@ def test_a_pipeline_and_a_schedule_are_refused(predictor):
 
 def test_an_empty_function_is_refused(predictor):
     with pytest.raises(UsageError, match="is empty"):
-        predictor.predict(read('"func.func"() <{sym_name = "f", function_type = () -> ()}> ({\n^bb0:\n}) : () -> ()'), TARGETS[0])
+        predictor.predict(
+            read('"func.func"() <{sym_name = "f", function_type = () -> ()}> ({\n^bb0:\n}) : () -> ()'), TARGETS[0]
+        )
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -174,7 +176,8 @@ def test_predicting_needs_no_torch(folder, tmp_path):
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "from costmodel.cli.main import main\n"
-        f"assert main(['predict', {str(tmp_path / 'f.ll')!r}, '--target', 'x86-64/znver4', '--model', {str(folder)!r}]) == 0\n"
+        f"arguments = ['predict', {str(tmp_path / 'f.ll')!r}, '--target', 'x86-64/znver4', '--model', {str(folder)!r}]\n"
+        "assert main(arguments) == 0\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

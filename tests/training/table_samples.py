@@ -13,7 +13,7 @@ from costmodel.core.tables import FunctionRow, LabelRow
 
 
 def write_dataset(folder: Path, count: int = 16, broken: int = 0) -> Path:
-    """`count` readable functions in four families, and some that no reader takes."""
+    """`count` drawn functions in four families (equal ones once), and some that no reader takes."""
     folder.mkdir(parents=True, exist_ok=True)
     functions, labels = [], []
     sizes = programs(count, 0)[0]
@@ -28,13 +28,18 @@ def write_dataset(folder: Path, count: int = 16, broken: int = 0) -> Path:
         functions.append(row)
         labels.append(_label(row, TARGETS[0], "instructions", 1.0))
     write = parquet.write_table
-    write(pa.Table.from_pylist([{"function_id": r.function_id, **asdict(r)} for r in functions]), folder / "functions.parquet")
+    write(
+        pa.Table.from_pylist([{"function_id": r.function_id, **asdict(r)} for r in functions]),
+        folder / "functions.parquet",
+    )
     write(pa.Table.from_pylist([{**asdict(r), "samples": list(r.samples)} for r in labels]), folder / "labels.parquet")
     return folder
 
 
 def _row(ir: str, family: str) -> FunctionRow:
-    return FunctionRow(ir=ir, format="llvm", level="llvm", stage="source", entry="f", project="p", family=family, license="MIT")
+    return FunctionRow(
+        ir=ir, format="llvm", level="llvm", stage="source", entry="f", project="p", family=family, license="MIT"
+    )
 
 
 def _label(row: FunctionRow, target: str, metric: str, value: float) -> LabelRow:

@@ -153,5 +153,3 @@ def rate(epoch: int, epochs: int) -> float:
     if epoch + 1 < warm:
         return (epoch + 1) / warm
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * epoch / max(1, epochs)))
-
-

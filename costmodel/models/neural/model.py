@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -141,7 +142,7 @@ def in_pieces(examples: Examples) -> Iterator[Array]:
     order = np.argsort(examples.program, kind="stable")
     programs = examples.program[order]
     bounds = np.searchsorted(programs, np.arange(0, len(examples.encodings) + _FUNCTIONS_AT_ONCE, _FUNCTIONS_AT_ONCE))
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         if end > start:
             yield order[start:end]
 

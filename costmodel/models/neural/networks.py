@@ -53,6 +53,7 @@ class FullyConnected(TokenNetwork):
         self.dense = nn.Sequential(*layers)
 
     def states(self, batch: Batch) -> Any:
+        """See `TokenNetwork`."""
         return self.dense(self.embedding(batch.tokens))
 
 
@@ -67,6 +68,7 @@ class Lstm(TokenNetwork):
         self.widen = nn.Linear(2 * (options.width // 2), options.width)
 
     def states(self, batch: Batch) -> Any:
+        """See `TokenNetwork`."""
         return self.widen(self.recurrent(self.embedding(batch.tokens))[0])
 
 
@@ -80,6 +82,7 @@ class Conv1d(TokenNetwork):
         )
 
     def states(self, batch: Batch) -> Any:
+        """See `TokenNetwork`."""
         found = self.embedding(batch.tokens).transpose(1, 2)
         for one in self.filters:
             found = _t.relu(one(found)) + found
@@ -99,6 +102,7 @@ class Transformer(TokenNetwork):
         self.width = options.width
 
     def states(self, batch: Batch) -> Any:
+        """See `TokenNetwork`."""
         found = self.embedding(batch.tokens)
         position = _t.arange(found.shape[1], dtype=_t.float32).unsqueeze(1)
         rate = _t.exp(_t.arange(0, self.width, 2, dtype=_t.float32) * (-math.log(10000.0) / self.width))

@@ -1,7 +1,7 @@
 """What a network learns before any label: hidden tokens, and how often things run.
 
-Owns both tasks. Masked tokens: guess 15 % of the tokens, or of the graph's node tokens, from their neighbours (Devlin et
-al. 2019). Execution-like targets: trip counts, work and bytes that static analysis counts for a function, guessed from
+Owns both tasks. Masked tokens: guess 15 % of the tokens, or of the graph's node tokens, from their neighbours (Devlin
+et al. 2019). Execution-like targets: trip counts, work and bytes that static analysis counts for a function, guessed from
 its tokens or graph alone (after "TRACED", arXiv 2306.07487, whose targets come from runs). `pretraining = "none"`
 switches both off, which is the ablation.
 """

@@ -51,7 +51,9 @@ class Predictor:
         card = read_card(folder)
         kind = MODELS.get(card["model"])
         if kind.takes == "features":
-            raise UsageError(f"{folder.name!r} ranks the tuner's schedules; give a model that predicts metrics of programs")
+            raise UsageError(
+                f"{folder.name!r} ranks the tuner's schedules; give a model that predicts metrics of programs"
+            )
         return cls(name=str(card.get("name") or folder.name), model=kind.load(folder), card=card)
 
     @property
@@ -103,9 +105,7 @@ class Predictor:
             return []
         found = self.model.predict(examples)
         names = [_name(function, i) for i, function in enumerate(functions) for _ in targets]
-        return [
-            _answer(found, i, names[i], one.name, pipeline, chosen[one.name]) for i, (one, _, _) in enumerate(rows)
-        ]
+        return [_answer(found, i, names[i], one.name, pipeline, chosen[one.name]) for i, (one, _, _) in enumerate(rows)]
 
     def _metrics(self, target: Target, metrics: Sequence[str]) -> tuple[str, ...]:
         if not metrics:
