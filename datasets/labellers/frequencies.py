@@ -1,8 +1,8 @@
 """How often a function's blocks run for one call: LLVM's static estimate, put right where trip counts are known.
 
 Owns the reading of `opt`'s analysis printers and the correction. A block's frequency is that of BlockFrequencyInfo
-(entry 1), times, for each of its loops whose trip count scalar evolution knows, that count over the one the estimate implies
-(32 where nothing is known, from a back edge of 97 %; Wu and Larus 1994 as LLVM has it).
+(entry 1), times, for each of its loops whose trip count scalar evolution knows, that count over the one the estimate
+implies (32 where nothing is known, from a back edge of 97 %; Wu and Larus 1994 as LLVM has it).
 """
 
 from __future__ import annotations
