@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from costmodel.ir.mlir.structure import Value
 from costmodel.ir.tir.builder import Builder, element_of, is_float, mlir_type
@@ -205,7 +206,7 @@ class Expressions:
         return self.builder.cast(self.value(args[0]), kind)
 
 
-_EXPRESSIONS = {
+_EXPRESSIONS: dict[type[ast.expr], Callable[[Expressions, Any, str | None], Value]] = {
     ast.Name: Expressions._name,
     ast.Constant: Expressions._constant,
     ast.BinOp: Expressions._binary,

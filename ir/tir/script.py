@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from costmodel.core.errors import Location, ParseError
 from costmodel.ir.mlir.structure import MlirModule, Source, Value
@@ -171,8 +172,8 @@ class _Script:
             for position, (lower, upper) in enumerate(ranges):
                 one = step if step is not None else self.builder.constant(1, upper.type_text)
                 value = stack.enter_context(self.builder.loop(lower, upper, one, _LOOPS[name]))
-                if position < len(variables) and isinstance(variables[position], ast.Name):
-                    self.names[variables[position].id] = value
+                if position < len(variables):
+                    self._bind(variables[position], value)
             self.body(statement.body)
 
     def while_(self, statement: ast.While) -> None:
@@ -315,7 +316,7 @@ class _Script:
         """`pass` and imports."""
 
 
-_STATEMENTS = {
+_STATEMENTS: dict[type[ast.stmt], Callable[[_Script, Any], None]] = {
     ast.For: _Script.for_,
     ast.While: _Script.while_,
     ast.If: _Script.if_,

@@ -118,7 +118,7 @@ class _Tokens(_FunctionParser):
             self.rows = self.blocks.setdefault(block, [])
         result = found.result
         if result is not None:
-            name = names[result] if result.__class__ is int else str(result)  # type: ignore[index]
+            name = names[result] if result.__class__ is int else str(result)
             if found.template.incoming:
                 self.heads.setdefault(block, []).append((name, found.template.types or ""))
                 self.incoming.append((block, found.template, names))
@@ -132,8 +132,8 @@ class _Tokens(_FunctionParser):
     def emit(self, scheme: str, names: Names) -> list[str]:
         """The tokens under a scheme."""
         if scheme == "ops":
-            rows = (row for block in self.region.blocks for row in self.blocks.get(block, ()))
-            return [FUNCTION, *(shape.name for shape, _ in rows), END]
+            every = (row for block in self.region.blocks for row in self.blocks.get(block, ()))
+            return [FUNCTION, *(shape.name for shape, _ in every), END]
         self.names = names
         self.table: dict[str, str] = {}
         self.full = scheme == "anonymized"
@@ -157,7 +157,7 @@ class _Tokens(_FunctionParser):
                 emit_rows(rows, tokens)
             else:
                 emit_rows(rows[:-1], tokens)
-                self._terminator(*rows[-1], targets, tokens)
+                self._terminator(rows[-1], targets, tokens)
         return [*tokens, END, END]
 
     def _full_rows(self, rows: Sequence[_Row], tokens: list[str]) -> None:
@@ -166,7 +166,7 @@ class _Tokens(_FunctionParser):
         for shape, found in rows:
             result = shape.result
             if result is not None:
-                name = found[result] if result.__class__ is int else str(result)  # type: ignore[index]
+                name = found[result] if result.__class__ is int else str(result)
                 token = table.get(name)
                 if token is None:
                     token = table[name] = new()
@@ -194,7 +194,7 @@ class _Tokens(_FunctionParser):
     def _operands(self, shape: _Shape, found: list[str]) -> list[str]:
         tokens, table = [], self.table
         for slot in shape.operands:
-            name = found[slot] if slot.__class__ is int else str(slot)  # type: ignore[index]
+            name = found[slot] if slot.__class__ is int else str(slot)
             if name[0] == "%":
                 token = table.get(name)
                 tokens.append(token if token is not None else self._token(name))
@@ -202,8 +202,9 @@ class _Tokens(_FunctionParser):
                 tokens.append(name)
         return tokens
 
-    def _terminator(self, shape: _Shape, found: list[str], targets: dict[Block, list[str]], tokens: list[str]) -> None:
+    def _terminator(self, row: _Row, targets: dict[Block, list[str]], tokens: list[str]) -> None:
         """Forwarded values stand after the terminator's own operands, before its targets and attributes."""
+        shape, found = row
         if self.full:
             self._full_rows([(replace(shape, labels=(), attributes=()), found)], tokens)
         else:
