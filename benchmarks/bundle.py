@@ -1,7 +1,7 @@
 """Make the bundled data set: labelled functions and kernels, and measured schedules, in at most 20 MB.
 
     pip download --no-deps --no-binary :all: -d SDISTS lz4==4.4.5 …   # as `python benchmarks/bundle.py --list` prints
-    python benchmarks/bundle.py --sdists SDISTS --work WORK           # hours on two cores; killed and run again, goes on
+    python benchmarks/bundle.py --sdists SDISTS --work WORK           # about an hour; killed and run again, goes on
     python benchmarks/bundle.py --sdists SDISTS --work WORK --quick   # a small one, to see that it works
 
 Parts, each kept under WORK: Triton kernels, linalg families, networks, functions of C and C++ packages (built, which
@@ -19,9 +19,10 @@ import time
 from pathlib import Path
 
 from bundle_parts import labels, measured, parts, sources
-from bundle_parts.quota import keep, say
+from bundle_parts.quota import keep, limits, say
 
 from costmodel.core.errors import CostModelError
+from costmodel.core.tables import FunctionRow, LabelRow
 from costmodel.datasets.coverage import card_notes, coverage, write_coverage
 from costmodel.datasets.store import write_dataset
 
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("bundle-work"), help="what was done, to go on from")
     parser.add_argument("--out", type=Path, default=DATA)
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--only", choices=("triton", "linalg", "zoo", "sources", "measured"), help="stop after this part")
+    parser.add_argument("--only", choices=("triton", "linalg", "zoo", "sources", "measured"), help="no other part")
     parser.add_argument("--skip", nargs="*", default=[], choices=("triton", "linalg", "zoo", "sources", "measured"))
     parser.add_argument("--quick", action="store_true", help="a hundredth of it")
     parser.add_argument("--list", action="store_true", help="print the source packages as pip requirements")
@@ -57,7 +58,8 @@ def main() -> None:
 
 def labelled(args: argparse.Namespace) -> None:
     """The first data set."""
-    functions, given = list(), list()
+    functions: list[FunctionRow] = []
+    given: list[LabelRow] = []
     for name, count in (QUICK if args.quick else COUNTS).items():
         if name in args.skip or args.only not in (None, name):
             continue
@@ -76,7 +78,8 @@ def labelled(args: argparse.Namespace) -> None:
     report = coverage(kept)
     write_dataset(
         args.out / "labelled", kept, [row for row in rows if row.function_id in useful], seed=SEED,
-        command=["python", "benchmarks/bundle.py"], notes={**card_notes(kept, report), "unlabelled": {"dropped": len(functions) - len(kept)}},
+        command=["python", "benchmarks/bundle.py"],
+        notes={**card_notes(kept, report), "limits": limits(), "unlabelled": {"dropped": len(functions) - len(kept)}},
         extra=lambda folder: write_coverage(folder, report),
     )  # fmt: skip
     size = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())

@@ -3,14 +3,14 @@
     python benchmarks/collect_gpu.py --out gpu.jsonl --count 40 --seed 1
     python benchmarks/collect_gpu.py --out dry.jsonl --count 2 --dry-run sm_90
 
-Copy the checkout (or only `benchmarks/collect_gpu.py` and `datasets/triton_kernels/`) to the machine and run; nothing of
-this project needs to be installed. One JSON line for each configuration: family, schedule text (the same as in the data
-set, so rows join), sizes, status, latency samples in seconds, registers, spills, shared memory, error against torch,
-device and versions. It appends, and goes on where it was stopped. `--dry-run ARCH` compiles for an architecture without a
-GPU and measures nothing. `bundle.py` takes the file as `benchmarks/data/gpu_measurements.jsonl.gz`.
+Copy the checkout (or only `benchmarks/collect_gpu.py` and `datasets/triton_kernels/`) to the machine and run; nothing
+of this project needs to be installed. One JSON line for each configuration: family, schedule text (the same as in the
+data set, so rows join), sizes, status, latency samples in seconds, registers, spills, shared memory, error against
+torch, device and versions. It appends, and goes on where it was stopped. `--dry-run ARCH` compiles for an architecture
+without a GPU and measures nothing. `bundle.py` joins the file as `benchmarks/data/gpu_measurements.jsonl.gz`.
 
 A sample is the time of one launch between two CUDA events, after a warm-up, with the level-2 cache overwritten before
-each; launches that are short are repeated inside a sample. A configuration whose output differs from torch's is `wrong`.
+each; short launches are repeated inside a sample. A configuration whose output differs from torch's is `wrong`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def kernels() -> Any:
     """The package `datasets/triton_kernels`, from its files: it must not need this project installed."""
     name = "costmodel_triton_kernels"
     folder = ROOT / "datasets" / "triton_kernels"
-    spec = importlib.util.spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
+    places = [str(folder)]
+    spec = importlib.util.spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=places)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -74,7 +75,9 @@ def _sizes(family: Any, configuration: Any, rng: np.random.Generator) -> dict[st
     return sizes
 
 
-def measured(torch: Any, package: Any, family: Any, configuration: Any, sizes: Mapping[str, int], flush: Any) -> dict[str, Any]:
+def measured(
+    torch: Any, package: Any, family: Any, configuration: Any, sizes: Mapping[str, int], flush: Any
+) -> dict[str, Any]:
     """One line's fields for a configuration that is run."""
     running = importlib.import_module(f"{package.__name__}.running")
     case = family.case(running.Maker(torch, "cuda", configuration.dtype, seed=0), sizes, configuration)
@@ -169,14 +172,16 @@ def main() -> None:
             if json.dumps(key, sort_keys=True) in done:
                 continue
             fields = _one(torch, triton, package, family, configuration, sizes, flush, args.dry_run)
-            line = {"schema_version": SCHEMA_VERSION, **key, "target": _target(torch, args.dry_run), **fields, **versions}
+            target = _target(torch, args.dry_run)
+            line = {"schema_version": SCHEMA_VERSION, **key, "target": target, **fields, **versions}
             file.write(json.dumps(line) + "\n")
             file.flush()
             print(f"{family.name} {configuration}: {fields['status']} {fields['latency_s']}", file=sys.stderr)
 
 
 def _one(
-    torch: Any, triton: Any, package: Any, family: Any, configuration: Any, sizes: Mapping[str, int], flush: Any, dry: str | None
+    torch: Any, triton: Any, package: Any, family: Any, configuration: Any, sizes: Mapping[str, int], flush: Any,
+    dry: str | None,
 ) -> dict[str, Any]:  # fmt: skip
     """What became of one configuration; a failure is a line with its cause."""
     try:

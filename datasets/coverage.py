@@ -1,7 +1,7 @@
 """What a data set covers: counts by family × level × element type × size, and the holes.
 
-Owns the report. Invariant: a hole is a combination of a family with a level or an element type that the same project has
-elsewhere but this family lacks; it is named, never hidden in an average.
+Owns the report. Invariant: a hole is a family's lack of a level or an element type that its project has
+elsewhere but this family lacks; it is named.
 """
 
 from __future__ import annotations

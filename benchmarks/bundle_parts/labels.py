@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bundle_parts.quota import say
-
 from costmodel.core.hashing import sha256_text
 from costmodel.core.tables import FunctionRow, LabelRow
 from costmodel.datasets.generators.labels import label_rows
@@ -56,7 +55,9 @@ def _targets(row: FunctionRow) -> tuple[str, ...]:
 
 def _parts(rows: Sequence[FunctionRow]) -> list[list[FunctionRow]]:
     """Consecutive parts that never cut the levels of one lowering apart."""
-    ordered = sorted(rows, key=lambda r: (r.project, r.network or "", r.family, r.workload_id or "", r.schedule or "", r.level))
+    ordered = sorted(
+        rows, key=lambda r: (r.project, r.network or "", r.family, r.workload_id or "", r.schedule or "", r.level)
+    )
     parts: list[list[FunctionRow]] = []
     for row in ordered:
         same = parts and (parts[-1][-1].workload_id, parts[-1][-1].schedule) == (row.workload_id, row.schedule)

@@ -11,10 +11,10 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from bundle_parts.quota import say
 from model_value.pool import read_pools
 from ranker import kernel_of
 
+from bundle_parts.quota import say
 from costmodel.core.metrics import get_metric
 from costmodel.core.tables import FunctionRow, LabelRow
 from costmodel.datasets.coverage import card_notes, coverage, write_coverage
@@ -46,9 +46,9 @@ def write(out: Path, command: Sequence[str]) -> None:
         function = _function(row, kernels)
         functions.setdefault(function.function_id, function)
         label = _label(function, row)
-        if label.sort_key in labels:  # measured in both collections: the longer one stays
-            if len(labels[label.sort_key].samples) >= len(label.samples):
-                continue
+        known = labels.get(label.sort_key)
+        if known is not None and len(known.samples) >= len(label.samples):
+            continue  # measured in both collections: the longer one stays
         labels[label.sort_key] = label
         if len(label.samples) >= 2:
             assert function.workload_id is not None
@@ -61,7 +61,7 @@ def write(out: Path, command: Sequence[str]) -> None:
         **card_notes(list(functions.values()), report),
         "measured": {
             "schedules with a latency": ok, "workloads": len(halves), "device": DEVICE,
-            "noise ceiling (Spearman of two halves of the samples), median over workloads": round(float(np.median(ranks)), 4),
+            "noise ceiling (Spearman of two halves of the samples), median": round(float(np.median(ranks)), 4),
             "noise ceiling, lowest": ranks[0],
         },
     }  # fmt: skip
@@ -87,7 +87,7 @@ def _pools() -> Iterator[Row]:
     file = read_pools(POOL)
     for pool in file.pools:
         trials = [
-            (pool.heuristic, "ok" if pool.heuristic_a_s is not None else "failed", pool.heuristic_a_s, pool.heuristic_b_s),
+            (pool.heuristic, "ok" if pool.heuristic_a_s else "failed", pool.heuristic_a_s, pool.heuristic_b_s),
             *zip(pool.schedules, pool.status, pool.a_s, pool.b_s, strict=True),
         ]  # fmt: skip
         for schedule, status, first, second in trials:

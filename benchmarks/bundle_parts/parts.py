@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 from bundle_parts.quota import say
-
 from costmodel.core.workers import Outcome
 from costmodel.datasets.generators import GENERATORS, Item
 from costmodel.datasets.generators.base import Options

@@ -1,4 +1,4 @@
-"""What fits: rows that are short enough, each family within its share. Decides by content, so equal rows give equal picks."""
+"""What fits: rows that are short enough, each family within its share. Decides by content: equal rows, equal picks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from collections.abc import Sequence
 
 from costmodel.core.tables import FunctionRow
 
-MAX_CHARACTERS = {"llvm": 24_000, "vector": 20_000, "scf": 20_000, "affine": 16_000, "ttir": 20_000, "ttgir": 20_000, "linalg": 16_000, "torch": 60_000}
+MAX_CHARACTERS = {
+    "llvm": 24_000, "vector": 20_000, "scf": 20_000, "affine": 16_000, "ttir": 20_000, "ttgir": 20_000,
+    "linalg": 16_000, "torch": 60_000,
+}  # fmt: skip
 """Longer texts are left out, and the card says so: code of long unrolled kernels is not in the bundle."""
 FAMILY_ROWS = 2_600
 """No family beyond this many rows: under 15 % of 20,000."""
@@ -23,6 +26,15 @@ def keep(rows: Sequence[FunctionRow]) -> list[FunctionRow]:
     kept = [family[key] for _, family in sorted(families.items()) for key in sorted(family)[:FAMILY_ROWS]]
     say(f"{len(kept)} of {len(rows)} rows fit")
     return kept
+
+
+def limits() -> dict[str, str]:
+    """For the card: what was left out for size."""
+    lengths = ", ".join(f"{level} {count}" for level, count in MAX_CHARACTERS.items())
+    return {
+        "longest text kept, characters by level": lengths, "most rows of a family": str(FAMILY_ROWS),
+        "bias": "to small functions: a wide unrolled tile or a large function of a library is not here",
+    }  # fmt: skip
 
 
 def say(text: str) -> None:

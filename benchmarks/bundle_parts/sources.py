@@ -10,7 +10,6 @@ import tarfile
 from pathlib import Path
 
 from bundle_parts.quota import say
-
 from costmodel.core.errors import CostModelError
 from costmodel.core.hashing import sha256_file, sha256_text
 from costmodel.core.tables import FunctionRow

@@ -37,11 +37,17 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("-o", "--output", type=Path, metavar="DATASET", help="folder to write")
     parser.add_argument("--count", type=int, default=200, metavar="N", help="rows, about (default: 200)")
     parser.add_argument("--seed", type=int, default=0, metavar="K", help="what reproduces the rows (default: 0)")
-    parser.add_argument("--targets", default="", metavar="T,…", help="label for these, such as x86-64/znver4,nvptx64/sm_90")
-    parser.add_argument("--levels", default="", metavar="L,…", help="keep these: linalg, affine, vector, llvm; ttir, ttgir")
+    parser.add_argument(
+        "--targets", default="", metavar="T,…", help="label for these, such as x86-64/znver4,nvptx64/sm_90"
+    )
+    parser.add_argument(
+        "--levels", default="", metavar="L,…", help="keep these: linalg, affine, vector, llvm; ttir, ttgir"
+    )
     parser.add_argument("--dtypes", default="", metavar="D,…", help="keep these: f32, f16, bf16, i8")
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help="workers (default: one for each core)")
-    parser.add_argument("--cache", type=Path, default=_CACHE, metavar="DIR", help=f"what was made before (default: {_CACHE})")
+    parser.add_argument(
+        "--cache", type=Path, default=_CACHE, metavar="DIR", help=f"what was made before (default: {_CACHE})"
+    )
     parser.add_argument("--no-cache", action="store_true", help="make everything anew")
     parser.add_argument("--list", action="store_true", help="print the families and stop")
 
@@ -119,7 +125,9 @@ def _write(args: argparse.Namespace, targets: tuple[str, ...], made: Made) -> No
         extra=lambda folder: write_coverage(folder, report),
     )  # fmt: skip
     print(table(made.functions))
-    print(f"{len(made.functions)} functions, {len(labels)} labels, {made.dropped.total()} items failed", file=sys.stderr)
+    print(
+        f"{len(made.functions)} functions, {len(labels)} labels, {made.dropped.total()} items failed", file=sys.stderr
+    )
 
 
 def _command(args: argparse.Namespace) -> list[str]:

@@ -87,7 +87,9 @@ class Generator(Protocol):
         """Items that give about `count` rows together, spread evenly over the families, the same for the same seed."""
 
 
-def select(names: Sequence[str], registry: Registry[type[Generator]], options: Options) -> list[tuple[Generator, tuple[str, ...]]]:
+def select(
+    names: Sequence[str], registry: Registry[type[Generator]], options: Options
+) -> list[tuple[Generator, tuple[str, ...]]]:
     """Generators with the families asked for; `triton` asks for all of a generator's, `triton/softmax` for one.
 
     Raises:

@@ -17,7 +17,7 @@ from costmodel.datasets.generators.base import Item, Options, share
 from costmodel.datasets.generators.linalg_families import FORMS, Form, draw_sizes
 
 LEVELS = ("linalg", "affine", "vector", "llvm")
-"""`vector` are scheduled loops over vectors (marked `scf` where a schedule has none); `affine` the default lowering's."""
+"""`vector` are scheduled loops (marked `scf` where a schedule has no vectors); `affine` the default lowering's."""
 TASK = "costmodel.datasets.generators.linalg_task:lower_workload"
 TIMEOUT_S = 60.0
 SCHEDULES = 2
@@ -34,7 +34,9 @@ class LinalgGenerator:
         unknown = [level for level in options.levels if level not in (*LEVELS, "scf")]
         self.levels = tuple(level for level in options.levels if level not in unknown) or LEVELS
         if options.levels and len(unknown) == len(options.levels):
-            raise UsageError(f"the linalg generator has the levels {', '.join(LEVELS)}; seen {', '.join(options.levels)}")
+            raise UsageError(
+                f"the linalg generator has the levels {', '.join(LEVELS)}; seen {', '.join(options.levels)}"
+            )
         self.dtypes = frozenset(options.dtypes)
         cpus = [t for t in options.targets if Target.parse(t).arch not in ("nvptx64", "amdgcn")]
         self.target = cpus[0] if cpus else _TARGET
@@ -59,7 +61,9 @@ class LinalgGenerator:
         each = ("linalg" in self.levels) + ("vector" in self.levels or "scf" in self.levels) + ("llvm" in self.levels)
         return max(1, once + SCHEDULES * each)
 
-    def _items(self, family: str, form: Form, dtypes: Sequence[str], number: int, rng: np.random.Generator) -> list[Item]:
+    def _items(
+        self, family: str, form: Form, dtypes: Sequence[str], number: int, rng: np.random.Generator
+    ) -> list[Item]:
         found: dict[str, Item] = {}
         for i in range(8 * number if dtypes else 0):
             if len(found) == number:

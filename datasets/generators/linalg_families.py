@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.datasets.generators import linalg_forms as forms
+from costmodel.datasets.generators.linalg_text import LOWEST
 from costmodel.datasets.linalg import FAMILIES as NAMED
 from costmodel.datasets.linalg import Sizes
 
@@ -32,7 +33,7 @@ class Form:
 
 def _in_dtype(text: Callable[[Sizes], str]) -> Callable[[Sizes, str], str]:
     def changed(sizes: Sizes, dtype: str) -> str:
-        return text(sizes).replace("0xFF800000", forms.LOWEST[dtype]).replace("f32", dtype)
+        return text(sizes).replace("0xFF800000", LOWEST[dtype]).replace("f32", dtype)
 
     return changed
 

@@ -173,13 +173,17 @@ def pooling_global(s: Sizes, dtype: str) -> str:
     """Mean of each channel."""
     f = Function({"c": s["c"], "p": s["o"], "t": s["o"]})
     a = f.argument("c p t", dtype)
-    total = f.generic("c p t", [(a, "c p t")], "c", ["%q = arith.addf %x0, %y : $T"], dtype="f32", init=f.filled("c", "f32", "0.0"))
+    total = f.generic(
+        "c p t", [(a, "c p t")], "c", ["%q = arith.addf %x0, %y : $T"], dtype="f32", init=f.filled("c", "f32", "0.0")
+    )
     body = [f"%n = arith.constant {1.0 / s['o'] ** 2!r} : $T", "%q = arith.mulf %x0, %n : $T"]
     return f.text(f.generic("c", [(total, "c")], "c", body, dtype=dtype))
 
 
 def _sum(f: Function, dims: str, value: str, at: str, out: str, square: bool = False) -> str:
-    body = ["%m = arith.mulf %x0, %x0 : $T", "%q = arith.addf %m, %y : $T"] if square else ["%q = arith.addf %x0, %y : $T"]
+    body = (
+        ["%m = arith.mulf %x0, %x0 : $T", "%q = arith.addf %m, %y : $T"] if square else ["%q = arith.addf %x0, %y : $T"]
+    )
     return f.generic(dims, [(value, at)], out, body, dtype="f32", init=f.filled(out, "f32", "0.0"))
 
 
@@ -190,7 +194,7 @@ def _scale(n: float, eps: str) -> list[str]:
 
 
 def rms_norm(s: Sizes, dtype: str) -> str:
-    """x · rsqrt(mean of squares) · g."""
+    """Computes x · rsqrt(mean of squares) · g."""
     f = Function({"i": s["m"], "j": s["n"]})
     a, g = f.argument("i j", dtype), f.argument("j", dtype)
     total = _sum(f, "i j", a, "i j", "i", square=True)
@@ -245,7 +249,7 @@ def _softmax(f: Function, dims: str, rows: str, value: str, dtype: str) -> str:
 
 
 def log_softmax(s: Sizes, dtype: str) -> str:
-    """x - max - log(sum(exp(x - max)))."""
+    """Computes x - max - log(sum(exp(x - max)))."""
     f = Function({"i": s["m"], "j": s["n"]})
     a = f.argument("i j", dtype)
     high = _row_max(f, "i j", a, "i")
@@ -317,7 +321,16 @@ def elementwise_random(s: Sizes, dtype: str) -> str:
     return f.text(value)
 
 
-_INTEGER = ("arith.addi", "arith.subi", "arith.muli", "arith.maxsi", "arith.minsi", "arith.andi", "arith.xori", "arith.ori")
+_INTEGER = (
+    "arith.addi",
+    "arith.subi",
+    "arith.muli",
+    "arith.maxsi",
+    "arith.minsi",
+    "arith.andi",
+    "arith.xori",
+    "arith.ori",
+)
 
 
 def elementwise_integer(s: Sizes, dtype: str) -> str:
@@ -338,18 +351,24 @@ def elementwise_integer(s: Sizes, dtype: str) -> str:
 
 
 def gated(s: Sizes, dtype: str) -> str:
-    """activation(x) · y, the activation by variant: sigmoid, silu, hard swish, gelu by tanh, softplus."""
+    """Computes activation(x) · y, the activation by variant: sigmoid, silu, hard swish, gelu by tanh, softplus."""
     f = Function({"i": s["m"], "j": s["n"]})
     x, y = f.argument("i j", dtype), f.argument("i j", dtype)
     one = "%one = arith.constant 1.0 : $T"
-    sigmoid = ["%n = arith.negf %x0 : $T", "%e = math.exp %n : $T", "%d = arith.addf %e, %one : $T", "%g = arith.divf %one, %d : $T"]
+    sigmoid = [
+        "%n = arith.negf %x0 : $T",
+        "%e = math.exp %n : $T",
+        "%d = arith.addf %e, %one : $T",
+        "%g = arith.divf %one, %d : $T",
+    ]
     bodies = [
         [one, *sigmoid, "%a = arith.mulf %g, %one : $T"],
         [one, *sigmoid, "%a = arith.mulf %g, %x0 : $T"],
         ["%three = arith.constant 3.0 : $T", "%six = arith.constant 6.0 : $T", "%z0 = arith.constant 0.0 : $T",
          "%h = arith.addf %x0, %three : $T", "%l = arith.maximumf %h, %z0 : $T", "%u = arith.minimumf %l, %six : $T",
          "%v = arith.divf %u, %six : $T", "%a = arith.mulf %v, %x0 : $T"],
-        [one, "%k = arith.constant 0.7978845 : $T", "%c = arith.constant 0.044715 : $T", "%s2 = arith.mulf %x0, %x0 : $T",
+        [one, "%k = arith.constant 0.7978845 : $T", "%c = arith.constant 0.044715 : $T",
+         "%s2 = arith.mulf %x0, %x0 : $T",
          "%s3 = arith.mulf %s2, %x0 : $T", "%p = arith.mulf %s3, %c : $T", "%r = arith.addf %x0, %p : $T",
          "%w = arith.mulf %r, %k : $T", "%t = math.tanh %w : $T", "%u = arith.addf %t, %one : $T",
          "%a = arith.mulf %u, %x0 : $T"],
@@ -396,7 +415,7 @@ def reduce_random(s: Sizes, dtype: str) -> str:
 
 
 def reduce_norm(s: Sizes, dtype: str) -> str:
-    """x / |x| for each row."""
+    """Computes x / |x| for each row."""
     f = Function({"i": s["m"], "j": s["n"]})
     a = f.argument("i j", dtype)
     total = _sum(f, "i j", a, "i j", "i", square=True)

@@ -57,11 +57,19 @@ def rows_of(
 
     A part that the tuner leaves to the default lowering (a gather) has no scheduled rows.
     """
-    common = {"project": project, "family": family, "network": network, "license": LICENSE, "language": "linalg"}
+    common: dict[str, Any] = {
+        "project": project,
+        "family": family,
+        "network": network,
+        "license": LICENSE,
+        "language": "linalg",
+    }
     kernels = [step.kernel for step in partition(_graph(text)).steps if isinstance(step, KernelCall)]
     whole = workload_id(kernels[0]) if len(kernels) == 1 else sha256_text(text)
     if "linalg" in levels:
-        yield FunctionRow(ir=text, format="mlir", level="linalg", stage="source", entry="main", workload_id=whole, **common)
+        yield FunctionRow(
+            ir=text, format="mlir", level="linalg", stage="source", entry="main", workload_id=whole, **common
+        )
     if "affine" in levels:
         affine = _affine(text)
         yield FunctionRow(
@@ -69,7 +77,9 @@ def rows_of(
         )
     if "llvm" in levels:
         lowered = lower_to_llvm_ir(text, DEFAULT)
-        yield FunctionRow(ir=lowered, format="llvm", level="llvm", stage="default", entry="main", workload_id=whole, **common)
+        yield FunctionRow(
+            ir=lowered, format="llvm", level="llvm", stage="default", entry="main", workload_id=whole, **common
+        )
     for kernel in kernels:
         yield from _scheduled(kernel, levels, schedules, rng, target, common)
 
@@ -113,5 +123,3 @@ def _scheduled(
             yield FunctionRow(ir=code.text, format="mlir", level=level, entry=ENTRY, **shared)
         if "llvm" in levels and len(lowered) <= 2 * MAX_CHARACTERS:
             yield FunctionRow(ir=lowered, format="llvm", level="llvm", entry=ENTRY, **shared)
-
-

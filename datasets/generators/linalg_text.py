@@ -93,7 +93,8 @@ class Function:
             dims: Loop dimensions, space-separated; those that `out` does not use are reductions.
             ins: Names with the expressions that index them.
             out: Expressions that index the result.
-            body: Lines over `%x0`, `%x1`, … and, in a reduction, `%y`; the last defines `%q`. `$T` is the computed type.
+            body: Lines over `%x0`, `%x1`, … and, in a reduction, `%y`; the last
+                defines `%q`. `$T` is the computed type.
             dtype: Element type of the result.
             init: What a reduction starts from, a name; None for an elementwise operation.
             compute: The type computed in, `compute_type` of the result's by default.
@@ -110,7 +111,9 @@ class Function:
         self._lines.append(
             f"  %{name} = linalg.generic {{indexing_maps = [{', '.join(maps)}], iterator_types = [{iterators}]}}"
         )
-        values = f"ins({', '.join('%' + n for n, _ in ins)} : {', '.join(self._types[n] for n, _ in ins)}) " if ins else ""
+        values = (
+            f"ins({', '.join('%' + n for n, _ in ins)} : {', '.join(self._types[n] for n, _ in ins)}) " if ins else ""
+        )
         self._lines.append(f"    {values}outs(%{init} : {kind}) {{")
         self._body([self._dtypes[n] for n, _ in ins], dtype, wide, body)
         self._lines.append(f"  }} -> {kind}")

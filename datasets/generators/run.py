@@ -1,7 +1,7 @@
-"""Making rows: items through isolated workers, each once, with what was made kept so that a killed run goes on.
+"""Making rows: items through isolated workers, what was made kept so that a killed run goes on.
 
-Owns the cache of products and the accounting. Invariant: rows depend on the items alone, not on the number of workers or
-on what the cache held; an item that fails costs only itself and is counted with its cause.
+Owns the cache of products and the accounting. Invariant: rows depend on the items alone, not on the number of workers
+or on what the cache held; an item that fails costs only itself and is counted with its cause.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ class ProductCache:
             part.write_bytes(data)
             os.replace(part, path)
         except OSError as error:
-            raise UsageError(f"{self._folder}: cannot keep what was generated: {error.strerror}; give another --cache") from error
+            raise UsageError(
+                f"{self._folder}: cannot keep what was generated: {error.strerror}; give another --cache"
+            ) from error
 
     def _path(self, item: Item) -> Path:
         key = sha256_fields(CACHE_VERSION, {"item": item.key, "versions": self._versions})

@@ -33,16 +33,20 @@ class TritonGenerator:
     def __init__(self, options: Options) -> None:
         if find_spec("triton") is None:
             raise MissingDependencyError(
-                "Triton kernels need the package 'triton', which is not installed; run: pip install 'costmodel-ir[triton]'"
+                "Triton kernels need the package 'triton', not installed; run: pip install 'costmodel-ir[triton]'"
             )
         gpus = [t for t in options.targets if Target.parse(t).arch in _ARCHS]
         if options.targets and not gpus:
-            raise UsageError(f"the triton generator compiles for GPUs; seen {', '.join(options.targets)}, expected e.g. {TARGETS[1]}")
+            raise UsageError(
+                f"the triton generator compiles for GPUs; seen {', '.join(options.targets)}, expected e.g. {TARGETS[1]}"
+            )
         self.targets = tuple(gpus) or TARGETS
         unknown = [level for level in options.levels if level not in LEVELS]
         self.levels = tuple(level for level in options.levels if level in LEVELS) or LEVELS
         if options.levels and len(unknown) == len(options.levels):
-            raise UsageError(f"the triton generator has the levels {', '.join(LEVELS)}; seen {', '.join(options.levels)}")
+            raise UsageError(
+                f"the triton generator has the levels {', '.join(LEVELS)}; seen {', '.join(options.levels)}"
+            )
         self.dtypes = frozenset(options.dtypes)
 
     def families(self) -> tuple[str, ...]:

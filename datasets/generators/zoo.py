@@ -33,7 +33,7 @@ class ZooGenerator:
         for package, extra in (("torch", "torch"), ("torch_mlir", "onnx")):
             if find_spec(package) is None:
                 raise MissingDependencyError(
-                    f"networks need the package {package!r}, which is not installed; run: pip install 'costmodel-ir[{extra}]'"
+                    f"networks need the package {package!r}, not installed; run: pip install 'costmodel-ir[{extra}]'"
                 )
         unknown = [level for level in options.levels if level not in (*LEVELS, "scf")]
         self.levels = tuple(level for level in options.levels if level not in unknown) or LEVELS
@@ -53,4 +53,6 @@ class ZooGenerator:
 
     def _item(self, family: str, schedules: int, seed: int) -> Item:
         spec = {"family": family, "levels": self.levels, "schedules": schedules, "seed": seed, "target": self.target}
-        return Item(generator=self.name, family=family, task=TASK, spec=tuple(sorted(spec.items())), timeout_s=TIMEOUT_S)
+        return Item(
+            generator=self.name, family=family, task=TASK, spec=tuple(sorted(spec.items())), timeout_s=TIMEOUT_S
+        )

@@ -1,6 +1,6 @@
 """Importing one network and cutting it into kernels; runs inside workers only.
 
-torch-mlir and the MLIR that the project lowers with are different libraries: torch-mlir's result crosses as generic text.
+torch-mlir and the MLIR that the project lowers with are two libraries: the result of the first crosses as generic text.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def imported(name: str) -> tuple[str, str]:
     names = list(state)
     weights = [tensor.detach() for tensor in state.values()]
 
-    class Pure(torch.nn.Module):
+    class Pure(torch.nn.Module):  # type: ignore[misc]  # torch is seen as Any
         """The model as a function of weights and inputs."""
 
         def forward(self, weights: list[Any], *inputs: Any) -> Any:
@@ -75,7 +75,7 @@ def imported(name: str) -> tuple[str, str]:
 
 
 def _whole(name: str, torch_text: str, linalg_text: str, levels: tuple[str, ...]) -> Iterator[FunctionRow]:
-    common = {
+    common: dict[str, Any] = {
         "format": "mlir", "stage": "source", "entry": "main", "workload_id": sha256_text(linalg_text),
         "project": PROJECT, "family": f"network-{name}", "network": name, "language": "torch", "license": LICENSE,
     }  # fmt: skip

@@ -1,3 +1,5 @@
+# mypy: disable-error-code="untyped-decorator,no-untyped-def"
+# A kernel's annotations are read by Triton, which knows its own types only.
 """Attention: a whole row block with a running softmax, one query against a cache, and rotary positions."""
 
 from __future__ import annotations

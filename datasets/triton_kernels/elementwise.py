@@ -1,3 +1,5 @@
+# mypy: disable-error-code="untyped-decorator,no-untyped-def"
+# A kernel's annotations are read by Triton, which knows its own types only.
 """Kernels that touch every element once: sums, activations, dropout, quantisation, an optimiser's step."""
 
 from __future__ import annotations
@@ -13,14 +15,14 @@ from .family import Case, Configuration, Family
 
 @triton.jit
 def vector_add_kernel(x, y, o, n, BLOCK: tl.constexpr):
-    """o = x + y."""
+    """Computes o = x + y."""
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     tl.store(o + i, tl.load(x + i, mask=i < n) + tl.load(y + i, mask=i < n), mask=i < n)
 
 
 @triton.jit
 def fused_gelu_kernel(x, b, r, o, n, W, BLOCK: tl.constexpr):
-    """o = gelu(x + b[column]) + r, erf form; rows are W wide."""
+    """Computes o = gelu(x + b[column]) + r, erf form; rows are W wide."""
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     v = tl.load(x + i, mask=i < n, other=0.0).to(tl.float32) + tl.load(b + i % W, mask=i < n, other=0.0)
     v = 0.5 * v * (1.0 + tl.erf(v * 0.7071067811865476)) + tl.load(r + i, mask=i < n, other=0.0)
@@ -29,7 +31,7 @@ def fused_gelu_kernel(x, b, r, o, n, W, BLOCK: tl.constexpr):
 
 @triton.jit
 def swiglu_kernel(x, o, n, W, BLOCK: tl.constexpr):
-    """o[m, w] = silu(x[m, w]) · x[m, W + w]."""
+    """Computes o[m, w] = silu(x[m, w]) · x[m, W + w]."""
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     at = i // W * 2 * W + i % W
     gate = tl.load(x + at, mask=i < n, other=0.0).to(tl.float32)
@@ -39,7 +41,7 @@ def swiglu_kernel(x, o, n, W, BLOCK: tl.constexpr):
 
 @triton.jit
 def dropout_kernel(x, o, n, p, seed, BLOCK: tl.constexpr):
-    """o = x / (1 - p) where a counter-based random number exceeds p, else 0."""
+    """Computes o = x / (1 - p) where a counter-based random number exceeds p, else 0."""
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     v = tl.load(x + i, mask=i < n, other=0.0).to(tl.float32)
     kept = tl.rand(seed, i) > p
@@ -48,7 +50,7 @@ def dropout_kernel(x, o, n, p, seed, BLOCK: tl.constexpr):
 
 @triton.jit
 def quantise_rows_kernel(x, q, scale, N, BLOCK: tl.constexpr):
-    """q[m] = round(x[m] / scale[m]) in int8, scale[m] = largest magnitude of the row / 127."""
+    """Computes q[m] = round(x[m] / scale[m]) in int8, scale[m] = largest magnitude of the row / 127."""
     row = tl.program_id(0).to(tl.int64) * N
     n = tl.arange(0, BLOCK)
     v = tl.load(x + row + n, mask=n < N, other=0.0).to(tl.float32)
@@ -59,7 +61,7 @@ def quantise_rows_kernel(x, q, scale, N, BLOCK: tl.constexpr):
 
 @triton.jit
 def dequantise_kernel(q, scale, o, n, W, BLOCK: tl.constexpr):
-    """o = q · scale[row], int8 to the element type."""
+    """Computes o = q · scale[row], int8 to the element type."""
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     v = tl.load(q + i, mask=i < n, other=0).to(tl.float32) * tl.load(scale + i // W, mask=i < n, other=0.0)
     tl.store(o + i, v.to(o.dtype.element_ty), mask=i < n)

@@ -1,4 +1,6 @@
-"""Products of matrices: plain, with an epilogue, transposed, batched, int8, split along k, as a convolution, by a vector.
+# mypy: disable-error-code="untyped-decorator,no-untyped-def"
+# A kernel's annotations are read by Triton, which knows its own types only.
+"""Products of matrices: plain, with epilogue, transposed, batched, int8, split along k, as a convolution, by a vector.
 
 All operands are dense and row-major. Sums are kept in fp32, or in int32 for int8 operands.
 """
@@ -43,9 +45,7 @@ def matmul_kernel(a, b, c, M, N, K, BM: tl.constexpr, BN: tl.constexpr, BK: tl.c
 
 
 @triton.jit
-def matmul_bias_gelu_kernel(
-    a, b, v, c, M, N, K, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, G: tl.constexpr
-):
+def matmul_bias_gelu_kernel(a, b, v, c, M, N, K, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, G: tl.constexpr):
     """C = gelu(A B + v), sigmoid form."""
     i, j = _tile(tl.program_id(0), M, N, BM, BN, G)
     m = i * BM + tl.arange(0, BM)
@@ -124,9 +124,7 @@ def matmul_int8_kernel(
 
 
 @triton.jit
-def matmul_split_k_kernel(
-    a, b, c, M, N, K, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, SPLIT: tl.constexpr
-):
+def matmul_split_k_kernel(a, b, c, M, N, K, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, SPLIT: tl.constexpr):
     """C[M, N] += A[M, K] B[K, N] by atomic sums, SPLIT programs along k; C is fp32 and zero before."""
     columns = tl.cdiv(N, BN)
     m = tl.program_id(0) // columns * BM + tl.arange(0, BM)

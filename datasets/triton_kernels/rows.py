@@ -1,3 +1,5 @@
+# mypy: disable-error-code="untyped-decorator,no-untyped-def"
+# A kernel's annotations are read by Triton, which knows its own types only.
 """Kernels over the rows (or columns) of a matrix: softmax, norms, losses, reductions, scans. One program a row."""
 
 from __future__ import annotations
@@ -81,7 +83,7 @@ def group_norm_kernel(x, g, b, y, P, BC: tl.constexpr, BP: tl.constexpr):
 
 @triton.jit
 def cross_entropy_kernel(x, t, loss, N, BLOCK: tl.constexpr):
-    """loss[m] = logsumexp(X[m]) - X[m, t[m]], one pass with a running maximum."""
+    """Computes loss[m] = logsumexp(X[m]) - X[m, t[m]], one pass with a running maximum."""
     row = tl.program_id(0).to(tl.int64) * N
     high = tl.full((BLOCK,), -1e30, tl.float32)
     total = tl.zeros((BLOCK,), tl.float32)
@@ -99,7 +101,7 @@ def cross_entropy_kernel(x, t, loss, N, BLOCK: tl.constexpr):
 
 @triton.jit
 def row_sum_kernel(x, y, M, N, BM: tl.constexpr, BN: tl.constexpr):
-    """y[m] = sum of row m; BM rows a program."""
+    """Computes y[m] = sum of row m; BM rows a program."""
     m = tl.program_id(0) * BM + tl.arange(0, BM)
     total = tl.zeros((BM, BN), tl.float32)
     for start in range(0, N, BN):
@@ -111,7 +113,7 @@ def row_sum_kernel(x, y, M, N, BM: tl.constexpr, BN: tl.constexpr):
 
 @triton.jit
 def column_max_kernel(x, y, M, N, BM: tl.constexpr, BN: tl.constexpr):
-    """y[n] = largest of column n; BN columns a program."""
+    """Computes y[n] = largest of column n; BN columns a program."""
     n = tl.program_id(0) * BN + tl.arange(0, BN)
     high = tl.full((BM, BN), -float("inf"), tl.float32)
     for start in range(0, M, BM):
@@ -124,7 +126,7 @@ def column_max_kernel(x, y, M, N, BM: tl.constexpr, BN: tl.constexpr):
 
 @triton.jit
 def log_softmax_backward_kernel(dy, y, dx, N, BLOCK: tl.constexpr):
-    """dx = dy - exp(y) · sum(dy), rows held in one block."""
+    """Computes dx = dy - exp(y) · sum(dy), rows held in one block."""
     row = tl.program_id(0).to(tl.int64) * N
     n = tl.arange(0, BLOCK)
     gradient = tl.load(dy + row + n, mask=n < N, other=0.0).to(tl.float32)
@@ -189,9 +191,7 @@ def _cross_entropy(make: Any, s: Mapping[str, int], f: Configuration) -> Case:
     x, t = make.rand(s["M"], s["N"]), make.ints(0, s["N"], s["M"], dtype="int64")
     loss = make.empty(s["M"], dtype="fp32")
     entropy = make.torch.nn.functional.cross_entropy
-    return _case(
-        make, s, (x, t, loss, s["N"]), (s["M"],), lambda: [(loss, entropy(x.float(), t, reduction="none"))]
-    )
+    return _case(make, s, (x, t, loss, s["N"]), (s["M"],), lambda: [(loss, entropy(x.float(), t, reduction="none"))])
 
 
 def _row_sum(make: Any, s: Mapping[str, int], f: Configuration) -> Case:
@@ -229,7 +229,9 @@ _TILE = {"BM": (1, 2, 4, 8, 16, 32, 64), "BN": (32, 64, 128, 256, 512)}
 
 
 def _bounded(constants: Mapping[str, int], dtype: str, warps: int) -> bool:
-    return 32 * warps <= constants.get("BM", constants.get("BC", 1)) * constants.get("BN", constants.get("BP", 1)) <= 16384
+    return (
+        32 * warps <= constants.get("BM", constants.get("BC", 1)) * constants.get("BN", constants.get("BP", 1)) <= 16384
+    )
 
 
 SOFTMAX = Family(

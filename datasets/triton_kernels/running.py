@@ -1,4 +1,4 @@
-"""What it takes to run a case: operands from a seed, and the error of a result. Imports torch only through its caller."""
+"""Running a case: operands from a seed, and the error of a result. Gets torch from its caller."""
 
 from __future__ import annotations
 

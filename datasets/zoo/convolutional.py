@@ -1,3 +1,5 @@
+# mypy: disable-error-code="misc,no-any-return"
+# torch is seen as Any, so that the check is the same where it is not installed.
 """Convolutional networks."""
 
 from __future__ import annotations
@@ -6,12 +8,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 Made = tuple[nn.Module, tuple[Any, ...]]
 
 
-def block(i: int, o: int, k: int = 3, stride: int = 1, groups: int = 1, act: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+def block(
+    i: int, o: int, k: int = 3, stride: int = 1, groups: int = 1, act: type[nn.Module] = nn.ReLU
+) -> nn.Sequential:
     """Convolution, batch norm, activation."""
     conv = nn.Conv2d(i, o, k, stride, k // 2, groups=groups, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(o), act())
@@ -23,11 +27,13 @@ class Residual(nn.Module):
     def __init__(self, i: int, o: int, stride: int) -> None:
         super().__init__()
         self.body = nn.Sequential(block(i, o, 3, stride), nn.Conv2d(o, o, 3, 1, 1, bias=False), nn.BatchNorm2d(o))
-        self.short = nn.Identity() if i == o and stride == 1 else nn.Sequential(nn.Conv2d(i, o, 1, stride), nn.BatchNorm2d(o))
+        self.short = (
+            nn.Identity() if i == o and stride == 1 else nn.Sequential(nn.Conv2d(i, o, 1, stride), nn.BatchNorm2d(o))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B, i, H, W]` to `[B, o, H / stride, W / stride]`."""
-        return F.relu(self.body(x) + self.short(x))
+        return functional.relu(self.body(x) + self.short(x))
 
 
 def _head(width: int, classes: int) -> list[nn.Module]:
@@ -46,8 +52,12 @@ class Inverted(nn.Module):
     def __init__(self, i: int, o: int, stride: int, k: int) -> None:
         super().__init__()
         wide = 4 * i
-        self.expand = nn.Sequential(block(i, wide, 1, act=nn.Hardswish), block(wide, wide, k, stride, wide, nn.Hardswish))
-        self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(wide, i, 1), nn.ReLU(), nn.Conv2d(i, wide, 1), nn.Sigmoid())
+        self.expand = nn.Sequential(
+            block(i, wide, 1, act=nn.Hardswish), block(wide, wide, k, stride, wide, nn.Hardswish)
+        )
+        self.gate = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Conv2d(wide, i, 1), nn.ReLU(), nn.Conv2d(i, wide, 1), nn.Sigmoid()
+        )
         self.project = nn.Sequential(nn.Conv2d(wide, o, 1, bias=False), nn.BatchNorm2d(o))
         self.same = i == o and stride == 1
 
@@ -60,7 +70,12 @@ class Inverted(nn.Module):
 
 def mobilenet() -> Made:
     """Inverted residuals."""
-    layers = [block(3, 16, 3, 2, act=nn.Hardswish), Inverted(16, 24, 2, 3), Inverted(24, 24, 1, 5), Inverted(24, 40, 2, 5)]
+    layers = [
+        block(3, 16, 3, 2, act=nn.Hardswish),
+        Inverted(16, 24, 2, 3),
+        Inverted(24, 24, 1, 5),
+        Inverted(24, 40, 2, 5),
+    ]
     return nn.Sequential(*layers, *_head(40, 10)), (torch.randn(1, 3, 56, 56),)
 
 
@@ -76,8 +91,8 @@ class UNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`[B, 1, H, W]` to two planes."""
         a = self.a(x)
-        b = self.b(F.max_pool2d(a, 2))
-        c = self.c(F.max_pool2d(b, 2))
+        b = self.b(functional.max_pool2d(a, 2))
+        c = self.c(functional.max_pool2d(b, 2))
         d = self.d(torch.cat([self.up_b(c), b], 1))
         return self.out(self.e(torch.cat([self.up_a(d), a], 1)))
 
@@ -93,7 +108,9 @@ class Dense(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = block(3, 16, 3, 2)
-        self.layers = nn.ModuleList(nn.Sequential(nn.BatchNorm2d(16 + 12 * i), nn.ReLU(), nn.Conv2d(16 + 12 * i, 12, 3, 1, 1)) for i in range(4))
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.BatchNorm2d(16 + 12 * i), nn.ReLU(), nn.Conv2d(16 + 12 * i, 12, 3, 1, 1)) for i in range(4)
+        )
         self.head = nn.Sequential(nn.Conv2d(64, 32, 1), nn.AvgPool2d(2), *_head(32, 10))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -121,12 +138,14 @@ class Next(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Images to images."""
         y = self.norm(self.spatial(x).permute(0, 2, 3, 1))
-        return x + (self.scale * self.down(F.gelu(self.up(y)))).permute(0, 3, 1, 2)
+        return x + (self.scale * self.down(functional.gelu(self.up(y)))).permute(0, 3, 1, 2)
 
 
 def convnext() -> Made:
     """Modern convolutions."""
-    return nn.Sequential(nn.Conv2d(3, 40, 4, 4), Next(40), nn.Conv2d(40, 72, 2, 2), Next(72), *_head(72, 10)), (torch.randn(1, 3, 64, 64),)
+    return nn.Sequential(nn.Conv2d(3, 40, 4, 4), Next(40), nn.Conv2d(40, 72, 2, 2), Next(72), *_head(72, 10)), (
+        torch.randn(1, 3, 64, 64),
+    )
 
 
 class Fire(nn.Module):
@@ -138,8 +157,8 @@ class Fire(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images to images."""
-        x = F.relu(self.squeeze(x))
-        return torch.cat([F.relu(self.one(x)), F.relu(self.three(x))], 1)
+        x = functional.relu(self.squeeze(x))
+        return torch.cat([functional.relu(self.one(x)), functional.relu(self.three(x))], 1)
 
 
 def squeezenet() -> Made:
@@ -159,13 +178,15 @@ class Causal(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B, i, L]` to `[B, o, L]`."""
-        y = F.relu(self.first(F.pad(x, (self.pad, 0))))
-        return F.relu(self.second(F.pad(y, (self.pad, 0))) + self.short(x))
+        y = functional.relu(self.first(functional.pad(x, (self.pad, 0))))
+        return functional.relu(self.second(functional.pad(y, (self.pad, 0))) + self.short(x))
 
 
 def tcn() -> Made:
     """Temporal convolutions."""
-    return nn.Sequential(Causal(8, 24, 1), Causal(24, 24, 2), Causal(24, 32, 4), nn.Conv1d(32, 4, 1)), (torch.randn(2, 8, 128),)
+    return nn.Sequential(Causal(8, 24, 1), Causal(24, 24, 2), Causal(24, 32, 4), nn.Conv1d(32, 4, 1)), (
+        torch.randn(2, 8, 128),
+    )
 
 
 def autoencoder() -> Made:

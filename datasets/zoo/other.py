@@ -1,3 +1,5 @@
+# mypy: disable-error-code="misc,no-any-return"
+# torch is seen as Any, so that the check is the same where it is not installed.
 """Networks of other kinds: graphs, recommendation, plain perceptrons."""
 
 from __future__ import annotations
@@ -15,7 +17,11 @@ class Graph(nn.Module):
 
     def __init__(self, inputs: int, width: int, classes: int) -> None:
         super().__init__()
-        self.first, self.second, self.head = nn.Linear(inputs, width), nn.Linear(width, width), nn.Linear(width, classes)
+        self.first, self.second, self.head = (
+            nn.Linear(inputs, width),
+            nn.Linear(width, width),
+            nn.Linear(width, classes),
+        )
         self.source, self.target = nn.Linear(width, 1), nn.Linear(width, 1)
 
     def forward(self, x: Tensor, adjacency: Tensor) -> Tensor:
@@ -55,5 +61,14 @@ def recommender() -> Made:
 
 def mlp() -> Made:
     """Perceptrons with every activation that the others lack."""
-    layers = [nn.Linear(64, 96), nn.Tanh(), nn.Linear(96, 96), nn.LeakyReLU(0.1), nn.Linear(96, 80), nn.Softplus(), nn.Linear(80, 10), nn.LogSoftmax(-1)]
+    layers = [
+        nn.Linear(64, 96),
+        nn.Tanh(),
+        nn.Linear(96, 96),
+        nn.LeakyReLU(0.1),
+        nn.Linear(96, 80),
+        nn.Softplus(),
+        nn.Linear(80, 10),
+        nn.LogSoftmax(-1),
+    ]
     return nn.Sequential(*layers), (torch.randn(32, 64),)

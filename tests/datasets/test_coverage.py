@@ -37,7 +37,12 @@ def test_sizes_fall_into_buckets():
 
 
 def test_counts_and_holes():
-    rows = [row("tensor<2xf32>"), row("tensor<3xf16>"), row("float", level="llvm"), row("tensor<2xf32>", family="gather")]
+    rows = [
+        row("tensor<2xf32>"),
+        row("tensor<3xf16>"),
+        row("float", level="llvm"),
+        row("tensor<2xf32>", family="gather"),
+    ]
     report = coverage(rows)
     assert report["functions"] == 4
     assert report["workloads"] == 2

@@ -47,7 +47,7 @@ def test_a_configuration_is_compiled_for_three_gpus():
         assert by_metric[target, "code_bytes"].value > 0
         assert {"spills", "shared_bytes", "stack_bytes"} <= {metric for t, metric in by_metric if t == target}
     assert by_metric["nvptx64/sm_90", "registers_general"].tool == "ptxas"
-    assert "ttg.target = \"cuda:90\"" in "".join(row.ir for row in product.functions)
+    assert 'ttg.target = "cuda:90"' in "".join(row.ir for row in product.functions)
 
 
 def test_compiling_twice_gives_the_same():
@@ -58,7 +58,11 @@ def test_compiling_twice_gives_the_same():
 def test_a_tile_that_fits_nothing_spills():
     generator = TritonGenerator(Options(targets=("nvptx64/sm_80",), dtypes=("f16",)))
     items = generator.draw(["matmul"], 1 << 20, 0)
-    wide = next(i for i in items if dict(i.spec)["constants"][:3] == (("BM", 128), ("BN", 128), ("BK", 64)) and dict(i.spec)["num_warps"] == 2)
+    wide = next(
+        i
+        for i in items
+        if dict(i.spec)["constants"][:3] == (("BM", 128), ("BN", 128), ("BK", 64)) and dict(i.spec)["num_warps"] == 2
+    )
     labels = compile_configuration(wide.spec).labels
     assert max(label.value for label in labels if label.metric == "spills") > 0
 
@@ -69,7 +73,8 @@ def test_targets_that_are_no_gpus_are_refused():
 
 
 def test_locations_are_taken_out_of_names_with_brackets():
-    text = '#loc = loc("a(b).py":1:2)\nmodule {\n  %x = tt.y loc(#loc1)\n  f(%a: i32 loc("a"(#loc))) loc(fused[#loc])\n} loc(#loc)\n'
+    head = '#loc = loc("a(b).py":1:2)\nmodule {\n  %x = tt.y loc(#loc1)\n'
+    text = head + '  f(%a: i32 loc("a"(#loc))) loc(fused[#loc])\n} loc(#loc)\n'
     assert without_locations(text) == "module {\n  %x = tt.y\n  f(%a: i32)\n}\n"
 
 
@@ -77,7 +82,9 @@ def test_locations_are_taken_out_of_names_with_brackets():
 def test_kernels_compute_what_they_claim():
     """In Triton's interpreter, on a CPU, in another process: it must be chosen before the kernels are defined."""
     environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, str(INTERPRETED)], capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        [sys.executable, str(INTERPRETED)], capture_output=True, text=True, env=environment, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout)
     assert set(report) == set(NAMES)

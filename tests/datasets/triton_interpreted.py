@@ -11,7 +11,6 @@ from costmodel.datasets.triton_kernels import NAMES, configurations, load
 from costmodel.datasets.triton_kernels.running import Maker, error_of
 
 
-
 class _AnyInt(type):
     def __instancecheck__(cls, value: object) -> bool:
         return isinstance(value, builtins.int)
