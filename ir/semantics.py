@@ -27,6 +27,7 @@ CONSTANT_NAMES = frozenset(
         "llvm.mlir.poison",
         "llvm.mlir.undef",
         "llvm.mlir.zero",
+        "onnx.Constant",
         "spirv.Constant",
         "stablehlo.constant",
         "tosa.const",
