@@ -7,9 +7,10 @@ anchors.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from costmodel.search.kernel.form import Access, Buffer, Kernel, Linear, Ref, Stage
+from costmodel.search.kernel.form import Access, Buffer, Dim, Kernel, Linear, Ref, Stage
 from costmodel.search.kernel.graph import Graph, Island
 from costmodel.search.kernel.naming import factors, windowed_dims
 
@@ -121,13 +122,14 @@ class _Partitioner:
             self.readers[graph.root(name)] = self.readers.get(graph.root(name), 0) + 1
 
     def run(self) -> list[_Cluster]:
-        for node in self.graph.nodes:
-            producers = {c for name in self.graph.reads(node) for c, _ in self.writer.get(name, [])}
-            producers |= {c for name in self.graph.writes(node) for c, _ in self.writer.get(name, [])}
+        for node in list(self.graph.nodes):
+            producers = self._writers(self.graph.reads(node)) | self._writers(self.graph.writes(node))
             home = None if isinstance(node, Island) else self._home(node, producers)
             if home is None:
                 home = _Cluster(len(self.clusters))
                 self.clusters.append(home)
+                if not isinstance(node, Island) and self._writers(self.graph.writes(node)):
+                    home.stages += self._detach(node)
             home.producers |= producers - {home.index}
             if isinstance(node, Island):
                 home.island = node
@@ -137,17 +139,59 @@ class _Partitioner:
                 self.writer.setdefault(name, []).append((home.index, None if isinstance(node, Island) else node))
         return self._ordered()
 
+    def _writers(self, names: Iterable[str]) -> set[int]:
+        """The clusters that wrote any of these buffers."""
+        return {c for name in names for c, _ in self.writer.get(name, [])}
+
     def _home(self, stage: Stage, producers: set[int]) -> _Cluster | None:
-        partial = {c for name in self.graph.writes(stage) for c, _ in self.writer.get(name, [])}
+        """The cluster that a stage joins; one that goes on writing a buffer joins those who began, however many."""
+        partial = self._writers(self.graph.writes(stage))
         for index in sorted(producers, reverse=True):
             cluster = self.clusters[index]
-            if cluster.island is not None or len(cluster.stages) >= MAX_STAGES:
+            if cluster.island is not None or (partial and index not in partial):
                 continue
-            if partial and index not in partial:
+            if not partial and (len(cluster.stages) >= MAX_STAGES or not self._fits(stage, cluster)):
                 continue
-            if (partial or self._fits(stage, cluster)) and not self._cyclic(index, producers - {index}):
+            if not self._cyclic(index, producers - {index}):
                 return cluster
         return None
+
+    def _detach(self, stage: Stage) -> list[Stage]:
+        """Let those who wrote the buffers of `stage` so far write others, and copy these: a kernel owns what it writes.
+
+        Needed where a kernel in between reads what the first writer's kernel computes. Nobody has read the buffers yet:
+        they are values, written in parts and read when they are whole.
+        """
+        copies = []
+        for name in dict.fromkeys(self.graph.writes(stage)):
+            before = f"{name}_before{len(self.clusters)}"
+            buffer = self.graph.buffers[name]
+            self.graph.buffers[before] = replace(buffer, name=before)
+            for cluster in self.clusters:
+                cluster.stages = [self._redirected(s, name, before) for s in cluster.stages]
+            self.writer[before] = self.writer.pop(name)
+            self.readers[before] = 1
+            copy = _whole_copy(f"{stage.name}_{before}", buffer, before)
+            self.graph.nodes.insert(next(i for i, n in enumerate(self.graph.nodes) if n is stage), copy)
+            copies.append(copy)
+        return copies
+
+    def _redirected(self, stage: Stage, name: str, before: str) -> Stage:
+        """`stage` writing `before` instead of `name`, in the graph too."""
+        if name not in self.graph.writes(stage):
+            return stage
+        writes = []
+        for write in stage.writes:
+            target = write.buffer
+            if target == name:
+                target = before
+            elif self.graph.root(target) == name:  # a view of it
+                target = f"{write.buffer}_{before}"
+                self.graph.buffers[target] = replace(self.graph.buffers[write.buffer], name=target, alias_of=before)
+            writes.append(replace(write, buffer=target))
+        changed = replace(stage, writes=tuple(writes))
+        self.graph.nodes = [changed if n is stage else n for n in self.graph.nodes]
+        return changed
 
     def _cyclic(self, target: int, others: set[int]) -> bool:
         """Whether any of `others` depends on `target`."""
@@ -206,6 +250,13 @@ class _Partitioner:
         for cluster in self.clusters:
             visit(cluster)
         return order
+
+
+def _whole_copy(name: str, target: Buffer, source: str) -> Stage:
+    dims = tuple(Dim(name=f"d{i}", extent=e, reduction=False) for i, e in enumerate(target.shape))
+    maps = tuple(Linear(tuple(int(i == j) for j in range(len(dims))), 0) for i in range(len(dims)))
+    read, write = Access(source, maps), Access(target.name, maps)
+    return Stage(name=name, dims=dims, reads=(read,), writes=(write,), body=(), yields=(Ref("read", 0),))
 
 
 def is_contraction(stage: Stage) -> bool:

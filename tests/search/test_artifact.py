@@ -84,6 +84,29 @@ func.func @loop(%x: tensor<4xf32>) -> tensor<4xf32> {{
   return %r : tensor<4xf32>
 }}
 """
+PARTS = 20
+JOINED = f"""
+func.func @many({", ".join(f"%a{i}: tensor<2x{i + 1}xf32>" for i in range(PARTS))}) -> tensor<2x210xf32> {{
+  %r = tensor.concat dim(1) {", ".join(f"%a{i}" for i in range(PARTS))}
+    : ({", ".join(f"tensor<2x{i + 1}xf32>" for i in range(PARTS))}) -> tensor<2x210xf32>
+  return %r : tensor<2x210xf32>
+}}
+func.func @between(%x: tensor<6xf32>) -> tensor<12xf32> {{
+  %e = tensor.empty() : tensor<6xf32>
+  %y = linalg.exp ins(%x : tensor<6xf32>) outs(%e : tensor<6xf32>) -> tensor<6xf32>
+  %c5 = arith.constant 5 : index
+  %back = linalg.generic {{indexing_maps = [affine_map<(i) -> (i)>], iterator_types = ["parallel"]}}
+      outs(%y : tensor<6xf32>) {{
+    ^bb0(%o: f32):
+      %i = linalg.index 0 : index
+      %j = arith.subi %c5, %i : index
+      %v = tensor.extract %y[%j] : tensor<6xf32>
+      linalg.yield %v : f32
+  }} -> tensor<6xf32>
+  %r = tensor.concat dim(0) %y, %back : (tensor<6xf32>, tensor<6xf32>) -> tensor<12xf32>
+  return %r : tensor<12xf32>
+}}
+"""
 PACKED = "v1; tile(level=register, i=4); vectorize(16); pack(b)"
 
 
@@ -116,6 +139,26 @@ def packed_schedule(function: FunctionSource) -> str:
     call = next(s for s in function.partition.steps if not isinstance(s, Island))
     rows = next(d for d, extent in loop_program(call.kernel).extents.items() if extent == 8)
     return PACKED.replace("i=4", f"{rows}=4")
+
+
+@pytest.fixture(scope="module")
+def joined(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    functions = mlir_functions(call_isolated("costmodel.toolchain.normalize:normalize_linalg", JOINED))
+    out = tmp_path_factory.mktemp("joined") / "out"
+    with ArtifactBuilder() as builder:
+        builder.build(functions, {}, out, name="joined")
+    return load(out)
+
+
+def test_a_join_of_more_parts_than_a_kernel_has_stages(joined: Artifact) -> None:
+    parts = [RNG.standard_normal((2, i + 1)).astype(np.float32) for i in range(PARTS)]
+    np.testing.assert_array_equal(joined["many"](*parts), np.concatenate(parts, axis=1))
+
+
+def test_a_join_with_what_is_computed_outside_from_its_other_part(joined: Artifact) -> None:
+    x = RNG.standard_normal(6).astype(np.float32)
+    found = joined["between"](x)
+    np.testing.assert_allclose(found, np.exp(np.concatenate([x, x[::-1]])), rtol=1e-6)
 
 
 def test_a_constant_operand_is_packed_at_build_time(example: Example) -> None:
