@@ -1,7 +1,7 @@
 """Our cost model as TVM MetaSchedule's: `tune_tir(…, cost_model=costmodel.integrations.tvm.CostModel())`.
 
-Owns the translation of TVM's candidates and results to rows and run times. Invariant: scores are finite, positive and higher
-for what is predicted to be faster, from the first round on; a failed candidate lowers the scores of its like.
+Owns the translation of TVM's candidates and results to rows and run times. Invariant: scores are finite, positive and
+higher for what is predicted to be faster, from the first round on; a failed candidate lowers the scores of its like.
 Tried with TVM 0.27 (extra `tvm`). Does not measure: TVM's builder and runner do.
 """
 
@@ -20,9 +20,9 @@ from costmodel.models.base import Array
 from costmodel.models.ranker import BoostedRanker
 
 try:
+    from tvm.ir.utils import derived_object
     from tvm.s_tir.meta_schedule.cost_model import PyCostModel
     from tvm.s_tir.meta_schedule.feature_extractor import PerStoreFeature
-    from tvm.ir.utils import derived_object
     from tvm.s_tir.meta_schedule.utils import shash2hex
 except ImportError as error:
     raise MissingDependencyError(
@@ -115,7 +115,7 @@ class _Task:
         self.seconds: list[Array] = []
 
     def tell(self, rows: Array, seconds: Array) -> None:
-        """Add a round; `seconds` is infinite where a candidate failed. The model is told all, failures by their rank."""
+        """Add a round; `seconds` is infinite where a candidate failed. """
         self.rows.append(rows)
         self.seconds.append(seconds)
         everything = np.concatenate(self.seconds)

@@ -1,7 +1,7 @@
 """What TVM's feature extractor says of a candidate, pooled to one row of fixed width.
 
-Owns the pooling. TVM's `PerStoreFeature` (Ansor, Zheng et al. 2020, appendix B) gives one row of 164 numbers for each buffer
-store, already on a signed logarithmic scale. Pooled: the store with the most arithmetic, the largest of each
+Owns the pooling. TVM's `PerStoreFeature` (Ansor, Zheng et al. 2020, appendix B) gives one row of 164 numbers for each
+buffer store, already on a signed logarithmic scale. Pooled: the store with the most arithmetic, the largest of each
 number over stores, and how many stores there are. Knows nothing of TVM itself.
 """
 
