@@ -52,6 +52,8 @@ def type_start(text: str) -> int:
     end = len(text)
     if text[-1:] in _OPENERS:
         start = _opening(text)
+        if text[-1] == ")" and text[:start].endswith(" addrspace"):
+            return type_start(text[: start - len(" addrspace")])
         if text[-1] == ")" and text[:start].endswith(" "):
             return type_start(text[: start - 1])
         if text[-1] == ")" and text[:start].endswith("target"):
@@ -60,8 +62,6 @@ def type_start(text: str) -> int:
             return start - 1
         return start
     word = _WORD.search(text)
-    if word is not None and word[0].startswith("addrspace"):
-        return type_start(text[: word.start()].rstrip())
     return word.start() if word is not None else end
 
 
