@@ -115,7 +115,7 @@ class _Task:
         self.seconds: list[Array] = []
 
     def tell(self, rows: Array, seconds: Array) -> None:
-        """Add a round; `seconds` is infinite where a candidate failed. """
+        """Add a round; `seconds` is infinite where a candidate failed."""
         self.rows.append(rows)
         self.seconds.append(seconds)
         everything = np.concatenate(self.seconds)
