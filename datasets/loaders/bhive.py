@@ -36,8 +36,9 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         yield from read_rows(path, "hex")
         return
     lines = read_text(path).splitlines()
-    names = lines[0].split(",") if lines and "hex" in lines[0] else ["hex", "throughput"]
-    for line in lines[1:] if names is not None and lines and "hex" in lines[0] else lines:
+    named = bool(lines) and "hex" in lines[0].split(",")
+    names = lines[0].split(",") if named else ["hex", "throughput"]
+    for line in lines[1:] if named else lines:
         yield dict(zip(names, line.split(","), strict=False))
 
 
