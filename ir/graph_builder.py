@@ -93,7 +93,10 @@ class GraphBuilder:
 
     def _arrays(self) -> ProgramGraph:
         table = np.array(list(self.rows), np.float32)
-        sources, targets, positions, kinds = [], [], [], []
+        kinds: list[npt.NDArray[np.uint8]] = []
+        sources: list[Ints] = []
+        targets: list[Ints] = []
+        positions: list[Ints] = []
         for kind in EdgeKind:
             parts = self._edges_of(kind)
             kinds.append(np.full(len(parts[0]), kind, np.uint8))

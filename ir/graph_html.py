@@ -10,6 +10,8 @@ import json
 from html import escape
 from typing import Any
 
+import numpy as np
+
 from costmodel.core.errors import UnsupportedError
 from costmodel.ir import collector, semantics
 from costmodel.ir.control_flow import reverse_postorder, successors
@@ -56,7 +58,7 @@ def _data(builder: GraphBuilder, graph: ProgramGraph, root: Operation) -> dict[s
         "label": labels,
         "num": {
             node: {name: round(value, 3) for name, value in numbers_of(graph, node).items()}
-            for node in graph.node_num.any(axis=1).nonzero()[0].tolist()
+            for node in np.flatnonzero((graph.node_num != 0).any(axis=1)).tolist()
         },
         "edges": [*graph.edge_index.tolist(), graph.edge_kind.tolist(), graph.edge_pos.tolist()],
         "layer": _layers(builder),
