@@ -177,7 +177,9 @@ def _sequence() -> tuple[Tensor, ...]:
 
 
 def _net(*layers: nn.Module) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10))
+    return nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding=1), *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10)
+    )
 
 
 MODELS: dict[str, Callable[[], Case]] = {

@@ -31,7 +31,7 @@ from costmodel.ir.program import functions_of
 LIMIT_S = 2.0
 SMALL_BYTES = 100_000
 BINDINGS_EVERY = 100
-_OPENERS = "([{<\"%^#!@"
+_OPENERS = '([{<"%^#!@'
 SAMPLES = Path(__file__).resolve().parent.parent / "tests" / "ir" / "data"
 SUFFIXES = (".mlir", ".ll", ".ttir", ".ttgir")
 
@@ -63,7 +63,9 @@ def mutate(data: bytes, other: bytes, rng: random.Random) -> tuple[str, bytes]:
         words[rng.randrange(len(words))] = rng.choice(words)
         return kind, b" ".join(words)
     piece = data[first : min(second, first + 400)]
-    return kind, data[:first] + piece * rng.randrange(2, 1 + max(2, min(200, 60_000 // max(1, len(piece))))) + data[first:]
+    return kind, data[:first] + piece * rng.randrange(2, 1 + max(2, min(200, 60_000 // max(1, len(piece))))) + data[
+        first:
+    ]
 
 
 def direct(data: bytes, name: str) -> str:
@@ -104,7 +106,10 @@ def giants(rng: random.Random) -> list[tuple[str, bytes]]:
     operation = b'%0 = "a.b"(%x) {k = 1 : i32} : (i32) -> i32 '
     custom = b"a.b %x {k = 1 : i32} : i32 "
     return [
-        ("one_line_generic", b'"f"() ({ ^bb0(%x: i32): ' + operation.replace(b"%0 = ", b"") * 230_000 + b"}) : () -> ()"),
+        (
+            "one_line_generic",
+            b'"f"() ({ ^bb0(%x: i32): ' + operation.replace(b"%0 = ", b"") * 230_000 + b"}) : () -> ()",
+        ),
         ("one_line_custom", b"func.func @f(%x: i32) { " + custom * 390_000 + b"}"),
         ("one_line_noise", bytes(rng.randrange(32, 127) for _ in range(10_000_000))),
         ("one_line_brackets", b"module { " + b"(<[{" * 2_500_000),

@@ -188,7 +188,9 @@ def produced(folder: Path) -> dict[str, Any]:
 def largest_texts(folder: Path) -> dict[str, str]:
     """Texts for timing: synthetic ones, and the largest Triton and torch-dialect modules put together."""
     triton = "\n// -----\n".join(path.read_text() for path in sorted((folder / "triton" / "ttgir").glob("*.mlir")))
-    iree = "\n// -----\n".join(path.read_text() for path in sorted((folder / "iree" / "executable-targets").glob("*.mlir")))
+    iree = "\n// -----\n".join(
+        path.read_text() for path in sorted((folder / "iree" / "executable-targets").glob("*.mlir"))
+    )
     return {"generic synthetic": synthetic(40_000, True), "custom synthetic": synthetic(40_000, False),
             "custom ttgir": triton, "custom iree executable-targets": iree}  # fmt: skip
 
@@ -202,7 +204,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None)
     arguments = parser.parse_args()
     made = produced(arguments.produce)
-    held = {name: understood(Path(path), split=True) for name, _, path in (i.partition("=") for i in arguments.held_out)}
+    held = {
+        name: understood(Path(path), split=True) for name, _, path in (i.partition("=") for i in arguments.held_out)
+    }
     document = {
         "produced": made,
         "share_graph_produced": _share(made, "share_graph_direct"),
@@ -216,14 +220,21 @@ def main() -> None:
         packages = ("torch", "torch-mlir", "iree-base-compiler", "triton")
         _common.write(arguments.out, {**_common.header("reading", [0], *packages), **document})
     for name, row in {**made, **held}.items():
-        print(f"{name:45} {row['modules']:5} modules  graph {row['share_graph_direct']:.4f}  tokens {row['share_tokenised']:.4f}")
+        print(
+            f"{name:45} {row['modules']:5} modules  graph {row['share_graph_direct']:.4f}  tokens {row['share_tokenised']:.4f}"
+        )
     for name, row in document["speeds"].items():
         print(name, {key: round(value, 2) for key, value in row.items()})
-    print("curves", [[round(row["operations_per_s"]) for row in document[key]] for key in ("curve_generic", "curve_custom")])
+    print(
+        "curves",
+        [[round(row["operations_per_s"]) for row in document[key]] for key in ("curve_generic", "curve_custom")],
+    )
 
 
 def _share(rows: dict[str, Any], key: str) -> float:
-    return sum(row[key] * row["modules"] for row in rows.values()) / max(1, sum(row["modules"] for row in rows.values()))
+    return sum(row[key] * row["modules"] for row in rows.values()) / max(
+        1, sum(row["modules"] for row in rows.values())
+    )
 
 
 if __name__ == "__main__":

@@ -33,7 +33,9 @@ class Bindings:
 BINDINGS = (
     Bindings(name="mlir", module="mlir.ir", dialects=None, remedy="the project's own dependencies"),
     Bindings(name="iree", module="iree.compiler.ir", dialects=None, remedy="the extra 'iree'"),
-    Bindings(name="torch_mlir", module="torch_mlir.ir", dialects="torch_mlir.dialects.torch", remedy="the extra 'onnx'"),
+    Bindings(
+        name="torch_mlir", module="torch_mlir.ir", dialects="torch_mlir.dialects.torch", remedy="the extra 'onnx'"
+    ),
 )
 """In the order in which they are asked."""
 

@@ -57,7 +57,9 @@ DICTIONARY = re.compile(
     rf"\{{{SPACE}(?:[\w$.\-]++|{STRING}){SPACE}(?:=(?!=)|,)|\{{[ \t]*+(?:[\w$.\-]++|{STRING})[ \t]*+\}}|\{{[ \t]*+\}}"
 )
 OPERAND_BRACE = re.compile(rf"\{{{SPACE}{VALUE_TEXT}{SPACE}(?:,{SPACE}{VALUE_TEXT}{SPACE})*+\}}")
-TYPED_OPERAND_BRACE = re.compile(rf"{OPERAND_BRACE.pattern}|\{{{SPACE}{VALUE_TEXT}{SPACE}(?:,{SPACE}{VALUE_TEXT}{SPACE})*+:{SPACE}[A-Za-z!]")
+TYPED_OPERAND_BRACE = re.compile(
+    rf"{OPERAND_BRACE.pattern}|\{{{SPACE}{VALUE_TEXT}{SPACE}(?:,{SPACE}{VALUE_TEXT}{SPACE})*+:{SPACE}[A-Za-z!]"
+)
 REGION = re.compile(rf'\{{{SPACE}(?:[%^}}A-Za-z_]|"(?:[^"\\\n]++|\\.)*+"{SPACE}\()')
 SHORT_BODY = re.compile(rf"\{{{SPACE}({DOTTED}){SPACE}(?:\{{[^{{}}\n]*+\}}{SPACE})?\}}")
 LABEL_AMID = re.compile(rf"\^[\w$.\-]++(?:\({BALANCED}\))?:")
@@ -67,9 +69,7 @@ HEADER_VALUE = re.compile(
 )
 """A value in an operation's header. Groups: `as` or `->` before it, name, number, what follows."""
 
-BINDING_GROUP = re.compile(
-    rf"\({SPACE}(%[^()\n]*+)\){SPACE}(?:=(?!=|>)|in\b|:{SPACE}[\w$.!]++{SPACE}=(?!=|>))"
-)
+BINDING_GROUP = re.compile(rf"\({SPACE}(%[^()\n]*+)\){SPACE}(?:=(?!=|>)|in\b|:{SPACE}[\w$.!]++{SPACE}=(?!=|>))")
 FUNCTION_HEADER = re.compile(rf"\s{_SYMBOL_GROUP}{SPACE}(?:<{BALANCED}>{SPACE})?\(")
 OPERAND = re.compile(r"%[\w$.\-]++(?:\#\d{1,9}+)?+")
 OPERAND_OR_STRING = re.compile(rf"{STRING}|//[^\n]*+|(%[\w$.\-]++(?:\#\d{{1,9}}+)?+)")
@@ -98,6 +98,7 @@ _TERMINATORS = ("terminator", "yield", "return", "end", "unreachable", "Return",
 def is_terminator(name: str) -> bool:
     """Whether a bare name by itself in braces is a body and no attribute."""
     return name.endswith(_TERMINATORS)
+
 
 ARGUMENT_LIST = re.compile(rf"(\w*+){SPACE}\({SPACE}(%[\w$.\-]++{SPACE}:{BALANCED})\)")
 """`word (%a: type, ...)`. Groups: word, inside."""

@@ -53,7 +53,19 @@ class CustomModule:
 class _Head:
     """An operation under way: brackets open in it, pieces of its own text, how much of it was looked through."""
 
-    __slots__ = ("begun", "brackets", "dictionary", "header", "indent", "operation", "pieces", "properties", "results", "shared", "start")
+    __slots__ = (
+        "begun",
+        "brackets",
+        "dictionary",
+        "header",
+        "indent",
+        "operation",
+        "pieces",
+        "properties",
+        "results",
+        "shared",
+        "start",
+    )
 
     def __init__(self, operation: Operation, results: str | None, start: int, indent: int) -> None:
         self.operation = operation
@@ -336,7 +348,9 @@ class _Part:
         sizes = [int(size) if size and len(size) < 6 else 1 for _, size in groups]
         self.declared += sum(sizes)
         if self.declared > self.end - self.start:
-            self.problem(operation.offset, f"{operation.name!r} names {sum(sizes)} results, more than the text has room for")
+            self.problem(
+                operation.offset, f"{operation.name!r} names {sum(sizes)} results, more than the text has room for"
+            )
             sizes = [1] * len(sizes)
         types = self._types(operation, suffix, sum(sizes))
         first = 0

@@ -12,8 +12,12 @@ from collections.abc import Callable
 from costmodel.ir.mlir.syntax import BALANCED, STRING, balanced_end, split_items
 from costmodel.ir.mlir.types import MemRefType, TensorType, VectorType, parse_type
 
-_PIECE = re.compile(rf"{STRING}|\({BALANCED}\)|<{BALANCED}>|\[{BALANCED}\]|\{{{BALANCED}\}}|->|::|:|\b(?:to|into|from)\b")
-_TYPE = re.compile(rf"\s*((?:!?[\w$.\-]+(?:<{BALANCED}>)?|\({BALANCED}\)\s*->\s*[!\w$.]+(?:<{BALANCED}>)?))(?:\{{[^{{}}]*\}})?\s*(,)?")
+_PIECE = re.compile(
+    rf"{STRING}|\({BALANCED}\)|<{BALANCED}>|\[{BALANCED}\]|\{{{BALANCED}\}}|->|::|:|\b(?:to|into|from)\b"
+)
+_TYPE = re.compile(
+    rf"\s*((?:!?[\w$.\-]+(?:<{BALANCED}>)?|\({BALANCED}\)\s*->\s*[!\w$.]+(?:<{BALANCED}>)?))(?:\{{[^{{}}]*\}})?\s*(,)?"
+)
 _POINTEE = re.compile(r"(tensor<.*?x)?!tt\.ptr<(.+?)(?:, \d+)?>(, .*>|>)?", re.DOTALL)
 _DIMENSIONS = re.compile(r"((?:\[?\d+\]?x|\?x)*)")
 
@@ -148,6 +152,7 @@ _SPECIAL: dict[str, Callable[[str], str]] = {
     **{name: _first for name in _TO_FIRST},
     **{name: lambda suffix: _boolean_like(_first(suffix)) for name in _TO_BOOLEAN},
     **{name: (lambda suffix, text=text: text) for name, text in _FIXED.items()},  # type: ignore[misc]
+    "arith.constant": lambda suffix: suffix or "i1",
     "tt.load": _pointee,
     "vector.outerproduct": _outer_product,
 }
