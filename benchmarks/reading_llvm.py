@@ -30,7 +30,7 @@ from _common import ROOT, Json, header, write
 
 from costmodel import ir
 from costmodel.core.errors import CostModelError
-from costmodel.ir.control_flow import natural_loops, successors
+from costmodel.ir.control_flow import natural_loops, reverse_postorder, successors
 from costmodel.ir.graph import build_graph
 from costmodel.ir.llvm import parse_module
 from costmodel.ir.mlir.structure import Operation
@@ -114,19 +114,21 @@ def truth(path: Path) -> dict[str, dict[str, int]]:
 
 
 def counts(function: Operation, defined: frozenset[str]) -> dict[str, int]:
-    """The same from our tree. A phi is an argument of a block that is not the entry."""
+    """The same from our tree: blocks that the entry reaches; a phi is an argument of a block that is not the entry."""
     (region,) = function.regions
-    operations = [operation for block in region.blocks for operation in block.operations]
+    reached = reverse_postorder(region.blocks[0])
+    operations = [operation for block in reached for operation in block.operations]
     names = Counter(operation.name for operation in operations)
     loops = natural_loops(region)
     depths = [sum(loop.header in other.blocks for other in loops) for loop in loops]
-    ways = Counter(len(successors(block)) for block in region.blocks)
+    ways = Counter(len(successors(block)) for block in reached)
     calls = [operation for operation in operations if operation.name in ("llvm.call", "llvm.invoke", "llvm.callbr")]
     callees = [call.attribute("callee") for call in calls]
+    plain = [call.attribute("callee") for call in calls if call.name == "llvm.call"]
     intrinsics = sum(number for name, number in names.items() if name.startswith("llvm.intr."))
     return {
-        "BasicBlockCount": len(region.blocks),
-        "TotalInstructionCount": len(operations) + sum(len(block.args) for block in region.blocks[1:]),
+        "BasicBlockCount": len(reached),
+        "TotalInstructionCount": len(operations) + sum(len(block.args) for block in reached[1:]),
         "LoadInstCount": names["llvm.load"],
         "StoreInstCount": names["llvm.store"],
         "DirectCallsToDefinedFunctions": sum(
@@ -137,13 +139,13 @@ def counts(function: Operation, defined: frozenset[str]) -> dict[str, int]:
         "CastInstructionCount": sum(names[name] for name in CASTS),
         "BasicBlocksWithSingleSuccessor": ways[1],
         "BasicBlocksWithTwoSuccessors": ways[2],
-        "ControlFlowEdgeCount": sum(len(successors(block)) for block in region.blocks),
+        "ControlFlowEdgeCount": sum(len(successors(block)) for block in reached),
         "UnconditionalBranchCount": names["llvm.br"],
         "ConditionalBranchCount": names["llvm.cond_br"],
         "SwitchInstructionCount": names["llvm.switch"],
         "IntrinsicCount": intrinsics,
-        "DirectCallCount": sum(callee is not None for callee in callees) + intrinsics,
-        "IndirectCallCount": sum(callee is None for callee in callees),
+        "DirectCallCount": sum(callee is not None for callee in plain) + intrinsics,
+        "IndirectCallCount": sum(callee is None for callee in plain),
     }
 
 
