@@ -144,7 +144,7 @@ def counts(function: Operation, defined: frozenset[str]) -> dict[str, int]:
         "ConditionalBranchCount": names["llvm.cond_br"],
         "SwitchInstructionCount": names["llvm.switch"],
         "IntrinsicCount": intrinsics,
-        "DirectCallCount": sum(callee is not None for callee in plain) + intrinsics,
+        "DirectCallCount": sum(callee is not None for callee in plain) + intrinsics + names["llvm.inline_asm"],
         "IndirectCallCount": sum(callee is None for callee in plain),
     }
 
