@@ -23,9 +23,6 @@ Status = Literal["ok", "note", "missing", "broken"]
 DISTRIBUTION = "costmodel-ir"
 PROBE_TIMEOUT_S = 60.0
 
-UNPINNED = {"apache-tvm": "0.27.0.post1", "triton": "3.6.0"}
-"""Packages that no extra installs, with the version they were tried in."""
-
 WHEEL_TOOLS = ("opt", "llc", "llvm-mca", "llvm-objcopy", "mlir-opt", "mlir-translate")
 CPU_FEATURES = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "asimd", "sve", "v")
 SLOWING_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_MAIN_FREE")
@@ -132,8 +129,6 @@ def _packages() -> Iterator[Finding]:
         yield package_finding(
             name, pinned, _install(extra), detail=f"extra {extra}" if extra else "", required=not extra
         )
-    for name, pinned in UNPINNED.items():
-        yield package_finding(name, pinned, f"pip install {name}=={pinned}", detail="optional", required=False)
 
 
 def _pins() -> list[tuple[str, str, str]]:
@@ -186,7 +181,7 @@ def _tools() -> Iterator[Finding]:
         name="ptxas",
         status="ok" if ptxas else "missing",
         detail=str(ptxas or "registers and spills of NVPTX code"),
-        remedy="" if ptxas else f"pip install triton=={UNPINNED['triton']}",
+        remedy="" if ptxas else _install("triton"),
     )
 
 
