@@ -2,8 +2,8 @@
 
 Latency is the roofline (Williams et al. 2009): the longer of work over peak FLOP/s and bytes over peak bytes/s. Peaks
 are the target's own, or those measured on this machine (options `flop_per_s`, `bytes_per_s`: an FMA loop and STREAM's
-triad, see `costmodel.search.measure.peaks`), else nominal ones. Other metrics count: operations, live values over the register
-file. Fitting learns the median ratio to the labels, nothing else.
+triad, see `costmodel.search.measure.peaks`), else nominal ones. Other metrics count: operations, live values over the
+register file. Fitting learns the median ratio to the labels, nothing else.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ NOMINAL_HZ = 3e9
 NOMINAL_BYTES_PER_S = 1e10
 _FMAS_PER_CYCLE = 2
 _ISSUE = 4.0
+_GENERAL_REGISTERS = 14
+"""Of the 16 on x86-64, without the stack pointer and one that is needed for addresses."""
 
 
 class Facts:
@@ -71,14 +73,14 @@ def roofline_s(facts: Facts) -> Array:
 def _machine_operations(facts: Facts) -> Array:
     """Operations, those on vectors split into the target's registers."""
     split = np.maximum(1.0, facts.static("vector_bits_max") / np.maximum(facts.figure("vector_bits"), 64))
-    return facts.static("ops") + facts.static("vector_ops") * (split - 1)
+    return np.asarray(facts.static("ops") + facts.static("vector_ops") * (split - 1))
 
 
 def _overflow(facts: Facts) -> Array:
     files = np.maximum(facts.figure("vector_registers"), 8)
-    return np.maximum(0.0, facts.static("live_vector_values_max") - files) + np.maximum(
-        0.0, facts.static("live_values_max") - facts.static("live_vector_values_max") - 14
-    )
+    vectors = facts.static("live_vector_values_max")
+    general = facts.static("live_values_max") - vectors
+    return np.asarray(np.maximum(0.0, vectors - files) + np.maximum(0.0, general - _GENERAL_REGISTERS))
 
 
 def _work_s(facts: Facts) -> Array:

@@ -53,6 +53,7 @@ def _solve(x: Array, y: Array) -> Array:
     used = size > 0
     size = np.where(used, size, 1.0)
     a = np.concatenate([a / size, np.sqrt(_DAMPING * len(x)) * np.eye(a.shape[1])])
-    r = np.linalg.qr(np.concatenate([a, np.concatenate([y * relative, np.zeros(a.shape[1])])[:, None]], axis=1), "r")
+    wanted = np.concatenate([y * relative, np.zeros(a.shape[1])])
+    r = np.asarray(np.linalg.qr(np.concatenate([a, wanted[:, None]], axis=1), "r"))
     solution, _ = nnls(r[:-1, :-1], r[:-1, -1], maxiter=50 * a.shape[1])
     return np.where(used, solution / size, 0.0)

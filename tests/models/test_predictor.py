@@ -173,10 +173,11 @@ def test_a_model_of_a_later_version_is_refused(folder, tmp_path):
 
 def test_predicting_needs_no_torch(folder, tmp_path):
     (tmp_path / "f.ll").write_text(text(5, 2))
+    file = str(tmp_path / "f.ll")
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "from costmodel.cli.main import main\n"
-        f"arguments = ['predict', {str(tmp_path / 'f.ll')!r}, '--target', 'x86-64/znver4', '--model', {str(folder)!r}]\n"
+        f"arguments = ['predict', {file!r}, '--target', 'x86-64/znver4', '--model', {str(folder)!r}]\n"
         "assert main(arguments) == 0\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -1,8 +1,8 @@
 """What a network learns before any label: hidden tokens, and how often things run.
 
 Owns both tasks. Masked tokens: guess 15 % of the tokens, or of the graph's node tokens, from their neighbours (Devlin
-et al. 2019). Execution-like targets: trip counts, work and bytes that static analysis counts for a function, guessed from
-its tokens or graph alone (after "TRACED", arXiv 2306.07487, whose targets come from runs). `pretraining = "none"`
+et al. 2019). Execution-like targets: trip counts, work and bytes that static analysis counts for a function, guessed
+from its tokens or graph alone (after "TRACED", arXiv 2306.07487, whose targets come from runs). `pretraining = "none"`
 switches both off, which is the ablation.
 """
 
@@ -45,8 +45,9 @@ def pretrain(model: NeuralModel, examples: Examples, monitor: Monitor) -> None:
     body = model.network.body
     with t.random.fork_rng(devices=[]):
         t.manual_seed(model.seed + 17)
-        extra = t.nn.ModuleDict({"body": body, "execution": t.nn.Linear(body.out, max(1, targets.shape[1])),
-                                 "words": t.nn.Linear(model.settings.width, body.embedding.num_embeddings)})  # fmt: skip
+        execution = t.nn.Linear(body.out, max(1, targets.shape[1]))
+        words = t.nn.Linear(model.settings.width, body.embedding.num_embeddings)
+        extra = t.nn.ModuleDict({"body": body, "execution": execution, "words": words})
     optimizer = make_optimizer(
         model.settings.optimizer, extra.parameters(), model.settings.learning_rate, model.settings.weight_decay
     )
