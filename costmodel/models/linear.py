@@ -26,8 +26,8 @@ class LinearGuess:
     weights: Array
 
     @classmethod
-    def fit(cls, functions: Array, archs: Array, y: Array, seed: int) -> LinearGuess:
-        """`functions[n, P]` counts, `archs[n]`, `y[n]` in the metric's unit."""
+    def fit(cls, functions: Array, archs: Array, y: Array, prior: Array, seed: int) -> LinearGuess:
+        """`functions[n, P]` counts, `archs[n]`, `y[n]` in the metric's unit; `prior[P]`: first weights."""
         names = tuple(sorted(set(map(str, archs))))
         rng = np.random.default_rng(seed)
         weights = []
@@ -35,7 +35,7 @@ class LinearGuess:
             rows = np.flatnonzero(archs == name)
             if len(rows) > MAX_ROWS:
                 rows = rng.choice(rows, MAX_ROWS, replace=False)
-            weights.append(_solve(functions[rows].astype(np.float64), y[rows]))
+            weights.append(_solve(functions[rows].astype(np.float64), y[rows], prior))
         return cls(archs=names, weights=np.stack(weights).astype(np.float32))
 
     def log1p(self, functions: Array, archs: Array) -> Array:
@@ -46,14 +46,15 @@ class LinearGuess:
         return np.asarray(np.log1p((functions * chosen[:, :-1]).sum(axis=1) + chosen[:, -1]))
 
 
-def _solve(x: Array, y: Array) -> Array:
+def _solve(x: Array, y: Array, prior: Array) -> Array:
     relative = 1.0 / (y + _SHIFT)
     a = np.concatenate([x, np.ones((len(x), 1))], axis=1) * relative[:, None]
     size = np.sqrt((a**2).mean(axis=0))
     used = size > 0
     size = np.where(used, size, 1.0)
     a = np.concatenate([a / size, np.sqrt(_DAMPING * len(x)) * np.eye(a.shape[1])])
-    wanted = np.concatenate([y * relative, np.zeros(a.shape[1])])
+    believed = np.append(prior, 0.0)
+    wanted = np.concatenate([y * relative, np.sqrt(_DAMPING * len(x)) * believed * size])
     r = np.asarray(np.linalg.qr(np.concatenate([a, wanted[:, None]], axis=1), "r"))
     solution, _ = nnls(r[:-1, :-1], r[:-1, -1], maxiter=50 * a.shape[1])
-    return np.where(used, solution / size, 0.0)
+    return np.where(used, solution / size, believed)

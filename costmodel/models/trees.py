@@ -63,7 +63,9 @@ class BoostedTrees(MetricModel):
             margin = None
             if metric in GROWING:
                 archs = examples.archs[rows]
-                self._guesses[i] = LinearGuess.fit(self._counts(functions[rows]), archs, np.expm1(y), self.seed)
+                self._guesses[i] = LinearGuess.fit(
+                    self._counts(functions[rows]), archs, np.expm1(y), self._prior(), self.seed
+                )
                 margin = self._guesses[i].log1p(self._counts(functions[rows]), archs)
             parts[i, "mean"] = train_booster(x[rows], y, groups[rows], key="mean", margin=margin, **shared)
             self._deviation[i] = self._residual(parts[i, "mean"], x[rows], y, groups[rows], margin)
@@ -79,6 +81,11 @@ class BoostedTrees(MetricModel):
         only = Boosters([booster])
         found = only.margins(x[rows], None if margin is None else lambda _: margin[rows])[:, 0]
         return max(float(np.sqrt(np.mean((found - y[rows]) ** 2))), 0.02)
+
+    def _prior(self) -> Array:
+        """One for each operation, `[P]`: what a count is worth before any data."""
+        assert self.columns is not None
+        return np.array([float(name.startswith("count:")) for name in self.columns.numbers])
 
     def _counts(self, functions: Array) -> Array:
         """What a sum of counts may use: columns that grow with the program, `[n, P]`."""
