@@ -27,6 +27,7 @@ RANKER = HERE / "data" / "ranker_measurements.jsonl.gz"
 POOL = HERE / "model_value" / "pool.json.gz"
 TOPPED_UP = HERE / "data" / "measured_topup.jsonl.gz"
 DEVICE = "Intel(R) Xeon(R) Processor"
+"""Of the ranker's collection, which did not record which machine of that name."""
 TARGET = "x86-64/rocketlake"
 TOOL = "costmodel-measure"
 CEILINGS = "noise_ceiling.json"
@@ -56,11 +57,12 @@ def write(out: Path, command: Sequence[str]) -> None:
     ceilings = {key: _ceiling(pairs) for key, pairs in sorted(halves.items()) if len(pairs) >= 8}
     report = coverage(list(functions.values()))
     ok = sum(label.value is not None for label in labels.values())
+    devices = sorted({label.device or "" for label in labels.values()})
     ranks = sorted(c["spearman"] for c in ceilings.values())
     notes = {
         **card_notes(list(functions.values()), report),
         "measured": {
-            "schedules with a latency": ok, "workloads": len(halves), "device": DEVICE,
+            "schedules with a latency": ok, "workloads": len(halves), "devices": "; ".join(devices),
             "noise ceiling (Spearman of two halves of the samples), median": round(float(np.median(ranks)), 4),
             "noise ceiling, lowest": ranks[0],
         },
@@ -95,6 +97,7 @@ def _pools() -> Iterator[Row]:
             yield {
                 "generator": pool.generator, "sizes": dict(pool.sizes), "schedule": schedule, "status": status,
                 "samples": samples if first is not None else (), "tool_version": file.meta["toolchain"],
+                "device": file.meta["device"],
             }  # fmt: skip
 
 
@@ -113,7 +116,8 @@ def _function(row: Row, kernels: dict[str, tuple[str, str, str]]) -> FunctionRow
 def _label(function: FunctionRow, row: Row) -> LabelRow:
     ok = row["status"] == "ok" and bool(row["samples"])
     return LabelRow(
-        function_id=function.function_id, target=TARGET, device=DEVICE, pipeline="schedule", metric="latency_s",
+        function_id=function.function_id, target=TARGET, device=row.get("device", DEVICE), pipeline="schedule",
+        metric="latency_s",
         value=median(row["samples"]) if ok else None, unit=get_metric("latency_s").unit,
         cause=None if ok else f"{row['status']}: not measured", tool=TOOL, tool_version=row["tool_version"],
         samples=row["samples"] if ok else (),

@@ -17,13 +17,15 @@ FAMILY_ROWS = 2_600
 """No family beyond this many rows: under 15 % of 20,000."""
 
 
-def keep(rows: Sequence[FunctionRow]) -> list[FunctionRow]:
-    """Rows within both limits, one for each content, the rest of a family by hash."""
+def keep(rows: Sequence[FunctionRow], slack: float = 1.0) -> list[FunctionRow]:
+    """Rows within `slack` times both limits, one for each content; of too large a family those of least hash."""
     families: dict[str, dict[str, FunctionRow]] = defaultdict(dict)
     for row in sorted(rows, key=lambda row: row.sort_key):
-        if len(row.ir) <= MAX_CHARACTERS[row.level]:
+        if len(row.ir) <= slack * MAX_CHARACTERS[row.level]:
             families[row.family].setdefault(row.function_id, row)
-    kept = [family[key] for _, family in sorted(families.items()) for key in sorted(family)[:FAMILY_ROWS]]
+    kept = [
+        family[key] for _, family in sorted(families.items()) for key in sorted(family)[: round(slack * FAMILY_ROWS)]
+    ]
     say(f"{len(kept)} of {len(rows)} rows fit")
     return kept
 
