@@ -1,7 +1,7 @@
 """What compilers produce, written to a folder: torch-mlir and IREE on the models, Triton on the kernels.
 
-Owns the layout `FOLDER/PRODUCER/LEVEL/NAME.mlir`. Invariant: a file is written once and kept; what a compiler refuses is
-listed in `refused.json`, never dropped in silence. Each compiler runs in a process of its own.
+Owns the layout `FOLDER/PRODUCER/LEVEL/NAME.mlir`. Invariant: a file is written once and kept; what a compiler refuses
+is listed in `refused.json`, never dropped in silence. Each compiler runs in a process of its own.
 """
 
 from __future__ import annotations

@@ -221,7 +221,8 @@ def main() -> None:
         _common.write(arguments.out, {**_common.header("reading", [0], *packages), **document})
     for name, row in {**made, **held}.items():
         print(
-            f"{name:45} {row['modules']:5} modules  graph {row['share_graph_direct']:.4f}  tokens {row['share_tokenised']:.4f}"
+            f"{name:45} {row['modules']:5} modules  graph {row['share_graph_direct']:.4f}"
+            f"  tokens {row['share_tokenised']:.4f}"
         )
     for name, row in document["speeds"].items():
         print(name, {key: round(value, 2) for key, value in row.items()})

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from costmodel.core.errors import Location, UnsupportedError
+from costmodel.core.errors import Location, ParseError, UnsupportedError
 from costmodel.ir.mlir.structure import Block, Chunk, MlirModule, Operation, Region, Source
 
 if TYPE_CHECKING:
@@ -76,10 +76,16 @@ class Function:
         return tokenize_operation(self.operation, scheme, seed=seed)
 
     def features(self) -> StaticFeatures:
-        """Static features; Raises `UnsupportedError` at level "tokens"."""
+        """Static features; Raises `UnsupportedError` at level "tokens", `ParseError` for an attribute that is none."""
         from costmodel.ir.features import extract_features
 
-        return extract_features(self._tree("features"))
+        operation = self._tree("features")
+        try:
+            return extract_features(operation)
+        except ParseError as error:
+            if error.location is not None:
+                raise
+            raise ParseError(str(error), location=operation.location) from None
 
     def _tree(self, wanted: str) -> Operation:
         if self.operation is None:

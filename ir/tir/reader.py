@@ -15,7 +15,7 @@ from costmodel.ir.mlir.structure import MlirModule
 from costmodel.ir.program import Diagnostic, Program, functions_of
 
 MAX_BYTES = 64 << 20
-_SCRIPT = re.compile(r"^\s*@[\w.]*\bprim_func\b", re.MULTILINE)
+_SCRIPT = re.compile(r"^[ \t]*+@[\w.]*\bprim_func\b", re.MULTILINE)
 _JSON = re.compile(r'\{\s*"(?:root_index|root|nodes)"\s*:')
 
 

@@ -55,7 +55,8 @@ def test_regions_of_unknown_operations_bind_what_their_header_names():
 def test_braces_that_are_dictionaries_sizes_and_regions():
     module = read(
         "func.func @f(%t: tensor<?xf32>, %d: index) attributes {a.b, c = {d = 1}} {\n"
-        "  %0 = my.size %t : tensor<?xf32>{%d} -> index\n  my.unit {flag}\n  my.region {\n  }\n  my.short { my.terminator }\n"
+        "  %0 = my.size %t : tensor<?xf32>{%d} -> index\n  my.unit {flag}\n  my.region {\n  }\n"
+        "  my.short { my.terminator }\n"
         "  return\n}\n"
     )
     assert [value.name for value in only(module, "my.size").operands] == ["%t", "%d"]
@@ -150,7 +151,8 @@ def test_attributes_that_features_read():
 def test_a_named_structured_operation_gets_the_body_of_its_generic_form():
     module = read(
         "func.func @f(%a: tensor<4x8xf16>, %b: tensor<8x2xf16>, %c: tensor<4x2xf32>) -> tensor<4x2xf32> {\n"
-        "  %0 = linalg.matmul ins(%a, %b : tensor<4x8xf16>, tensor<8x2xf16>) outs(%c : tensor<4x2xf32>) -> tensor<4x2xf32>\n"
+        "  %0 = linalg.matmul ins(%a, %b : tensor<4x8xf16>, tensor<8x2xf16>)\n"
+        "    outs(%c : tensor<4x2xf32>) -> tensor<4x2xf32>\n"
         "  return %0 : tensor<4x2xf32>\n}\n"
     )
     matmul = only(module, "linalg.matmul")

@@ -234,7 +234,9 @@ def implicit_terminator(operation: Operation, region: Region, chunk: Chunk) -> N
         added.regions.append(inner)
 
 
-_REGIONS = {"affine.if": 2, "fir.if": 2, "hal.executable.export": 2, "vm.import": 1, "func.func": 1, "gpu.all_reduce": 1, "llvm.func": 1, "llvm.mlir.global": 1,
+_REGIONS = {"affine.if": 2, "fir.if": 2, "hal.executable.export": 2, "vm.import": 1, "func.func": 1,
+            "gpu.all_reduce": 1,
+            "llvm.func": 1, "llvm.mlir.global": 1,
             "scf.if": 2, "gpu.func": 1}  # fmt: skip
 
 

@@ -21,7 +21,8 @@ NEXT_STATEMENT = rf'(?=[ \t]*+(?:{RESULT_NAMES} = ["A-Za-z]|{DOTTED}(?!=)|\}}|re
 _FLAT = r"(?:[^\n{}\"/]++|\{(?:[\w$.\-]++(?: = [^{}\n\"%,]++)?,? ?)++\}|\"(?:[^\"\\\n]++|\\.)*+\"|/(?!/))*+"
 
 LINE = re.compile(
-    rf"\s*+(?:({RESULT_NAMES})[ \t]*+=[ \t]*+)?+({DOTTED}|return\b)({_FLAT})(?<![,:=])(?:\n++{NEXT_STATEMENT}|\n++[ \t]*+(?=\}}))"
+    rf"\s*+(?:({RESULT_NAMES})[ \t]*+=[ \t]*+)?+({DOTTED}|return\b)({_FLAT})(?<![,:=])"
+    rf"(?:\n++{NEXT_STATEMENT}|\n++[ \t]*+(?=\}}))"
 )
 """A whole operation on one line, followed by the start of another statement. Groups: results, name, rest."""
 

@@ -134,7 +134,8 @@ def _affine_parallel(operation: Operation, text: str) -> None:
     groups = f"dense<1> : tensor<{len(lists[0])}xi32>"
     operation._property_text = (
         f"lowerBoundsGroups = {groups}, lowerBoundsMap = {maps[0]}, reductions = [], "
-        f"steps = [{', '.join(step.strip() for step in steps)}], upperBoundsGroups = {groups}, upperBoundsMap = {maps[1]}"
+        f"steps = [{', '.join(step.strip() for step in steps)}], "
+        f"upperBoundsGroups = {groups}, upperBoundsMap = {maps[1]}"
     )
 
 

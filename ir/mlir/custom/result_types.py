@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 from costmodel.ir.mlir.syntax import BALANCED, STRING, balanced_end, split_items
 from costmodel.ir.mlir.types import MemRefType, TensorType, VectorType, parse_type
@@ -54,7 +55,7 @@ def listed_types(text: str, limit: int) -> list[str]:
 
 
 def suffix_types(suffix: str, count: int) -> list[str]:
-    """Result types from a suffix such as `(f32, i1)`, `f32`, `i32 to f32`, `vector<2xf32>, f32`, `f32 from vector<2xf32>`."""
+    """Result types from a suffix such as `(f32, i1)`, `i32 to f32`, `vector<2xf32>, f32`, `f32 from vector<2xf32>`."""
     keyword, end = "", 0
     if "to " in suffix or "from " in suffix:
         for match in _PIECE.finditer(suffix):
@@ -116,21 +117,26 @@ def _outer_product(suffix: str) -> str:
     return f"vector<{left.shape[0]}x{right.shape[0]}x{left.element}>"
 
 
+def _fixed(text: str, suffix: str) -> str:
+    return text
+
+
 _TO_ELEMENT = (
-    "memref.load affine.load tensor.extract memref.atomic_rmw memref.generic_atomic_rmw complex.re complex.im complex.abs "
-    "complex.angle vector.extractelement llvm.extractelement"
+    "memref.load affine.load tensor.extract memref.atomic_rmw memref.generic_atomic_rmw complex.re complex.im "
+    "complex.abs complex.angle vector.extractelement llvm.extractelement"
 ).split()
 _TO_INDEX = (
     "memref.dim tensor.dim tensor.rank memref.rank affine.apply affine.min affine.max affine.linearize_index "
     "index.add index.sub index.mul index.constant index.divs index.divu index.ceildivs index.ceildivu index.floordivs "
-    "index.rems index.remu index.maxs index.maxu index.mins index.minu index.shl index.shrs index.shru index.and index.or "
-    "index.xor gpu.thread_id gpu.block_id gpu.block_dim gpu.grid_dim gpu.global_id gpu.lane_id gpu.subgroup_id "
-    "gpu.num_subgroups gpu.subgroup_size gpu.cluster_id gpu.cluster_dim gpu.cluster_block_id memref.extract_aligned_"
+    "index.rems index.remu index.maxs index.maxu index.mins index.minu index.shl index.shrs index.shru index.and "
+    "index.or index.xor gpu.thread_id gpu.block_id gpu.block_dim gpu.grid_dim gpu.global_id gpu.lane_id "
+    "gpu.subgroup_id gpu.num_subgroups gpu.subgroup_size gpu.cluster_id gpu.cluster_dim gpu.cluster_block_id memref.extract_aligned_"
     "pointer_as_index vector.vscale hal.interface.workgroup.id affine.delinearize_index hal.interface.workgroup.count "
     "hal.interface.workgroup.size flow.dispatch.workgroup.id flow.dispatch.workgroup.count flow.dispatch.workgroup.size"
 ).split()
 _TO_FIRST = (
-    "llvm.insertvalue tt.addptr vector.bitcast llvm.shufflevector vector.insertelement llvm.insertelement ttg.async_wait"
+    "llvm.insertvalue tt.addptr vector.bitcast llvm.shufflevector vector.insertelement llvm.insertelement "
+    "ttg.async_wait"
 ).split()
 _TO_BOOLEAN = ("arith.cmpi", "arith.cmpf", "llvm.icmp", "llvm.fcmp", "complex.eq", "complex.neq")
 _FIXED = {
@@ -148,10 +154,10 @@ _FIXED = {
 _ALWAYS = frozenset((*_TO_INDEX, "tt.load"))
 _SPECIAL: dict[str, Callable[[str], str]] = {
     **{name: lambda suffix: _element(_first(suffix)) for name in _TO_ELEMENT},
-    **{name: lambda suffix: "index" for name in _TO_INDEX},
-    **{name: _first for name in _TO_FIRST},
+    **{name: partial(_fixed, "index") for name in _TO_INDEX},
+    **dict.fromkeys(_TO_FIRST, _first),
     **{name: lambda suffix: _boolean_like(_first(suffix)) for name in _TO_BOOLEAN},
-    **{name: (lambda suffix, text=text: text) for name, text in _FIXED.items()},  # type: ignore[misc]
+    **{name: partial(_fixed, text) for name, text in _FIXED.items()},
     "arith.constant": lambda suffix: suffix or "i1",
     "tt.load": _pointee,
     "vector.outerproduct": _outer_product,

@@ -12,6 +12,7 @@ from costmodel.ir.mlir.structure import Block, Chunk, Operation, Region, Value
 from costmodel.ir.mlir.types import ShapedType, parse_type
 
 _LIST = re.compile(r"\b(ins|outs|init|inits)\s*\(([^:()]*)")
+_SEGMENTS = re.compile(r"operandSegmentSizes = array<i32: (\d{1,9}), (\d{1,9})>")
 _ITERATOR = re.compile(r'"(parallel|reduction|window)"')
 _MULTIPLY = re.compile(r"matmul|matvec|vecmat|dot|conv_|mmt4d|contract")
 _BINARY = {"add": ("addf", "addi"), "sub": ("subf", "subi"), "mul": ("mulf", "muli"), "div": ("divf", "divsi"),
@@ -38,8 +39,8 @@ def iterator_types(text: str) -> str:
 
 def num_outputs(operation: Operation) -> int:
     """How many of the operands are outputs."""
-    _, _, sizes = operation._property_text.partition("array<i32: ")
-    return int(sizes.partition(",")[2].strip(" >")) if sizes else 0
+    sizes = _SEGMENTS.search(operation._property_text)
+    return int(sizes[2]) if sizes is not None else 0
 
 
 def complete(operation: Operation, chunk: Chunk) -> None:
@@ -106,9 +107,7 @@ class _Body:
         assert self.block is not None
         added = Operation(name, self.operation.offset, self.chunk, self.block)
         added.operands = operands
-        if name.endswith("f") and name.startswith("arith.") and not name.startswith(("arith.ext", "arith.trunc")):
-            added._property_text = "fastmath = #arith.fastmath<none>"
-        elif name.startswith("math."):
+        if name.startswith("math.") or (name.startswith("arith.") and name.endswith("f")):
             added._property_text = "fastmath = #arith.fastmath<none>"
         elif name in ("arith.addi", "arith.subi", "arith.muli"):
             added._property_text = "overflowFlags = #arith.overflow<none>"
