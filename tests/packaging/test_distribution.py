@@ -15,7 +15,7 @@ OPTIONAL = {"onnx", "onnxruntime", "torch", "torch_mlir", "torch_geometric", "tv
 
 IMPORT_ALL = """
 import importlib, json, pkgutil
-import costmodel
+import costmodel, costmodel.core.errors
 files, failed = {"costmodel": costmodel.__file__}, {}
 def visit(package):
     for info in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
@@ -23,6 +23,9 @@ def visit(package):
             module = importlib.import_module(info.name)
         except ModuleNotFoundError as error:
             failed[info.name] = error.name
+            continue
+        except costmodel.core.errors.MissingDependencyError as error:  # an integration without its compiler
+            failed[info.name] = error.__cause__.name
             continue
         files[info.name] = module.__file__
         if info.ispkg:
