@@ -31,6 +31,7 @@ COMMANDS = {
     "tokenize": ("costmodel.cli.tokenize", "print a program as tokens or as their numbers in a vocabulary"),
     "predict": ("costmodel.cli.predict", "predict what the functions of a program cost"),
     "train": ("costmodel.cli.train", "train a predictor on a data set"),
+    "evaluate": ("costmodel.cli.evaluate", "say how good a model is on what it has not seen"),
     "generate": ("costmodel.cli.generate", "make a data set of kernels from a seed"),
     "extract": ("costmodel.cli.extract", "turn a build into a licence-clean, deduplicated data set of functions"),
     "data": ("costmodel.cli.data", "look into, merge, split and verify data sets"),
