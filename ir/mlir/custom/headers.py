@@ -17,7 +17,7 @@ from costmodel.ir.mlir.syntax import split_items
 _FUNCTION_WORDS = ("func", "extern", "machine", "component", "generated", "def", "function", "sequence")
 _BINDING_WORDS = frozenset(("", "reducer", "kernel"))
 _OPERAND_WORDS = frozenset(("ins", "outs", "init", "inits"))
-_SYMBOL_WORDS = ("global", "extern", "func", "machine", "hierpath", "import", "declare", "symbol", "typealias")
+_SYMBOL_WORDS = ("global", "extern", ".func", "machine", "hierpath", "import", "declare", "symbol", "typealias")
 _SYMBOL = re.compile(r'[\w\s.\-()]*?(?<!\w)@("(?:[^"\\\n]|\\.)*"|[\w$.\-]+)')
 _TIED = re.compile(r"\)\s*->(?=\s*\(?[^(){}%]*%)")
 _SIZES = re.compile(r"\{[^{}]*\}")
@@ -42,7 +42,7 @@ def default_dialect(name: str, parent: Operation | None) -> str:
 def is_declaration(name: str, text: str) -> bool:
     """Whether an operation without region declares a function, so that `%x` in it are no operands."""
     last = name.rpartition(".")[2]
-    return last.endswith(_FUNCTION_WORDS) and lexical.FUNCTION_HEADER.search(text) is not None
+    return last != "launch_func" and last.endswith(_FUNCTION_WORDS) and lexical.FUNCTION_HEADER.search(text) is not None
 
 
 def without_tied(text: str) -> str:

@@ -279,23 +279,8 @@ class _Part:
         operation = self._new(name, match.start(2))
         if "loc(" in rest:
             rest = lexical.LOC_TAIL.sub("", rest)
-        if "@" in rest and (is_declaration(name, rest) or is_symbol_definition(name)):
-            declare_symbol(operation, rest)
-            pad_regions(operation)
-        elif '"' not in rest:
-            if "%" in rest:
-                used = rest if ") ->" not in rest else without_tied(rest)
-                names = self.names
-                values = names.values
-                operands = operation.operands
-                for text in lexical.OPERAND.findall(used):
-                    found = values.get(text)
-                    if found is not None:
-                        operands.append(found[0])
-                    else:
-                        names.use(operation, text)
-        else:
-            self._uses(operation, rest)
+        if "@" not in rest or not self._symbol(operation, rest):
+            self._line_uses(operation, rest)
         if "^" in rest:
             self._successors(operation, rest)
         suffix = rest
@@ -309,6 +294,31 @@ class _Part:
         self._complete(operation, results, rest, suffix)
         if name.startswith("linalg."):
             structured.complete(operation, self.chunk)
+
+    @staticmethod
+    def _symbol(operation: Operation, rest: str) -> bool:
+        """Note the symbol that an operation on one line defines; whether it is a declaration, which uses nothing."""
+        declares = is_declaration(operation.name, rest)
+        if declares or is_symbol_definition(operation.name):
+            declare_symbol(operation, rest)
+            pad_regions(operation)
+        return declares
+
+    def _line_uses(self, operation: Operation, rest: str) -> None:
+        if '"' in rest:
+            self._uses(operation, rest)
+            return
+        if "%" not in rest:
+            return
+        used = rest if ") ->" not in rest else without_tied(rest)
+        values = self.names.values
+        operands = operation.operands
+        for text in lexical.OPERAND.findall(used):
+            found = values.get(text)
+            if found is not None:
+                operands.append(found[0])
+            else:
+                self.names.use(operation, text)
 
     def _qualified(self, name: str) -> str:
         scope = self.names.scope

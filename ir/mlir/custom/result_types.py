@@ -127,12 +127,14 @@ _TO_ELEMENT = (
 ).split()
 _TO_INDEX = (
     "memref.dim tensor.dim tensor.rank memref.rank affine.apply affine.min affine.max affine.linearize_index "
-    "index.add index.sub index.mul index.constant index.divs index.divu index.ceildivs index.ceildivu index.floordivs "
-    "index.rems index.remu index.maxs index.maxu index.mins index.minu index.shl index.shrs index.shru index.and "
-    "index.or index.xor gpu.thread_id gpu.block_id gpu.block_dim gpu.grid_dim gpu.global_id gpu.lane_id "
-    "gpu.subgroup_id gpu.num_subgroups gpu.subgroup_size gpu.cluster_id gpu.cluster_dim gpu.cluster_block_id memref.extract_aligned_"
-    "pointer_as_index vector.vscale hal.interface.workgroup.id affine.delinearize_index hal.interface.workgroup.count "
-    "hal.interface.workgroup.size flow.dispatch.workgroup.id flow.dispatch.workgroup.count flow.dispatch.workgroup.size"
+    "index.add index.sub index.mul index.constant index.divs index.divu index.ceildivs index.ceildivu "
+    "index.floordivs index.rems index.remu index.maxs index.maxu index.mins index.minu index.shl index.shrs "
+    "index.shru index.and index.or index.xor gpu.thread_id gpu.block_id gpu.block_dim gpu.grid_dim "
+    "gpu.global_id gpu.lane_id gpu.subgroup_id gpu.num_subgroups gpu.subgroup_size gpu.cluster_id "
+    "gpu.cluster_dim gpu.cluster_block_id memref.extract_aligned_pointer_as_index vector.vscale "
+    "hal.interface.workgroup.id affine.delinearize_index hal.interface.workgroup.count "
+    "hal.interface.workgroup.size flow.dispatch.workgroup.id flow.dispatch.workgroup.count "
+    "flow.dispatch.workgroup.size "
 ).split()
 _TO_FIRST = (
     "llvm.insertvalue tt.addptr vector.bitcast llvm.shufflevector vector.insertelement llvm.insertelement "
