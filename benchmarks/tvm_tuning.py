@@ -1,12 +1,14 @@
 """TVM's tuner with our cost model against its own: collect, train, run. One thread; writes JSON.
 
-    python benchmarks/tvm_tuning.py collect --out benchmarks/data/tvm_measurements.npz   # random candidates, measured
-    python benchmarks/tvm_tuning.py train --data benchmarks/data/tvm_measurements.npz --out costmodel/models/shipped/tvm-llvm
+    python benchmarks/tvm_tuning.py collect --out benchmarks/data/tvm_measurements.npz
+    python benchmarks/tvm_tuning.py train --data benchmarks/data/tvm_measurements.npz \\
+        --out costmodel/models/shipped/tvm-llvm
     python benchmarks/tvm_tuning.py run --out tvm_tuning.json --seeds 0,1,2 --resume
 
-`run` tunes each workload with each arm, 64 trials in rounds of 16, and keeps the best after 32 and after 64. Arms: `xgb`, TVM's
-own model, which guesses at random for its first 100 samples; `xgb16`, the same with that warm-up lowered to the 16 of
-the first round; `ours`; `ours-cold`, ours without training beforehand. Winners are built anew and timed in turns.
+`collect` measures random candidates. `run` tunes each workload with each arm, 64 trials in rounds of 16, and keeps the
+best after 32 and after 64. Arms: `xgb`, TVM's own model, which guesses at random for its first 100 samples; `xgb16`,
+the same with that warm-up lowered to the 16 of the first round; `ours`; `ours-cold`, ours without training beforehand.
+Winners are built anew and timed in turns.
 Needs the extra `tvm`, a C compiler, and no torch in the same environment (its presence makes TVM's imports slow).
 """
 
