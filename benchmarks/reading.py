@@ -32,7 +32,7 @@ from costmodel.ir.tokens import generic_text
 
 HERE = Path(__file__).resolve().parent
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
-ROUNDS = 3
+ROUNDS = 2
 _DIALECT = re.compile(r"^\s*(?:%[^=\n]*= )?\"?([a-z_][\w]*)\.[\w.]+", re.MULTILINE)
 _SPLIT = re.compile(r"^// -----.*$", re.MULTILINE)
 _COMMENT = re.compile(r"//[^\n]*")
@@ -191,7 +191,7 @@ def largest_texts(folder: Path) -> dict[str, str]:
     iree = "\n// -----\n".join(
         path.read_text() for path in sorted((folder / "iree" / "executable-targets").glob("*.mlir"))
     )
-    return {"generic synthetic": synthetic(40_000, True), "custom synthetic": synthetic(40_000, False),
+    return {"generic synthetic": synthetic(20_000, True), "custom synthetic": synthetic(20_000, False),
             "custom ttgir": triton, "custom iree executable-targets": iree}  # fmt: skip
 
 

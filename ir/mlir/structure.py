@@ -158,7 +158,10 @@ class Operation:
         if "sym_name" not in self._property_text and "sym_name" not in self._attribute_text:
             return None
         name = self.attribute("sym_name")
-        return name.as_string() if name is not None else None
+        try:
+            return name.as_string() if name is not None else None
+        except ParseError as error:
+            raise ParseError(str(error), location=self.location) from None
 
     def walk(self) -> Iterator[Operation]:
         """This operation and all inside it, in textual order (a region's operations follow their parent)."""
