@@ -19,7 +19,7 @@ import numpy as np
 
 from costmodel.cli.evaluate_cases import SPLITS, fold_of_seed, load_cases, split_groups
 from costmodel.core.errors import UsageError
-from costmodel.evaluation.cases import Cases, make_fold
+from costmodel.evaluation.cases import Cases, Fold, make_fold
 from costmodel.evaluation.figures import Json
 from costmodel.evaluation.report import markdown, summary_table
 from costmodel.evaluation.robustness import Asked, robustness
@@ -185,16 +185,14 @@ def _as_it_is(subject: _Subject, cases: Cases, groups: Array, fresh: Array) -> T
     """The checkpoint on groups it has not seen; the data set's other rows give the range of labels."""
     assert subject.trained is not None
     if fresh.all():
-        fold = make_fold_of_all(cases, groups)
+        fold = _fold_of_all(cases, groups)
     else:
-        fold = replace(make_fold(cases, groups, fresh, 0, seen_share=0.0))
+        fold = make_fold(cases, groups, fresh, 0, seen_share=0.0)
     return examine(cases, fold, subject.trained, {}, None)
 
 
-def make_fold_of_all(cases: Cases, groups: Array) -> Any:
+def _fold_of_all(cases: Cases, groups: Array) -> Fold:
     """Every row is tested; the range of labels is their own, for want of the training labels."""
-    from costmodel.evaluation.cases import Fold
-
     rows = np.arange(len(cases))
     return Fold(train=rows, seen=rows[:0], held=rows, groups=tuple(sorted(set(map(str, groups)))))
 
@@ -208,7 +206,10 @@ def _note_as_it_is(subject: _Subject, groups: Array, fresh: Array) -> str:
 def _notes_of_training(subject: _Subject, args: argparse.Namespace, seeds: Sequence[int] | None) -> list[str]:
     kind = args.split.removeprefix("by_")
     if subject.card and seeds is None:
-        reason = f"the card of {subject.name} does not prove that any {kind} of {args.dataset.name} was kept from its training"
+        reason = (
+            f"the card of {subject.name} does not prove that any {kind} of {args.dataset.name} "
+            "was kept from its training"
+        )
         if args.no_retrain:
             raise UsageError(f"{reason}; leave --no-retrain out, or give a data set it has not seen")
         return [f"{reason}; the figures are those of models trained anew from its configuration, one for each seed"]

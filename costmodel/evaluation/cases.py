@@ -47,7 +47,7 @@ class Cases:
         """Rows that have a label of some of `metrics`, and no other columns."""
         index = [self.metrics.index(metric) for metric in metrics]
         chosen = replace(self, values=self.values[:, index], metrics=metrics)
-        return chosen.take(~np.isnan(chosen.values).all(axis=1))
+        return chosen.take(np.flatnonzero((~np.isnan(chosen.values)).any(axis=1)))
 
     def column(self, metric: str) -> Array:
         """Labels of a metric `[n]`."""

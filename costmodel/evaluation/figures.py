@@ -134,7 +134,7 @@ def ranking_figures(predicted: Array, truth: Array, groups: Array) -> Json:
             "mean": float(regret.mean()), "median": float(np.median(regret)),
             "percentile_90": float(np.percentile(regret, 90)), "worst": float(regret.max()),
         },
-        "eff_at_5_of_chance": float(np.mean([eff_at_k(s, min(5, len(s))) for s in scores])),
+        "eff_at_5_of_chance": float(np.mean([eff_at_k(s.tolist(), min(5, len(s))) for s in scores])),
     }  # fmt: skip
 
 
