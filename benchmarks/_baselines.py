@@ -62,11 +62,11 @@ def _into(run: Callable[..., object], arrays: Sequence[Array], shape: tuple[int,
     return call, lambda: out
 
 
-def _conv2d(arrays: Sequence[Array], sizes: Sizes, *, last: bool, groups: int = 1) -> Baseline:
+def _conv2d(arrays: Sequence[Array], sizes: Sizes, *, last: bool, groups: int | None = None) -> Baseline:
     """`last`: channels last, the image NHWC and the weights HWCF (HWC where depthwise)."""
     torch = _torch()
     image, weight = (torch.from_numpy(a) for a in arrays)
-    if groups > 1:
+    if groups is not None:
         weight = weight.permute(2, 0, 1).unsqueeze(1) if last else weight.unsqueeze(1)
     elif last:
         weight = weight.permute(3, 2, 0, 1)
@@ -77,7 +77,7 @@ def _conv2d(arrays: Sequence[Array], sizes: Sizes, *, last: bool, groups: int = 
         image.contiguous(memory_format=layout),
         weight.contiguous(memory_format=layout),
         stride=sizes.get("stride", 1),
-        groups=groups,
+        groups=groups or 1,
     )
     return _last(run, (lambda t: t.permute(0, 2, 3, 1)) if last else (lambda t: t))
 
