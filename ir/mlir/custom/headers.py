@@ -14,7 +14,7 @@ from costmodel.ir.mlir.custom import lexical
 from costmodel.ir.mlir.structure import Operation, Value
 from costmodel.ir.mlir.syntax import split_items
 
-_FUNCTION_WORDS = ("func", "extern", "machine", "component", "generated", "def", "function", "sequence")
+_FUNCTION_WORDS = ("func", "extern", "machine", "component", "generated", "def", "function", "sequence", "import")
 _BINDING_WORDS = frozenset(("", "reducer", "kernel"))
 _OPERAND_WORDS = frozenset(("ins", "outs", "init", "inits"))
 _SYMBOL_WORDS = ("global", "extern", ".func", "machine", "hierpath", "import", "declare", "symbol", "typealias")
