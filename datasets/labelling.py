@@ -13,12 +13,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from costmodel.core.metrics import get_metric
 from costmodel.core.tables import FunctionRow, LabelRow
 from costmodel.core.target import Target
 from costmodel.core.workers import Handle, Outcome, WorkerPool
-from costmodel.datasets.labellers import Answer, Value
+from costmodel.datasets.labellers import LABELLERS, Answer, MeasuringLabeller, Value
 from costmodel.datasets.labelling_cache import LabelCache, cache_key
 from costmodel.datasets.labelling_lower import Lowered, pipeline_of
 from costmodel.datasets.labelling_plan import Step, plan
@@ -91,6 +92,7 @@ def label_functions(
         with WorkerPool("label", jobs or usable_cores(), preload=_PRELOAD, memory_bytes=MEMORY_BYTES) as pool:
             lowered = _lower(pool, rows, pipelines, sorted({job.row for job in missing}))
             _label(pool, missing, lowered, answers)
+    _measure(work, rows, answers)
     return [label for job in work for label in _rows_of(job, rows[job.row], answers)]
 
 
@@ -125,7 +127,8 @@ class _Answers:
             )
 
     def missing(self, job: _Job) -> tuple[Step, ...]:
-        return tuple(step for step in job.steps if self.key(job, step) not in self._known)
+        """The steps that read code and have no answer yet."""
+        return tuple(step for step in job.steps if not step.measures and self.key(job, step) not in self._known)
 
     def get(self, job: _Job, step: Step) -> Answer:
         return self._known[self.key(job, step)]
@@ -182,6 +185,22 @@ def _label(pool: WorkerPool, missing: Sequence[_Job], lowered: dict[int, Lowered
         for part in _cut(range(len(modules)), [len(module.text) for module in modules])
     ]
     _run_batches(pool, batches, lowered, answers)
+
+
+def _measure(work: Sequence[_Job], rows: Sequence[FunctionRow], answers: _Answers) -> None:
+    """Fill `answers` for the steps that measure: after all others, so that nothing of ours runs beside."""
+    groups: dict[tuple[str, Step], list[_Job]] = {}
+    for job in work:
+        for step in job.steps:
+            if step.measures:
+                groups.setdefault((job.target.name, step), []).append(job)
+    for (_, step), jobs in groups.items():
+        labeller = cast(MeasuringLabeller, LABELLERS.get(step.labeller)())
+        asked = {answers.key(job, step): job for job in jobs}
+        chosen = list(asked.values())
+        pipelines = [job.pipeline for job in chosen]
+        found = labeller.measure([rows[job.row] for job in chosen], pipelines, chosen[0].target)
+        answers.add([(job, step, answer) for job, answer in zip(chosen, found, strict=True)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,7 +311,7 @@ def _rows_of(job: _Job, row: FunctionRow, answers: _Answers) -> Iterator[LabelRo
             yield LabelRow(
                 function_id=row.function_id,
                 target=job.target.name,
-                device=job.target.device if item.samples else None,
+                device=job.target.device if step.measures else None,
                 pipeline=job.pipeline,
                 metric=metric,
                 value=item.value,

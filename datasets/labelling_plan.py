@@ -45,6 +45,8 @@ def plan(target: Target, labellers: Sequence[str] | None, metrics: Sequence[str]
         version = labeller.version(target)
         if version is None:
             if labellers is not None:
+                if labeller.measures and not target.is_native:
+                    raise UsageError(f"{name} measures, and {target.name} is not this machine; give --target native")
                 raise MissingDependencyError(
                     f"the labeller {name} is not usable for {target.name}: needs {labeller.needs}"
                 )
@@ -56,7 +58,7 @@ def plan(target: Target, labellers: Sequence[str] | None, metrics: Sequence[str]
                 version=version,
                 metrics=wanted,
                 gives=gives,
-                measures=getattr(labeller, "measures", False),
+                measures=labeller.measures,
             )
         )
     for metric in left or ():
@@ -79,6 +81,8 @@ def missing_metrics(target: Target) -> dict[str, str]:
 def _no_one(metric: str, target: Target) -> Exception:
     givers = {name: LABELLERS.get(name)() for name in ORDER}
     here = {name: labeller for name, labeller in givers.items() if metric in labeller.gives.get(target.arch, ())}
+    if all(labeller.measures for labeller in here.values()) and here:
+        return UsageError(f"{metric} is measured, and {target.name} is not this machine; give --target native")
     if here:
         needs = "; or ".join(labeller.needs for labeller in here.values())
         return MissingDependencyError(f"{metric} on {target.name} needs a tool that is not installed: {needs}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from costmodel.core.errors import CostModelError, ParseError, UnsupportedError
 from costmodel.core.tables import FunctionRow
@@ -42,7 +43,7 @@ def label_batch(items: Sequence[Item], target_name: str, names: Sequence[str]) -
     functions, causes = _compile(items, target)
     labels: list[dict[str, Labels]] = [{entry: {} for entry in item.entries} for item in items]
     for name in names:
-        labeller = LABELLERS.get(name)()
+        labeller = cast(Labeller, LABELLERS.get(name)())
         answers = _ask(labeller, list(functions.values()), target)
         for (index, entry), answer in zip(functions, answers, strict=True):
             labels[index][entry][name] = answer

@@ -131,6 +131,7 @@ def labellers() -> list[tuple[str, str | None, str, str]]:
     for name in LABELLERS:
         labeller = LABELLERS.get(name)()
         for arch, metrics in labeller.gives.items():
-            version = labeller.version(Target.parse(LABELLED[arch]))
+            target = Target.parse("native" if labeller.measures else LABELLED[arch])
+            version = labeller.version(target) if target.arch == arch else None
             found.append((f"{name} {arch}", version, ", ".join(metrics), labeller.needs))
     return found

@@ -82,6 +82,7 @@ class CountedLabeller:
 
     needs = "an emulator, a linker and a C compiler: apt-get install qemu-user valgrind lld-22 gcc"
     default = False
+    measures = False
     gives: ClassVar[Mapping[str, tuple[str, ...]]] = {"x86-64": (METRIC,), "aarch64": (METRIC,), "riscv64": (METRIC,)}
 
     def version(self, target: Target) -> str | None:

@@ -44,6 +44,7 @@ class LlcLabeller:
 
     needs = f"llc of LLVM 22 that knows the architecture: {APT_LINE}"
     default = False
+    measures = False
     gives: ClassVar[Mapping[str, tuple[str, ...]]] = {"x86-64": _CPU, "aarch64": _CPU, "riscv64": _CPU, "amdgcn": _GPU}
 
     def version(self, target: Target) -> str | None:

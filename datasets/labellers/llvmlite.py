@@ -36,6 +36,7 @@ class LlvmliteLabeller:
 
     needs = "llvmlite (pip install costmodel-ir)"
     default = True
+    measures = False
     gives: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "x86-64": _CPU,
         "aarch64": _CPU,

@@ -46,6 +46,7 @@ class McaLabeller:
 
     needs = f"llvm-mca of LLVM 22 that knows the architecture: {APT_LINE}"
     default = True
+    measures = False
     gives: ClassVar[Mapping[str, tuple[str, ...]]] = {"x86-64": _METRICS, "aarch64": _METRICS, "riscv64": _METRICS}
 
     def version(self, target: Target) -> str | None:

@@ -29,6 +29,7 @@ class PtxasLabeller:
 
     needs = f"ptxas: {REMEDY}"
     default = True
+    measures = False
     gives: ClassVar[Mapping[str, tuple[str, ...]]] = {"nvptx64": _METRICS}
 
     def version(self, target: Target) -> str | None:

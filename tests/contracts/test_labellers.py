@@ -1,8 +1,11 @@
 """What every labeller must do, run over the registry: a new one is tested before anyone writes a test for it."""
 
+import statistics
+
 import pytest
 
 from costmodel.core.metrics import get_metric
+from costmodel.core.tables import FunctionRow
 from costmodel.core.target import Target
 from costmodel.datasets.labellers import LABELLERS, ORDER
 from costmodel.datasets.labellers.compiled import Compiled, Unit
@@ -18,7 +21,14 @@ define void @second(ptr noalias %p, i32 %x) {
   ret void
 }
 """
-PAIRS = [(name, target) for name in LABELLERS for target in TARGETS]
+READING = [name for name in LABELLERS if not LABELLERS.get(name).measures]
+MEASURING = [name for name in LABELLERS if LABELLERS.get(name).measures]
+PAIRS = [(name, target) for name in READING for target in TARGETS]
+KERNEL = """func.func @twice(%a: tensor<64xf32>) -> tensor<64xf32> {
+  %e = tensor.empty() : tensor<64xf32>
+  %r = linalg.add ins(%a, %a : tensor<64xf32>, tensor<64xf32>) outs(%e : tensor<64xf32>) -> tensor<64xf32>
+  return %r : tensor<64xf32>
+}"""
 
 
 def test_every_labeller_has_a_place_in_the_order():
@@ -53,3 +63,23 @@ def test_one_answer_for_each_function_with_every_metric_it_declares(name, target
                 assert item.value >= known.minimum
                 assert known.maximum is None or item.value <= known.maximum
     assert [dict(answer) for answer in labeller.label(functions, target)] == [dict(answer) for answer in answers]
+
+
+@pytest.mark.parametrize("name", MEASURING)
+def test_what_measures_does_so_on_this_machine_alone_and_keeps_samples(name):
+    labeller, target = LABELLERS.get(name)(), Target.parse("native")
+    assert labeller.version(Target.parse("nvptx64/sm_90")) is None
+    if target.arch not in labeller.gives or labeller.version(target) is None:
+        pytest.skip(f"needs {labeller.needs}")
+    shared = {"project": "test", "family": "test", "license": "MIT", "stage": "source"}
+    rows = [
+        FunctionRow(ir=KERNEL, format="mlir", level="linalg", entry="twice", **shared),
+        FunctionRow(ir=CODE, format="llvm", level="llvm", entry="first", **shared),
+    ]
+    kernel, code = labeller.measure(rows, ["linalg-default-v1", "O3-retarget-v1"], target)
+    assert set(kernel) == set(code) == set(labeller.gives[target.arch])
+    assert all(item.value is None and item.cause and not item.samples for item in code.values())
+    for metric, item in kernel.items():
+        assert item.cause is None
+        assert item.value == pytest.approx(statistics.median(item.samples), rel=1e-6)
+        assert get_metric(metric).minimum < item.value <= (get_metric(metric).maximum or 1.0)
