@@ -187,6 +187,11 @@ def is_access(name: str) -> bool:
     return name in _LOADS or name in _STORES
 
 
+def is_store(name: str) -> bool:
+    """Whether the operation stores by address or index."""
+    return name in _STORES
+
+
 def needs_operands(name: str) -> bool:
     """Whether `flops_of` looks beyond the name and the type of the first result."""
     return name in _CONTRACTIONS or name in _TILE_PRODUCTS or name.partition(".")[2].startswith(_REDUCTION)

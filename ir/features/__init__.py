@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from costmodel.ir import costs, linalg
+from costmodel.ir import collector, costs, linalg
 from costmodel.ir.features.constants import constant_counts
 from costmodel.ir.features.critical_path import critical_path
 from costmodel.ir.features.kinds import FLOAT_VECTOR, GENERAL, PREDICATE, type_facts
@@ -36,9 +36,7 @@ __all__ = [
 ]
 
 Numbers = dict[str, float]
-_EXECUTED = frozenset(name for name in NAMES if name.startswith("x_"))
 _LARGEST = 1e300
-_MIX = {name: f"mix_{name}" for name in costs.CATEGORIES}
 
 
 def feature_names() -> tuple[str, ...]:
@@ -76,14 +74,15 @@ def extract_features(root: Operation) -> StaticFeatures:
     Raises:
         ParseError: an attribute that a feature needs does not parse; with the operation's position.
     """
-    found = scan(root)
     numbers: Numbers = dict.fromkeys(NAMES, 0.0)
-    _operations(found, numbers)
-    _blocks(root, found, numbers)
-    _loops(found, numbers)
-    _pressure(found, numbers)
-    _paths(found, numbers)
-    _memory(found, numbers)
+    with collector.paused():
+        found = scan(root)
+        _operations(found, numbers)
+        _blocks(root, found, numbers)
+        _loops(found, numbers)
+        _pressure(found, numbers)
+        _paths(found, numbers)
+        _memory(found, numbers)
     return StaticFeatures({name: float(min(number, _LARGEST)) for name, number in numbers.items()})
 
 
@@ -109,12 +108,11 @@ def _operations(found: Scan, numbers: Numbers) -> None:
             ops += count
             executed = count * loop.executed
             executed_ops += executed
-            numbers[_MIX[facts.category]] += count
-            numbers["n_" + facts.key] += count
-            if "x_" + facts.key in _EXECUTED:
-                numbers["x_" + facts.key] += executed
-            elif "x_" + facts.group.name in _EXECUTED:
-                numbers["x_" + facts.group.name] += executed
+            mix, plain, weighted = facts.columns
+            numbers[mix] += count
+            numbers[plain] += count
+            if weighted is not None:
+                numbers[weighted] += executed
             if facts.flops > 0:
                 flops += facts.flops * count * loop.weight
                 transcendentals += facts.flops * count * loop.weight if facts.is_math else 0

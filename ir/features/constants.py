@@ -19,16 +19,10 @@ _FREE = frozenset(("llvm.mlir.zero", "llvm.mlir.undef", "llvm.mlir.poison", "ub.
 
 def constant_counts(scan: Scan) -> dict[str, float]:
     """`constants_*` and `alloca_bytes` of a scanned function."""
-    number = scan.number
-    seen: set[Value] = set()
-    stack_bytes = 0
-    for entry in scan.blocks:
-        for operation, facts, uses in zip(entry.block.operations, entry.facts, entry.uses, strict=True):
-            if len(uses) < len(operation.operands):
-                seen.update([value for value in operation.operands if value not in number])
-            if facts.group.name == "alloca":
-                stack_bytes += _stack_bytes(operation)
-    kinds = {(kind, value.type_text, text) for value in seen if (found := _kind(value)) for kind, text in (found,)}
+    stack_bytes = sum(_stack_bytes(operation) for operation in scan.allocas)
+    kinds = {
+        (kind, value.type_text, text) for value in scan.outside if (found := _kind(value)) for kind, text in (found,)
+    }
     names = [kind for kind, _, _ in kinds]
     return {
         **{f"constants_{name}": float(names.count(name)) for name in ("integer", "float", "vector", "address")},

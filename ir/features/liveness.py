@@ -1,49 +1,41 @@
 """Values alive at once: an estimate of register pressure.
 
-Owns liveness sets by backward marking from each use (Brandner et al., "Computing Liveness Sets for SSA-Form Programs",
-2011, which gives what the standard dataflow equations give) and the sweep over program points. A point lies before each
-operation. A block's arguments are defined where the block begins; what a terminator forwards is used by the terminator.
-A value that a nested region uses is alive throughout the operation that holds the region. Constants are never alive.
+Owns live ranges by backward marking from each use (Brandner et al., "Computing Liveness Sets for SSA-Form Programs",
+2011, which gives what the standard dataflow equations give) and their sum over program points. A point lies before each
+operation and at the end of each block. A block's arguments are defined where the block begins; what a terminator
+forwards is used by the terminator. A value that a nested region uses is alive throughout the operation that holds the
+region. Constants are never alive. Memory is linear in operations: a value alive through a block is a count there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from costmodel.ir.features.kinds import REGISTER_CLASSES
-from costmodel.ir.features.scan import Scan
+import numpy as np
+import numpy.typing as npt
 
-_CLASSES = len(REGISTER_CLASSES) + 1
+from costmodel.ir.features.kinds import GENERAL, NO_REGISTER, REGISTER_CLASSES
+from costmodel.ir.features.scan import BlockScan, Scan
+
+_CLASSES = len(REGISTER_CLASSES)
+_VALUES, _VECTORS, _COUNTS, _UNITS = 0, 1, 2, 2 + _CLASSES
+_COLUMNS = _UNITS + _CLASSES
+_ALIVE_AT_END = -1
+_NEVER = 1 << 62
+
+Levels = npt.NDArray[np.int64]
+Place = tuple[int, int]
+"""A block and the point after a value's last use in it."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Peak:
     """Maxima over program points, each on its own: all values, vectors, and by register class counts and registers."""
 
-    values: int = 0
-    vectors: int = 0
-    is_set: bool = False
-    counts: list[int] = field(default_factory=lambda: [0] * _CLASSES)
-    units: list[int] = field(default_factory=lambda: [0] * _CLASSES)
-
-    def raise_to(self, other: Peak) -> None:
-        """Keep the larger of each number."""
-        if not other.is_set:
-            return
-        self.is_set = True
-        self.values, self.vectors = max(self.values, other.values), max(self.vectors, other.vectors)
-        self.counts = list(map(max, self.counts, other.counts))
-        self.units = list(map(max, self.units, other.units))
-
-    def above(self, base: Peak) -> Peak:
-        """These maxima inside an operation across which `base` is alive."""
-        return Peak(
-            is_set=self.is_set,
-            values=self.values + base.values,
-            vectors=self.vectors + base.vectors,
-            counts=[a + b for a, b in zip(self.counts, base.counts, strict=True)],
-            units=[a + b for a, b in zip(self.units, base.units, strict=True)],
-        )
+    values: int
+    vectors: int
+    counts: tuple[int, ...]
+    units: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,152 +47,195 @@ class Pressure:
 
 
 def pressure(scan: Scan) -> Pressure:
-    """Peaks of a scanned function; regions are swept from the inside out."""
-    depth = max((entry.loop.depth for entry in scan.blocks), default=0)
-    peaks: list[tuple[Peak, Peak]] = [(Peak(), Peak()) for _ in scan.region_blocks]
-    captured: list[set[int]] = [set() for _ in scan.region_blocks]
-    widest, deepest = Peak(), Peak()
-    inner = _nested(scan)
+    """Peaks of a scanned function."""
+    _capture(scan)
+    ranges = _Ranges(scan)
+    levels = ranges.levels()
+    if len(scan.region_blocks) > 1:
+        _add_around(scan, ranges, levels)
+    depth = max([entry.loop.depth for entry in scan.blocks], default=0)
+    deep = [entry for entry in scan.blocks if entry.loop.depth == depth]
+    widest = _peak(levels)
+    if len(deep) == len(scan.blocks):
+        return Pressure(widest=widest, deepest=widest)
+    chosen = np.concatenate([np.arange(entry.point, entry.point + len(entry.facts) + 1) for entry in deep])
+    return Pressure(widest=widest, deepest=_peak(levels[:, chosen]))
+
+
+def _peak(levels: Levels) -> Peak:
+    found = levels.max(axis=1, initial=0).tolist()
+    return Peak(
+        values=found[_VALUES],
+        vectors=found[_VECTORS],
+        counts=tuple(found[_COUNTS:_UNITS]),
+        units=tuple(found[_UNITS:]),
+    )
+
+
+def _capture(scan: Scan) -> None:
+    """What nested regions use counts as used by the operation that holds them; inner regions first."""
+    captured: dict[int, set[int]] = {}
     for region in range(len(scan.region_blocks) - 1, -1, -1):
         blocks = scan.region_blocks[region]
-        _add_captured(scan, blocks, captured)
-        live_out, captured[region] = _boundaries(scan, blocks)
-        for block in blocks:
-            peak = _sweep(scan, block, live_out[block], peaks)
-            peaks[region][0].raise_to(peak[0])
-            if scan.blocks[block].loop.depth == depth:
-                peaks[region][1].raise_to(peak[0])
-            peaks[region][1].raise_to(peak[1])
-        if region not in inner:
-            widest.raise_to(peaks[region][0])
-            deepest.raise_to(peaks[region][1])
-    return Pressure(widest=widest, deepest=deepest)
+        outside: set[int] = set()
+        for index in blocks:
+            entry = scan.blocks[index]
+            for place, regions in entry.inside.items():
+                inner = entry.captured[place] = set().union(*(captured[nested] for nested in regions))
+                entry.uses[place] = [*entry.uses[place], *sorted(inner.difference(entry.uses[place]))]
+            if region in scan.nested:
+                outside.update(*entry.uses)
+        if outside:
+            home, last = scan.home, scan.blocks
+            outside = {number for number in outside if last[home[number]].region != region}
+        captured[region] = outside
 
 
-def _nested(scan: Scan) -> set[int]:
-    return {region for entry in scan.blocks for regions in entry.inside.values() for region in regions}
+class _Ranges:
+    """Where values are alive. `ends` is the point after the last use in a value's own block, 0 without one."""
+
+    def __init__(self, scan: Scan) -> None:
+        self.scan = scan
+        weights: dict[tuple[int, int, bool], int] = {}
+        self.weight_of = [
+            weights.setdefault((kind.register, kind.units, kind.is_vector), len(weights)) for kind in scan.kinds
+        ]
+        self.weights = np.array([_weight(*weight) for weight in weights], np.int64).reshape(-1, _COLUMNS)
+        self.ends = [0] * len(scan.kinds)
+        self.entering = [[0] * len(scan.blocks) for _ in weights]
+        self.leaving = [[0] * len(scan.blocks) for _ in weights]
+        self.last_uses: list[list[int]] = [[] for _ in weights]
+        self.holders: dict[Place, int] = {}
+        """Of values used in blocks that hold regions, by block and value: the point after the last use there."""
+        self._cross(self._local())
+
+    def _local(self) -> dict[int, list[Place]]:
+        """Last uses in the value's own block; those in other blocks of its region are returned."""
+        ends, blocks, home = self.ends, self.scan.blocks, self.scan.home
+        crossing: dict[int, list[Place]] = {}
+        for index, entry in enumerate(blocks):
+            first, limit, point = entry.first, entry.limit, entry.point
+            foreign: dict[int, int] = {}
+            for uses in entry.uses:
+                point += 1
+                for number in uses:
+                    if first <= number < limit:
+                        ends[number] = point
+                    else:
+                        foreign[number] = point
+            for number, last in foreign.items():
+                if blocks[home[number]].region == entry.region:
+                    crossing.setdefault(number, []).append((index, last))
+        return crossing
+
+    def _cross(self, crossing: dict[int, list[Place]]) -> None:
+        if not crossing:
+            return
+        scan, before = self.scan, _predecessors(self.scan)
+        seen_in, seen_out = [-1] * len(scan.blocks), [-1] * len(scan.blocks)
+        for number, places in crossing.items():
+            home, weight = scan.home[number], self.weight_of[number]
+            entering, leaving = self.entering[weight], self.leaving[weight]
+            stack = [block for block, _ in places]
+            while stack:
+                block = stack.pop()
+                if seen_in[block] == number:
+                    continue
+                seen_in[block] = number
+                entering[block] += 1
+                for source in before[block]:
+                    if seen_out[source] != number:
+                        seen_out[source] = number
+                        leaving[source] += 1
+                        if source != home:
+                            stack.append(source)
+            for block, last in places:
+                stays = seen_out[block] == number
+                if not stays:
+                    self.last_uses[weight].append(last)
+                if scan.blocks[block].inside:
+                    self.holders[block, number] = _NEVER if stays else last
+            if seen_out[home] == number:
+                self.ends[number] = _ALIVE_AT_END
+
+    def levels(self) -> Levels:
+        """What is alive at each point, shape [columns, points]."""
+        scan, total = self.scan, np.zeros((_COLUMNS, self.scan.points), np.int64)
+        ends, at, weight_of = np.array(self.ends, np.int64), np.array(scan.at, np.int64), np.array(self.weight_of)
+        early = (ends > 0) & (ends <= at)
+        if early.any():  # used before its definition, as in blocks that nothing reaches
+            begins = np.array([scan.blocks[block].point for block in scan.home], np.int64)
+            at = np.where(early, begins, at)
+        begins = np.array([entry.point for entry in scan.blocks], np.int64)
+        limits = np.array([entry.point + len(entry.facts) + 1 for entry in scan.blocks], np.int64)
+        for index, weight in enumerate(self.weights):
+            mine = weight_of == index
+            change = np.bincount(at[mine & (ends != 0)], minlength=scan.points + 1)
+            change -= np.bincount(ends[mine & (ends > 0)], minlength=scan.points + 1)
+            change[begins] += self.entering[index]
+            change[limits] -= self.leaving[index]
+            if self.last_uses[index]:
+                change -= np.bincount(self.last_uses[index], minlength=scan.points + 1)
+            level = np.cumsum(change[:-1])
+            for column in np.flatnonzero(weight).tolist():
+                total[column] += level if weight[column] == 1 else level * weight[column]
+        return total
+
+    def across(self, entry: BlockScan, index: int, place: int) -> tuple[list[int], list[int]]:
+        """Values to add to and to take from what is alive after an operation, to have what is alive across it."""
+        scan, after = self.scan, entry.point + place + 1
+        here = [number for number in entry.captured[place] if scan.blocks[scan.home[number]].region == entry.region]
+        added = [number for number in here if not self._is_alive(number, index, after)]
+        first = entry.first
+        dropped = [
+            scan.number[value]
+            for value in entry.block.operations[place].results
+            if scan.number.get(value, -1) >= first and self.ends[scan.number[value]]
+        ]
+        return added, dropped
+
+    def _is_alive(self, number: int, block: int, point: int) -> bool:
+        end = self.ends[number] if self.scan.home[number] == block else self.holders.get((block, number), 0)
+        return end == _ALIVE_AT_END or end > point
 
 
-def _add_captured(scan: Scan, blocks: list[int], captured: list[set[int]]) -> None:
-    """What nested regions use counts as used by the operation that holds them."""
-    for block in blocks:
-        entry = scan.blocks[block]
-        for place, regions in entry.inside.items():
-            outside = entry.captured[place] = set().union(*(captured[region] for region in regions))
-            entry.uses[place] = [*entry.uses[place], *sorted(outside - set(entry.uses[place]))]
+def _weight(register: int, units: int, is_vector: bool) -> list[int]:
+    row = [0] * _COLUMNS
+    row[_VALUES], row[_VECTORS] = 1, int(is_vector)
+    if register != NO_REGISTER:
+        row[_COUNTS + register - GENERAL] = 1
+        row[_UNITS + register - GENERAL] = units
+    return row
 
 
-def _boundaries(scan: Scan, blocks: list[int]) -> tuple[dict[int, set[int]], set[int]]:
-    """Values alive at the end of each block, and those used here but defined outside."""
-    home, inside = scan.home, set(blocks)
-    live_in: dict[int, set[int]] = {block: set() for block in blocks}
-    live_out: dict[int, set[int]] = {block: set() for block in blocks}
-    before = _predecessors(scan, blocks)
-    outside: set[int] = set()
-    for block in blocks:
-        exposed = {number for uses in scan.blocks[block].uses for number in uses if home[number] != block}
-        for number in exposed:
-            if home[number] not in inside:
-                outside.add(number)
-            else:
-                _mark(number, block, home[number], live_in, live_out, before)
-    if len(blocks) == 1:
-        return live_out, outside
-    for block in blocks:  # what comes from outside the region is counted at the operation that holds it
-        live_out[block] -= outside
-    return live_out, outside
-
-
-def _mark(
-    number: int,
-    block: int,
-    home: int,
-    live_in: dict[int, set[int]],
-    live_out: dict[int, set[int]],
-    before: dict[int, list[int]],
-) -> None:
-    stack = [block]
-    while stack:
-        current = stack.pop()
-        alive = live_in[current]
-        if number in alive:
-            continue
-        alive.add(number)
-        for source in before[current]:
-            live_out[source].add(number)
-            if source != home:
-                stack.append(source)
-
-
-def _predecessors(scan: Scan, blocks: list[int]) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {block: [] for block in blocks}
-    if len(blocks) == 1:
-        return found
-    for block in blocks:
-        operations = scan.blocks[block].block.operations
+def _predecessors(scan: Scan) -> list[list[int]]:
+    found: list[list[int]] = [[] for _ in scan.blocks]
+    for index, entry in enumerate(scan.blocks):
+        operations = entry.block.operations
         for target in operations[-1].successors if operations else ():
-            index = scan.block_of.get(target)
-            if index in found:
-                found[index].append(block)
+            block = scan.block_of.get(target)
+            if block is not None and scan.blocks[block].region == entry.region:
+                found[block].append(index)
     return found
 
 
-def _sweep(scan: Scan, block: int, live_out: set[int], peaks: list[tuple[Peak, Peak]]) -> tuple[Peak, Peak]:
-    """Backward over one block: the peak of its own points, and that of the deepest loops nested in it."""
-    entry = scan.blocks[block]
-    kinds, home, region_home = scan.kinds, scan.home, entry.region
-    regions = scan.blocks
-    number_of = scan.number
-    live: set[int] = set()
-    counts, units, vectors = [0] * _CLASSES, [0] * _CLASSES, 0
-    best, best_units, best_values, best_vectors = [0] * _CLASSES, [0] * _CLASSES, 0, 0
-    widest, deepest = Peak(), Peak()
-    operations = entry.block.operations
-    pending = list(live_out)
-    for place in range(len(operations), -1, -1):
-        if place < len(operations):
-            for result in operations[place].results:
-                number = number_of.get(result)
-                if number in live:
-                    live.remove(number)
-                    kind = kinds[number]
-                    counts[kind.register] -= 1
-                    units[kind.register] -= kind.units
-                    vectors -= kind.is_vector
-            pending = entry.uses[place]
-            if place in entry.inside:
-                here = {number for number in entry.captured[place] if regions[home[number]].region == region_home}
-                base = _across(scan, live | here)
-                for region in entry.inside[place]:
-                    widest.raise_to(peaks[region][0].above(base))
-                    if peaks[region][1].is_set:
-                        deepest.raise_to(peaks[region][1].above(base))
-        for number in pending:
-            if number in live or regions[home[number]].region != region_home:
-                continue
-            live.add(number)
-            kind = kinds[number]
-            register = kind.register
-            counts[register] += 1
-            units[register] += kind.units
-            vectors += kind.is_vector
-            if counts[register] > best[register]:
-                best[register] = counts[register]
-            if units[register] > best_units[register]:
-                best_units[register] = units[register]
-        if len(live) > best_values:
-            best_values = len(live)
-        if vectors > best_vectors:
-            best_vectors = vectors
-    widest.raise_to(Peak(is_set=True, values=best_values, vectors=best_vectors, counts=best, units=best_units))
-    return widest, deepest
-
-
-def _across(scan: Scan, alive: set[int]) -> Peak:
-    base = Peak(values=len(alive))
-    for number in alive:
-        kind = scan.kinds[number]
-        base.vectors += kind.is_vector
-        base.counts[kind.register] += 1
-        base.units[kind.register] += kind.units
-    return base
+def _add_around(scan: Scan, ranges: _Ranges, levels: Levels) -> None:
+    """Add to the points of nested regions what is alive across the operations that hold them; outer ones first."""
+    weights = ranges.weights.tolist()
+    around: dict[int, list[int]] = {}
+    for index, entry in enumerate(scan.blocks):
+        outer = around.get(entry.region)
+        for place, regions in entry.inside.items():
+            base = levels[:, entry.point + place + 1].tolist()
+            added, dropped = ranges.across(entry, index, place)
+            for numbers, sign in ((added, 1), (dropped, -1)):
+                for number in numbers:
+                    row = weights[ranges.weight_of[number]]
+                    base = [total + sign * part for total, part in zip(base, row, strict=True)]
+            if outer is not None:
+                base = [total + part for total, part in zip(base, outer, strict=True)]
+            around.update(dict.fromkeys(regions, base))
+    nothing = [0] * _COLUMNS
+    rows = np.array([around.get(entry.region, nothing) for entry in scan.blocks], np.int64)
+    sizes = [len(entry.facts) + 1 for entry in scan.blocks]
+    levels += np.repeat(rows, sizes, axis=0).T

@@ -86,7 +86,7 @@ def _accesses(scan: Scan) -> list[Access]:
         loop = everywhere.pop()
         everywhere.extend(loop.children)
         around = _around(loop)
-        for operation in loop.accesses:
+        for operation, _ in loop.accesses:
             base, strides = analysis.access(operation) if around else (None, {})
             found.append(Access(base=base, num_bytes=costs.bytes_of(operation), loops=around, strides=strides))
     for operation, _, loop in scan.structured:

@@ -14,6 +14,7 @@ from costmodel.ir import costs, linalg, semantics
 from costmodel.ir.control_flow import NaturalLoop, natural_loops
 from costmodel.ir.features.kinds import TypeFacts, type_facts
 from costmodel.ir.features.opcodes import BY_NAME, Group, column_of, group_of
+from costmodel.ir.features.table import NAMES
 from costmodel.ir.loops import LOOP_NAMES, loop_dimensions, trip_count
 from costmodel.ir.mlir.structure import Block, Operation, Region, Value
 
@@ -24,6 +25,7 @@ MAX_EXECUTED = 1e15
 _COMPARES = frozenset(("llvm.icmp", "llvm.fcmp", "arith.cmpi", "arith.cmpf", "index.cmp", "llvm.intr.is.fpclass"))
 _CALLS = ("call", "call_indirect", "invoke", "launch_func", "callbr")
 _CACHE_LIMIT = 1 << 16
+_EXECUTED = frozenset(name for name in NAMES if name.startswith("x_"))
 _BUSY_GROUPS = frozenset(
     "load store masked memcpy atomic call call_indirect fadd fmul fma fdiv math sqrt contract".split()
 )
@@ -33,16 +35,21 @@ class Facts:
     """What an operation's name and type tell: shared by all operations alike."""
 
     __slots__ = (
-        "bits", "busy", "category", "flops", "group", "is_access", "is_branch", "is_call", "is_math", "is_vector",
-        "key", "lanes", "latency", "num_bytes",
+        "bits", "busy", "category", "columns", "defines", "flops", "group", "is_access", "is_branch", "is_call",
+        "is_math", "is_vector", "kind", "lanes", "latency", "num_bytes", "plain",
     )  # fmt: skip
 
     def __init__(self, operation: Operation, kind: TypeFacts) -> None:
         self.group = _group(operation, kind)
         column = column_of(self.group, kind)
-        self.key = f"{self.group.name}_{column}" if column else self.group.name
+        key = f"{self.group.name}_{column}" if column else self.group.name
         self.latency = self.group.latency_cycles
         self.category = costs.category_of(operation)
+        executed = next((name for name in (f"x_{key}", f"x_{self.group.name}") if name in _EXECUTED), None)
+        self.columns = (f"mix_{self.category}", f"n_{key}", executed)
+        """Features that count the operation: twice as it stands, once executed."""
+        self.defines = self.category != "constant"
+        """Whether its results have numbers."""
         self.is_math = costs.is_math_function(operation)
         self.is_call = semantics.callee_of(operation) is not None
         self.flops = costs.DEPENDS_ON_OPERANDS if costs.needs_operands(operation.name) else costs.flops_of(operation)
@@ -50,6 +57,15 @@ class Facts:
         self.is_access = costs.is_access(operation.name)
         self.busy = self.group.name in _BUSY_GROUPS
         self.is_branch = operation.name in ("scf.if", "affine.if", "scf.index_switch")
+        self.plain = not (
+            self.flops < 0
+            or self.is_access
+            or self.is_branch
+            or self.category == "structured"
+            or self.group.name == "alloca"
+        )
+        """Whether only its regions and successors can be of interest."""
+        self.kind = type_facts(operation.results[0].type_text) if operation.results else None
         vectors = [found for value in operation.results if (found := type_facts(value.type_text)).is_vector]
         self.is_vector = bool(vectors)
         self.lanes = max((found.lanes for found in vectors), default=0)
@@ -67,27 +83,33 @@ def _group(operation: Operation, kind: TypeFacts) -> Group:
     return group_of(operation.name, kind.is_float)
 
 
-_FACTS: dict[tuple[str, str, str | None], Facts] = {}
+_FACTS: dict[tuple[str, ...], Facts] = {}
+_BY_RESULT: dict[tuple[str, str], Facts] = {}
+"""Facts of operations of one result that its type and the name tell."""
 
 
 def facts_of(operation: Operation) -> Facts:
-    """Facts by name, type (of the result, of the stored or compared value) and callee; cached."""
-    name = operation.name
-    if operation.results and name not in _COMPARES:
-        text = operation.results[0].type_text
+    """Facts by name, types (of the results, of the stored or compared value) and callee; cached."""
+    name, results = operation.name, operation.results
+    if results and name not in _COMPARES:
+        text = results[0].type_text
     elif operation.operands:
         text = operation.operands[costs.stored_operand(operation)].type_text
     else:
         text = ""
-    callee = None
-    if name.endswith(_CALLS):
-        callee = semantics.callee_of(operation)
-    key = (name, text, callee)
+    is_call = name.endswith(_CALLS)
+    more = tuple([value.type_text for value in results[1:]]) if len(results) > 1 else ()
+    if results and costs.is_store(name) and operation.operands:
+        more = (*more, operation.operands[costs.stored_operand(operation)].type_text)
+    key = (name, text, str(semantics.callee_of(operation)) if is_call else "", *more)
     found = _FACTS.get(key)
-    if found is None or len(operation.results) > 1:
+    if found is None:
         if len(_FACTS) > _CACHE_LIMIT:
             _FACTS.clear()
+            _BY_RESULT.clear()
         found = _FACTS[key] = Facts(operation, type_facts(text))
+        if len(results) == 1 and not more and not is_call and name not in _COMPARES:
+            _BY_RESULT[name, text] = found
     return found
 
 
@@ -115,7 +137,8 @@ class Loop:
         )
         self.children: list[Loop] = []
         self.facts: list[Facts] = []
-        self.accesses: list[Operation] = []
+        self.accesses: list[tuple[Operation, int]] = []
+        """Loads and stores, and the bytes of each."""
         self.blocks = 0
         self.busy = False
         self.total_trips = trips
@@ -138,9 +161,15 @@ class Loop:
 
 
 class BlockScan:
-    """A block, where it stands, and what its operations are. `uses` are value numbers, one list an operation."""
+    """A block, where it stands, and what its operations are. `uses` are value numbers, one list an operation.
 
-    __slots__ = ("block", "captured", "facts", "inside", "is_target", "loop", "region", "uses")
+    Values defined here have the numbers `first` to `limit` - 1 in the order of the text. `point` is the number of the
+    program point before the first operation; points are numbered through all blocks, one more than operations in each.
+    """
+
+    __slots__ = (
+        "block", "captured", "facts", "first", "inside", "is_target", "limit", "loop", "point", "region", "uses",
+    )  # fmt: skip
 
     def __init__(self, block: Block, loop: Loop, region: int) -> None:
         self.block = block
@@ -150,6 +179,7 @@ class BlockScan:
         """Whether it is not the first of its region, or a branch leads to it."""
         self.facts: list[Facts] = []
         self.uses: list[list[int]] = []
+        self.first = self.limit = self.point = 0
         self.inside: dict[int, list[int]] = {}
         """Regions by index of the operation that holds them."""
         self.captured: dict[int, set[int]] = {}
@@ -157,17 +187,24 @@ class BlockScan:
 
 
 class Scan:
-    """The whole function. `kinds` and `home` are facts of the type and the defining block, by value number."""
+    """The whole function. By value number: `kinds` (facts of the type), `home` (block), `at` (point of definition)."""
 
     def __init__(self) -> None:
         self.root = Loop(None, 1, is_real=False)
         self.loops: list[Loop] = []
         self.blocks: list[BlockScan] = []
         self.region_blocks: list[list[int]] = []
+        self.nested: set[int] = set()
+        """Regions that stand in an operation of another one."""
         self.block_of: dict[Block, int] = {}
         self.number: dict[Value, int] = {}
         self.kinds: list[TypeFacts] = []
         self.home: list[int] = []
+        self.at: list[int] = []
+        self.points = 0
+        self.outside: set[Value] = set()
+        """Operands without number: constants."""
+        self.allocas: list[Operation] = []
         self.counters: dict[Value, tuple[Loop, int | None]] = {}
         self.headers: dict[Block, tuple[Loop, NaturalLoop]] = {}
         self.exact = True
@@ -176,12 +213,6 @@ class Scan:
         """Operations whose flops their operands tell."""
         self.structured: list[tuple[Operation, Loop, Loop]] = []
         """linalg operations, the loop around each, and the innermost dimension of its space."""
-
-    def define(self, value: Value, home: int) -> None:
-        """Give a value its number."""
-        self.number[value] = len(self.kinds)
-        self.kinds.append(type_facts(value.type_text))
-        self.home.append(home)
 
 
 def scan(root: Operation) -> Scan:
@@ -212,6 +243,7 @@ def _region(state: Scan, region: Region, loop: Loop, above: tuple[int, int] | No
     found = range(first, len(state.blocks))
     state.region_blocks.append(list(found))
     if above is not None:
+        state.nested.add(index)
         state.blocks[above[0]].inside.setdefault(above[1], []).append(index)
     return found
 
@@ -235,32 +267,62 @@ def _natural(state: Scan, region: Region, loop: Loop) -> dict[Block, Loop]:
 
 def _operations(state: Scan, index: int, stack: list[tuple[Region, Loop, tuple[int, int] | None]]) -> None:
     entry = state.blocks[index]
-    loop, number, kinds, home, facts = entry.loop, state.number, state.kinds, state.home, entry.facts
+    number, kinds, at, facts = state.number, state.kinds, state.at, entry.facts
+    point = entry.point = state.points
+    first = entry.first = len(kinds)
     for value in entry.block.args:
-        state.define(value, index)
-    for place, operation in enumerate(entry.block.operations):
-        try:
-            known = facts_of(operation)
-        except ParseError as error:
-            raise error if error.location else ParseError(str(error), location=operation.location) from None
+        number[value] = len(kinds)
+        kinds.append(type_facts(value.type_text))
+        at.append(point)
+    for operation in entry.block.operations:
+        results = operation.results
+        known = _BY_RESULT.get((operation.name, results[0].type_text)) if len(results) == 1 else None
+        if known is None:
+            known = _located(operation)
         facts.append(known)
-        if known.category != "constant":
-            for value in operation.results:
+        point += 1
+        if known.defines:
+            for value in results:
                 number[value] = len(kinds)
-                kinds.append(type_facts(value.type_text))
-                home.append(index)
-        if known.flops < 0:
-            state.special.append((operation, loop))
-        if known.is_access:
-            loop.accesses.append(operation)
-        if len(operation.successors) > 1 or known.is_branch:
-            state.branches += 1
-        if known.category == "structured" or operation.regions:
-            inner = _inside(state, operation, loop)
-            for region in reversed(operation.regions):
-                stack.append((region, inner, (index, place)))
-    loop.facts += facts
-    loop.busy = loop.busy or any(known.busy for known in facts)
+                kinds.append(known.kind if value is results[0] and known.kind else type_facts(value.type_text))
+                at.append(point)
+        if operation.regions or not known.plain or len(operation.successors) > 1:
+            _unusual(state, operation, known, entry.loop, (index, len(facts) - 1), stack)
+    entry.limit = len(kinds)
+    state.points = point + 1
+    state.home += [index] * (entry.limit - first)
+    entry.loop.facts += facts
+    entry.loop.busy = entry.loop.busy or any(known.busy for known in facts)
+
+
+def _located(operation: Operation) -> Facts:
+    try:
+        return facts_of(operation)
+    except ParseError as error:
+        raise error if error.location else ParseError(str(error), location=operation.location) from None
+
+
+def _unusual(
+    state: Scan,
+    operation: Operation,
+    known: Facts,
+    loop: Loop,
+    place: tuple[int, int],
+    stack: list[tuple[Region, Loop, tuple[int, int] | None]],
+) -> None:
+    """What more than the count of an operation is of interest."""
+    if known.flops < 0:
+        state.special.append((operation, loop))
+    if known.is_access:
+        loop.accesses.append((operation, known.num_bytes))
+    elif known.group.name == "alloca":
+        state.allocas.append(operation)
+    if len(operation.successors) > 1 or known.is_branch:
+        state.branches += 1
+    if known.category == "structured" or operation.regions:
+        inner = _inside(state, operation, loop)
+        for region in reversed(operation.regions):
+            stack.append((region, inner, place))
 
 
 def _inside(state: Scan, operation: Operation, loop: Loop) -> Loop:
@@ -301,9 +363,11 @@ def _structured_loop(state: Scan, operation: Operation, loop: Loop) -> Loop:
 
 
 def _uses(state: Scan) -> None:
-    get = state.number.get
+    get, outside = state.number.get, state.outside
     for entry in state.blocks:
-        entry.uses = [
-            [number for value in operation.operands if (number := get(value)) is not None]
-            for operation in entry.block.operations
-        ]
+        for operation in entry.block.operations:
+            operands = operation.operands
+            uses: list[int | None] = [*map(get, operands)]
+            if None in uses:
+                outside.update([value for value, number in zip(operands, uses, strict=True) if number is None])
+            entry.uses.append([number for number in uses if number is not None] if None in uses else uses)
