@@ -73,6 +73,7 @@ CATEGORIES = (
 """Columns of the operation mix."""
 
 
+@lru_cache(maxsize=16384)
 def num_lanes(type_text: str) -> int:
     """Elements of a shaped type (dynamic dimensions count as 1), 1 for a scalar."""
     kind = parse_type(type_text)
@@ -81,6 +82,7 @@ def num_lanes(type_text: str) -> int:
     return prod(size for size in kind.shape or () if size is not None)
 
 
+@lru_cache(maxsize=16384)
 def num_bytes(type_text: str) -> int | None:
     """Bytes of a value of the type; None for dynamic or opaque types; pointers are 8."""
     kind = parse_type(type_text)
@@ -91,6 +93,7 @@ def num_bytes(type_text: str) -> int | None:
     return kind.num_bytes
 
 
+@lru_cache(maxsize=16384)
 def element_bytes(type_text: str) -> int:
     """Bytes of one element of a shaped type, of the value itself otherwise; 0 where unknown."""
     kind = parse_type(type_text)

@@ -9,18 +9,27 @@ from functools import lru_cache
 
 from costmodel.core.errors import ParseError
 from costmodel.ir.mlir.affine import AffineMap, parse_affine_map
-from costmodel.ir.mlir.attributes import Attribute
+from costmodel.ir.mlir.attributes import Attribute, parse_int_array
 from costmodel.ir.mlir.structure import Operation
 from costmodel.ir.mlir.types import ShapedType, parse_type
 
 
 def indexing_maps(operation: Operation) -> list[AffineMap] | None:
     """The maps of an operation, one for each operand; None where it has none in its text."""
-    attribute = operation.attribute("indexing_maps") or operation.attribute("linalg.memoized_indexing_maps")
-    if attribute is None:
-        return _implied_maps(operation.name)
+    return maps_of(operation.name, maps_text(operation))
+
+
+def maps_text(operation: Operation) -> str | None:
+    """The attribute that holds an operation's maps, None without one."""
+    return operation.attribute("indexing_maps") or operation.attribute("linalg.memoized_indexing_maps")
+
+
+def maps_of(name: str, text: str | None) -> list[AffineMap] | None:
+    """`indexing_maps` of an operation of this name with this attribute."""
+    if text is None:
+        return _implied_maps(name)
     try:
-        return _maps(attribute)
+        return _maps(text)
     except ParseError:
         return None
 
@@ -52,21 +61,28 @@ def _implied_maps(name: str) -> list[AffineMap] | None:
     return [parse_affine_map(f"affine_map<{item}>") for item in text.split("; ")] if text is not None else None
 
 
-def loop_sizes(operation: Operation) -> list[int | None]:
+def loop_sizes(operation: Operation) -> tuple[int | None, ...]:
     """Size of each loop. Without maps (fill, add, reduce, ...) the operand of highest rank is the space."""
-    shapes = [operand_shape(value.type_text) for value in operation.operands]
-    maps = indexing_maps(operation)
+    types = tuple([value.type_text for value in operation.operands])
+    return _loop_sizes(operation.name, maps_text(operation), types)
+
+
+@lru_cache(maxsize=4096)
+def _loop_sizes(name: str, text: str | None, types: tuple[str, ...]) -> tuple[int | None, ...]:
+    shapes = [operand_shape(kind) for kind in types]
+    maps = maps_of(name, text)
     if maps is None:
         ranks = [len(shape) for shape in shapes]
-        return list(shapes[ranks.index(max(ranks))]) if shapes else []
+        return shapes[ranks.index(max(ranks))] if shapes else ()
     sizes: list[int | None] = [None] * (maps[0].num_dims if maps else 0)
     for shape, affine_map in zip(shapes, maps, strict=False):
         for size, result in zip(shape, affine_map.results, strict=False):
             if result.kind == "dim" and size is not None:
                 sizes[result.value] = size
-    return sizes
+    return tuple(sizes)
 
 
+@lru_cache(maxsize=4096)
 def operand_shape(type_text: str) -> tuple[int | None, ...]:
     """Shape of a shaped type, `()` for others."""
     kind = parse_type(type_text)
@@ -77,8 +93,13 @@ def num_inputs(operation: Operation) -> int:
     """Number of input operands (`ins`) of a linalg operation."""
     attribute = operation.attribute("operandSegmentSizes")
     if attribute is not None:
-        return attribute.as_int_array()[0]
+        return _first(attribute)
     return len(operation.operands) - max(1, len(operation.results))
+
+
+@lru_cache(maxsize=4096)
+def _first(text: str) -> int:
+    return parse_int_array(text)[0]
 
 
 def reads_output(operation: Operation, index: int) -> bool:

@@ -91,7 +91,12 @@ def integer_constant(value: Value) -> int | None:
         return None
     if owner.name == "llvm.mlir.zero":
         return 0
-    match = _INTEGER.fullmatch(constant_text(owner)[:80])
+    return _integer(constant_text(owner)[:80])
+
+
+@lru_cache(maxsize=65536)
+def _integer(text: str) -> int | None:
+    match = _INTEGER.fullmatch(text)
     return int(match[1]) if match else None
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from costmodel.ir import costs, linalg
 from costmodel.ir.features.scan import MAX_EXECUTED, UNKNOWN_TRIPS, Loop, Scan
-from costmodel.ir.features.strides import CLASSES, StrideAnalysis, Strides, map_strides, stride_class
-from costmodel.ir.mlir.structure import Operation, Value
+from costmodel.ir.features.strides import CLASSES, StrideAnalysis, map_strides, stride_class
+from costmodel.ir.mlir.structure import Operation
 
 LEVELS = (("l1", 32 << 10), ("l2", 1 << 20), ("l3", 32 << 20))
 """Upper bounds in bytes of the cache levels that distances are sorted by; farther is `memory`, never is `none`."""
@@ -25,14 +25,10 @@ MAX_LEVELS = 8
 """Loops around an access that are looked at, from the innermost outward."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """One load or store: what it starts from, bytes, the loops around it (innermost first), strides."""
-
-    base: Value | None
-    num_bytes: int
-    loops: tuple[Loop, ...]
-    strides: Strides
+Row = tuple[object, int, tuple[int | None, ...]]
+"""One load or store: what it starts from, bytes, its stride in each loop around it (innermost first)."""
+Group = tuple[tuple[Loop, ...], list[Row]]
+"""Loops, innermost first, and what is accessed in them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,49 +44,63 @@ class MemoryFeatures:
 
 def memory_features(scan: Scan) -> MemoryFeatures:
     """Strides, working sets and reuse of a scanned function."""
-    accesses = [access for access in _accesses(scan) if access.num_bytes]
-    sets = _working_sets(accesses)
-    own: dict[Loop, int] = {}
-    for access in accesses:
-        if access.loops:
-            own[access.loops[0]] = own.get(access.loops[0], 0) + access.num_bytes
     strides, executed = dict.fromkeys(CLASSES, 0), dict.fromkeys(BUCKETS, 0.0)
-    for access in accesses:
-        if not access.loops:
-            executed["none"] += access.num_bytes
-            continue
-        if not access.loops[0].children:
-            strides[stride_class(access.strides.get(access.loops[0], 0), access.num_bytes)] += 1
-        bucket, share = _reuse(access, sets, own)
-        total = access.num_bytes * access.loops[0].executed
-        executed[bucket] += total * share
-        executed["none"] += total * (1.0 - share)
+    executed["none"] += sum([num_bytes for _, num_bytes in scan.root.accesses])
+    groups = _groups(scan)
+    sets = _working_sets(groups)
+    own: dict[Loop, int] = {}
+    for loops, rows in groups:
+        own[loops[0]] = own.get(loops[0], 0) + sum([num_bytes for _, num_bytes, _ in rows])
+    distances: dict[Loop, str] = {}
+    for loops, rows in groups:
+        known: dict[tuple[int | None, ...], tuple[str, float]] = {}
+        inner = loops[0]
+        for _, num_bytes, moves in rows:
+            if not inner.children:
+                strides[stride_class(moves[0], num_bytes)] += 1
+            reuse = known.get(moves)
+            if reuse is None:
+                reuse = known[moves] = _reuse(loops, moves, sets, own, distances)
+            bucket, share = reuse
+            total = num_bytes * inner.executed
+            executed[bucket] += total * share
+            executed["none"] += total * (1.0 - share)
+    return _summed(strides, executed, sets)
+
+
+def _summed(strides: dict[str, int], executed: dict[str, float], sets: dict[Loop, float]) -> MemoryFeatures:
     loops = dict.fromkeys(BUCKETS[:-1], 0)
     for size in sets.values():
         loops[_bucket(size)] += 1
-    innermost = [size for loop, size in sets.items() if not loop.children]
     return MemoryFeatures(
         strides=strides,
         executed_bytes=executed,
         loops=loops,
-        innermost_set=max(innermost, default=0.0),
+        innermost_set=max([size for loop, size in sets.items() if not loop.children], default=0.0),
         largest_set=max(sets.values(), default=0.0),
     )
 
 
-def _accesses(scan: Scan) -> list[Access]:
+def _groups(scan: Scan) -> list[Group]:
+    """Accesses inside loops: of each loop its own, then those of linalg operations."""
     analysis = StrideAnalysis(scan)
-    found: list[Access] = []
-    everywhere = [scan.root]
+    found: list[Group] = []
+    everywhere = scan.root.children[:]
     while everywhere:
         loop = everywhere.pop()
         everywhere.extend(loop.children)
+        if not loop.accesses:
+            continue
         around = _around(loop)
-        for operation, _ in loop.accesses:
-            base, strides = analysis.access(operation) if around else (None, {})
-            found.append(Access(base=base, num_bytes=costs.bytes_of(operation), loops=around, strides=strides))
-    for operation, _, loop in scan.structured:
-        found.extend(_structured(operation, loop))
+        rows: list[Row] = []
+        for operation, num_bytes in loop.accesses:
+            base, strides = analysis.access(operation)
+            if num_bytes:
+                moves = tuple([strides.get(outer, 0) for outer in around])
+                rows.append((base if base is not None else object(), num_bytes, moves))
+        if rows:
+            found.append((around, rows))
+    found += [group for operation, _, loop in scan.structured if (group := _structured(operation, loop))[1]]
     return found
 
 
@@ -103,61 +113,65 @@ def _around(loop: Loop) -> tuple[Loop, ...]:
     return tuple(found)
 
 
-def _structured(operation: Operation, loop: Loop) -> list[Access]:
+def _structured(operation: Operation, loop: Loop) -> Group:
     """Accesses of a linalg operation, an element an iteration: inputs, outputs that are read, outputs written."""
     around = _around(loop)
     count = len(linalg.loop_sizes(operation))
     if not count or count > MAX_LEVELS:
-        return []
-    space = list(reversed(around[:count]))
+        return around, []
     first_output = linalg.num_inputs(operation)
-    found: list[Access] = []
+    rows: list[Row] = []
     for index, value in enumerate(operation.operands):
-        shape = linalg.operand_shape(value.type_text)
         size = costs.element_bytes(value.type_text)
-        if not shape or not size:
+        if not size or not linalg.operand_shape(value.type_text):
             continue
-        strides = map_strides(operation, index, space)
+        strides = map_strides(operation, index)
+        moves = tuple([strides.get(count - 1 - place, 0) for place in range(len(around))])
         is_output = index >= first_output
-        if not is_output or linalg.reads_output(operation, index):
-            found.append(Access(base=value, num_bytes=size, loops=around, strides=strides))
-        if is_output:
-            found.append(Access(base=value, num_bytes=size, loops=around, strides=strides))
-    return found
+        times = 2 if is_output and linalg.reads_output(operation, index) else 1
+        rows += [(value, size, moves)] * times
+    return around, rows
 
 
 def _trips(loop: Loop) -> float:
     return float(UNKNOWN_TRIPS if loop.trips is None else min(loop.trips, MAX_EXECUTED))
 
 
-def _working_sets(accesses: list[Access]) -> dict[Loop, float]:
+def _working_sets(groups: list[Group]) -> dict[Loop, float]:
     """Bytes touched during one execution of each loop that holds accesses."""
-    footprints: dict[Loop, dict[tuple[object, ...], float]] = {}
-    for access in accesses:
-        moved, span = float(access.num_bytes), float(access.num_bytes)
-        signature: list[object] = [access.base if access.base is not None else id(access)]
-        for loop in access.loops:
-            stride = access.strides.get(loop, 0)
-            if stride != 0:
-                trips = _trips(loop)
-                moved = min(MAX_EXECUTED, moved * trips)
-                span += (access.num_bytes if stride is None else abs(stride)) * max(0.0, trips - 1)
-                if stride is None:
-                    span = max(span, moved)
-            signature.append(stride)
-            sizes = footprints.setdefault(loop, {})
-            key = tuple(signature)
-            sizes[key] = max(sizes.get(key, 0.0), min(moved, span))
+    footprints: dict[Loop, dict[int, float]] = {}
+    signatures: dict[tuple[object, int | None], int] = {}
+    for loops, rows in groups:
+        around = [(loop, _trips(loop), footprints.setdefault(loop, {})) for loop in loops]
+        for base, num_bytes, moves in dict.fromkeys(rows):
+            moved = span = float(num_bytes)
+            signature: object = base
+            for (_, trips, sizes), stride in zip(around, moves, strict=True):
+                if stride != 0:
+                    moved = min(MAX_EXECUTED, moved * trips)
+                    span += (num_bytes if stride is None else abs(stride)) * max(0.0, trips - 1)
+                    if stride is None:
+                        span = max(span, moved)
+                signature = signatures.setdefault((signature, stride), len(signatures))
+                sizes[signature] = max(sizes.get(signature, 0.0), min(moved, span))
     return {loop: sum(sizes.values()) for loop, sizes in footprints.items()}
 
 
-def _reuse(access: Access, sets: dict[Loop, float], own: dict[Loop, int]) -> tuple[str, float]:
+def _reuse(
+    loops: tuple[Loop, ...],
+    moves: tuple[int | None, ...],
+    sets: dict[Loop, float],
+    own: dict[Loop, int],
+    distances: dict[Loop, str],
+) -> tuple[str, float]:
     """Bucket of the distance to the next use of the same bytes, and the share of executions that are reuses."""
-    for loop in access.loops:
+    for loop, stride in zip(loops, moves, strict=True):
         trips = _trips(loop)
-        if access.strides.get(loop, 0) == 0 and trips > 1:
-            inner = sum(sets.get(child, 0.0) for child in loop.children)
-            return _bucket(inner + own.get(loop, 0)), 1.0 - 1.0 / trips
+        if stride == 0 and trips > 1:
+            if loop not in distances:
+                inner = sum(sets.get(child, 0.0) for child in loop.children)
+                distances[loop] = _bucket(inner + own.get(loop, 0))
+            return distances[loop], 1.0 - 1.0 / trips
     return "none", 0.0
 
 

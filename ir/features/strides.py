@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TypeVar
 
 from costmodel.core.errors import ParseError
 from costmodel.ir import costs, linalg
@@ -22,6 +23,7 @@ from costmodel.ir.mlir.syntax import split_items
 from costmodel.ir.mlir.types import MemRefType, ShapedType, TensorType, parse_type
 from costmodel.ir.semantics import forwarded, integer_constant
 
+Key = TypeVar("Key")
 Strides = dict[Loop, int | None]
 """Bytes (or units) an iteration of each loop moves by; a loop that is absent moves it by 0, None is unknown."""
 CACHE_LINE_BYTES = 64
@@ -64,6 +66,8 @@ class StrideAnalysis:
         self.scan = scan
         self.known: dict[Value, Strides] = {}
         self.sources: dict[Block, list[Block]] | None = None
+        self.steps: dict[tuple[str, str], tuple[int | None, ...]] = {}
+        """`_element_sizes` by texts of attributes."""
 
     def access(self, operation: Operation) -> tuple[Value | None, Strides]:
         """What a load or store accesses (the pointer, memref or tensor it begins from), and its strides in bytes."""
@@ -200,21 +204,16 @@ class StrideAnalysis:
         }
 
     def _address(self, owner: Operation, depth: int) -> Strides:
-        attribute, indices = owner.attribute("elem_type"), owner.attribute("rawConstantIndices")
-        total = dict(self.of(owner.operands[0], depth + 1))
-        if attribute is None or indices is None:
-            return {**total, **{loop: None for operand in owner.operands[1:] for loop in self.of(operand, depth + 1)}}
-        dynamic = iter(owner.operands[1:])
-        text: str | None = str(attribute)
-        for place, index in enumerate(_integers(str(indices))):
-            if place:
-                text = _member(text, index)
-            if index != _DYNAMIC_INDEX:
-                continue
-            operand = next(dynamic, None)
-            if operand is not None:
-                size = type_bytes(text) if text is not None else None
-                total = _sum(total, self.of(operand, depth + 1), size)
+        texts = owner.dictionary_texts
+        sizes = self.steps.get(texts)
+        if sizes is None:
+            sizes = self.steps[texts] = _element_sizes(owner)
+        total = self.of(owner.operands[0], depth + 1)
+        operands = owner.operands[1:]
+        if not sizes:
+            return {**total, **{loop: None for operand in operands for loop in self.of(operand, depth + 1)}}
+        for size, operand in zip(sizes[1:], operands, strict=False):
+            total = _sum(total, self.of(operand, depth + 1), size)
         return total
 
     def _applied(self, owner: Operation, depth: int) -> Strides:
@@ -278,6 +277,21 @@ class StrideAnalysis:
         return found
 
 
+def _element_sizes(owner: Operation) -> tuple[int | None, ...]:
+    """0, then the bytes that one more of each dynamic index of an address computation moves; () where not known."""
+    attribute, indices = owner.attribute("elem_type"), owner.attribute("rawConstantIndices")
+    if attribute is None or indices is None:
+        return ()
+    found: list[int | None] = [0]
+    text: str | None = str(attribute)
+    for place, index in enumerate(_integers(str(indices))):
+        if place:
+            text = _member(text, index)
+        if index == _DYNAMIC_INDEX:
+            found.append(type_bytes(text) if text is not None else None)
+    return tuple(found)
+
+
 def _is_number(value: Value) -> bool:
     return integer_constant(value) is not None
 
@@ -287,7 +301,7 @@ def _integers(text: str) -> tuple[int, ...]:
     return parse_int_array(text)
 
 
-def _sum(left: Strides, right: Strides, factor: int | None) -> Strides:
+def _sum(left: dict[Key, int | None], right: dict[Key, int | None], factor: int | None) -> dict[Key, int | None]:
     """`left + factor * right`; an unknown factor makes what moves unknown."""
     if not right or factor == 0:
         return left
@@ -381,22 +395,25 @@ def strides_of(type_text: str) -> tuple[int | None, ...]:
     return tuple(reversed(found))
 
 
-def map_strides(operation: Operation, index: int, loops: list[Loop]) -> Strides:
-    """Strides of operand `index` of a linalg operation in the loops of its iteration space."""
-    strides = strides_of(operation.operands[index].type_text)
-    maps = linalg.indexing_maps(operation)
-    total: Strides = {}
+def map_strides(operation: Operation, index: int) -> dict[int, int | None]:
+    """Strides of operand `index` of a linalg operation by dimension of its iteration space, outermost 0."""
+    return _map_strides(operation.name, linalg.maps_text(operation), operation.operands[index].type_text, index)
+
+
+@lru_cache(maxsize=4096)
+def _map_strides(name: str, maps_text: str | None, type_text: str, index: int) -> dict[int, int | None]:
+    strides = strides_of(type_text)
+    maps = linalg.maps_of(name, maps_text)
     if maps is None:
-        for loop, stride in zip(loops, strides, strict=False):
-            total[loop] = stride
-        return total
+        return dict(enumerate(strides))
+    total: dict[int, int | None] = {}
     if index >= len(maps):
         return total
     for expression, stride in zip(maps[index].results, strides, strict=False):
         linear = expression.linear()
         if linear is None:
-            total.update({loops[dim]: None for dim in expression.dims() if dim < len(loops)})
+            total.update(dict.fromkeys(expression.dims()))
             continue
-        part: Strides = {loops[dim]: factor for dim, factor in enumerate(linear[0]) if factor and dim < len(loops)}
+        part: dict[int, int | None] = {dim: factor for dim, factor in enumerate(linear[0]) if factor}
         total = _sum(total, part, stride)
     return total
