@@ -232,17 +232,17 @@ class _Batch:
         return pool.submit(_LABEL, items, self.target, names, timeout_s=limit_s)
 
     def halves(self) -> tuple[_Batch, ...]:
-        """Two smaller batches that together ask the same; none where this is one function."""
+        """Smaller batches that together ask the same; none where this is one function without the others."""
         if len(self.modules) > 1:
             middle = len(self.modules) // 2
             parts = [self.modules[:middle], self.modules[middle:]]
         else:
             (module,) = self.modules
-            if len(module.jobs) == 1:
+            if len(module.jobs) == 1 and module.alone:
                 return ()
             middle = len(module.jobs) // 2
             both = (module.jobs[:middle], module.jobs[middle:])
-            parts = [(_Module(text=module.text, jobs=jobs, alone=True),) for jobs in both]
+            parts = [(_Module(text=module.text, jobs=jobs, alone=True),) for jobs in both if jobs]
         return tuple(_Batch(target=self.target, steps=self.steps, modules=part) for part in parts)
 
 

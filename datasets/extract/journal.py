@@ -1,19 +1,21 @@
 """What is done already, kept beside the data set while it is made.
 
 Owns resuming. Invariant: an entry is whole or absent, whenever the process is killed; a damaged one counts as absent.
-Removed when the data set is written.
+Removed when the data set is written. Labels are kept as they come, in a label cache.
 """
 
 from __future__ import annotations
 
+import glob
 import json
 import shutil
 from pathlib import Path
 
-from costmodel.core.errors import UsageError
+from costmodel.core.errors import DatabaseError, UsageError
 from costmodel.core.hashing import sha256_file, sha256_text
 from costmodel.datasets.extract.commands import Unit
 from costmodel.datasets.extract.unit import Settings, UnitResult
+from costmodel.datasets.labelling_cache import LabelCache
 from costmodel.datasets.store.files import write_error, write_file
 
 VERSION = 2
@@ -44,6 +46,8 @@ class Journal:
         except OSError as error:
             raise write_error(self.folder, error) from error
         write_file(mark, text.encode())
+        for scratch in dataset.parent.glob(f".{glob.escape(dataset.name)}.*.part"):  # of a run killed while it wrote
+            shutil.rmtree(scratch, ignore_errors=True)
 
     def get(self, name: str) -> UnitResult | None:
         """The entry, or None."""
@@ -55,6 +59,16 @@ class Journal:
     def put(self, name: str, result: UnitResult) -> None:
         """Keep an entry; raises `DatasetError` where the disk is full (what is kept stays)."""
         write_file(self.folder / "units" / name, result.to_bytes())
+
+    def labels(self) -> LabelCache:
+        """Labels made already; raises `DatabaseError` where the place cannot be written."""
+        path = self.folder / "labels.db"
+        try:
+            return LabelCache(path)
+        except DatabaseError:
+            for damaged in self.folder.glob(f"{path.name}*"):
+                damaged.unlink(missing_ok=True)
+            return LabelCache(path)
 
     def remove(self) -> None:
         """Throw it away."""

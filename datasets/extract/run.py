@@ -90,7 +90,7 @@ def extract(options: Options, tell: Callable[[str], None] = lambda line: None) -
             f"no function in {len(results)} units of {options.build.name}"
             + (f"; {first[0]}: {first[1]}" if first else "")
         )
-    labels = _labels(made.functions, options, tell)
+    labels = _labels(made.functions, options, journal, tell)
     notes = {
         "kind": prepared.kind,
         "build": prepared.build.cause if prepared.build else None,
@@ -141,14 +141,16 @@ def _run(units: Mapping[str, Unit], settings: Settings, options: Options) -> Ite
     return extract_locally(units, settings, min(options.jobs, len(units)))
 
 
-def _labels(rows: Sequence[FunctionRow], options: Options, tell: Callable[[str], None]) -> list[LabelRow]:
+def _labels(
+    rows: Sequence[FunctionRow], options: Options, journal: Journal, tell: Callable[[str], None]
+) -> list[LabelRow]:
     chosen = [row for row in rows if row.stage in options.label_stages]
     if not options.targets or not chosen:
         return []
     from costmodel.datasets.labelling import label_functions
 
     tell(f"labelling {len(chosen)} functions for {', '.join(options.targets)}")
-    return label_functions(chosen, list(options.targets), jobs=options.jobs)
+    return label_functions(chosen, list(options.targets), jobs=options.jobs, cache=journal.labels())
 
 
 def _report(

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from costmodel.core.errors import MissingDependencyError, UsageError
+from costmodel.datasets import labelling
 from costmodel.datasets.extract import Options, extract
 from costmodel.datasets.extract.journal import Journal
 from costmodel.datasets.extract.objects import embedded_modules
+from costmodel.datasets.extract.run import _key
 from costmodel.datasets.extract.text import function_text, split_module
 from costmodel.datasets.store import DatasetError, read_dataset
 
@@ -179,6 +181,52 @@ def test_resuming_another_run_is_refused(build: Path, tmp_path: Path, monkeypatc
     monkeypatch.undo()
     with pytest.raises(UsageError, match="other options"):
         run(build, tmp_path / "set", resume=True, stages=("after-optimisation",))
+
+
+LABELLED = ("x86-64/znver4", "aarch64/neoverse-v2")
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from costmodel.datasets import labelling, labelling_cache
+from costmodel.datasets.extract import Options, extract
+labelling.BATCH_FUNCTIONS = 1
+real, left = labelling_cache.LabelCache.put, [int(sys.argv[3])]
+def put(self, answers):
+    if answers and not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left[0] -= 1 if answers else 0
+    real(self, answers)
+labelling_cache.LabelCache.put = put
+extract(Options(build=Path(sys.argv[1]), output=Path(sys.argv[2]), targets=tuple(sys.argv[4].split(","))))
+"""
+
+
+@pytest.mark.parametrize("batches", [0, 1, 3])
+def test_killed_while_labelling_and_resumed_equals_uninterrupted(
+    build: Path, tmp_path: Path, batches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(build, tmp_path / "whole" / "set", targets=LABELLED)
+    cut = tmp_path / "cut" / "set"
+    words = [sys.executable, "-c", KILLED, str(build), str(cut), str(batches), ",".join(LABELLED)]
+    assert subprocess.run(words, check=False, cwd=Path(__file__).parents[2]).returncode == -9
+    assert not cut.exists()
+    (cut.parent / ".set.abc.part").mkdir()  # as if killed while it wrote
+    asked: list[int] = []
+    real = labelling._Batch.submit
+    monkeypatch.setattr(labelling, "BATCH_FUNCTIONS", 1)
+    monkeypatch.setattr(labelling._Batch, "submit", lambda self, *rest: asked.append(1) or real(self, *rest))
+    run(build, cut, targets=LABELLED, resume=True)
+    assert len(asked) == 2 * len(LABELLED) - batches, "what was labelled before is not labelled again"
+    assert contents(cut) == contents(tmp_path / "whole" / "set")
+    assert [path.name for path in cut.parent.iterdir()] == ["set"]
+
+
+def test_labels_kept_in_a_damaged_file_are_made_again(build: Path, tmp_path: Path) -> None:
+    run(build, tmp_path / "whole" / "set", targets=LABELLED[:1])
+    folder = Journal(tmp_path / "set", key=_key(Options(build=build, output=tmp_path / "set")), resume=False).folder
+    (folder / "labels.db").write_text("no database " * 500)
+    run(build, tmp_path / "set", targets=LABELLED[:1], resume=True)
+    assert contents(tmp_path / "set") == contents(tmp_path / "whole" / "set")
 
 
 LIMITED = """

@@ -174,6 +174,18 @@ def test_what_kills_the_compiler_costs_only_itself():
     assert labels[1].cause.startswith("crash: ")
 
 
+def test_what_kills_the_compiler_is_left_out_where_only_its_neighbour_is_asked():
+    fatal = "declare double @llvm.exp.f64(double)\ndefine double @fatal(double %x) {\n"
+    fatal += "  %y = call double @llvm.exp.f64(double %x)\n  ret double %y\n}\n"
+    module = SCALE + fatal
+    both = label_functions(
+        [row("scale", module), row("fatal", module)], ["nvptx64/sm_90"], labellers=["llvmlite"], jobs=1
+    )
+    one = label_functions([row("scale", module)], ["nvptx64/sm_90"], labellers=["llvmlite"], jobs=1)
+    assert both[:1] == one
+    assert one[0].value is not None
+
+
 def test_mlir_goes_through_the_pipeline_of_its_level_or_its_schedule():
     schedule = "v1; tile(level=register, m=4, n=16, k=1); vectorize(16)"
     affine = """func.func @aff(%a: memref<64xf32>) {
