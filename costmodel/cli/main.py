@@ -35,6 +35,8 @@ COMMANDS = {
     "generate": ("costmodel.cli.generate", "make a data set of kernels from a seed"),
     "extract": ("costmodel.cli.extract", "turn a build into a licence-clean, deduplicated data set of functions"),
     "data": ("costmodel.cli.data", "look into, merge, split and verify data sets"),
+    "serve": ("costmodel.cli.serve", "answer a compiler's questions, or batches of IR over a local socket"),
+    "export": ("costmodel.cli.export", "write a predictor as C or ONNX, for use inside compilers"),
     "models": ("costmodel.cli.models", "list the models that are installed"),
     "doctor": ("costmodel.cli.doctor", "say what is usable on this machine and how to get the rest"),
 }

@@ -1,0 +1,201 @@
+"""From a trained model to a `Compact`.
+
+Owns what can be exported: boosted trees, ensembles of them, and conformal intervals around either. Invariant: nothing
+is lost; the compact's predictions are the model's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+import numpy as np
+
+from costmodel.core.errors import UnsupportedError, UsageError
+from costmodel.core.metrics import ALL_ARCHS, get_metric
+from costmodel.core.target import Target, target_names
+from costmodel.core.target_table import Core
+from costmodel.export.compact import FIGURES, Compact, Intervals, Part, Slot, Trees
+from costmodel.models import Model
+from costmodel.models.base import Array
+from costmodel.models.boosting import Forest
+from costmodel.models.conformal import ALL, Conformal
+from costmodel.models.encode import SIZE_NAME, versions
+from costmodel.models.ensemble import Ensemble
+from costmodel.models.metric_model import MetricModel
+from costmodel.models.trees import BoostedTrees
+
+EXPORTABLE = ("boosted-trees", "conformal", "ensemble")
+_CORE = tuple(Core._fields)
+
+
+def flatten(
+    model: Model, *, name: str = "model", pipelines: Sequence[str] = (), metrics: Sequence[str] = ()
+) -> Compact:
+    """Everything of a fitted model as arrays.
+
+    Args:
+        model: boosted trees, an ensemble of them, or conformal intervals around either.
+        name: to be told by the export.
+        pipelines: names the model was trained on; one alone is what a question without a pipeline means.
+        metrics: keep only these; all by default.
+
+    Raises:
+        UnsupportedError: a model of another kind, or one that was adapted.
+        UsageError: a model that was never fitted, a metric that it does not have.
+    """
+    if not isinstance(model, MetricModel) or not isinstance(model, BoostedTrees | Conformal | Ensemble):
+        kind = getattr(model, "name", type(model).__name__)
+        raise UnsupportedError(
+            f"a {kind!r} model cannot be exported; those that can: {', '.join(EXPORTABLE)} over boosted trees. "
+            "Train one of these, or distil this one into a student (costmodel.export.distil)"
+        )
+    if model._adaptation is not None:
+        raise UnsupportedError(
+            "a model that was adapted by `update` cannot be exported: its Gaussian process stays in Python; export the "
+            "checkpoint that it was adapted from"
+        )
+    if model.columns is None or model.novelty is None:
+        raise UsageError("a model that was never fitted cannot be exported; call fit, or load a checkpoint")
+    chosen = chosen_metrics(model.metrics, metrics)
+    members = [_trees_of(member) for member in _members(model)]
+    builder = _Builder(members[0], ALL_ARCHS)
+    slots = [slot for k, member in enumerate(members) for slot in builder.slots(k, member, chosen)]
+    widths, intervals = _intervals(model, chosen)
+    return Compact(
+        name=name, numbers=model.columns.numbers, ops=_ops(model.columns.numbers), context=model.columns.context,
+        metrics=tuple(model.metrics[i] for i in chosen), archs=ALL_ARCHS, known_archs=model.archs, targets=target_table(),
+        pipelines=tuple(pipelines), versions=versions(), ratios=_ratios(model.columns.numbers),
+        slots=(*slots, *widths), guesses=builder.guesses(),
+        deviations=np.stack([member._deviation[chosen] for member in members]).astype(np.float64),
+        novelty=model.novelty, intervals=intervals,
+    )  # fmt: skip
+
+
+def chosen_metrics(known: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Columns of the metrics wanted; raises `UsageError` for one that is not there."""
+    for metric in wanted:
+        get_metric(metric)
+        if metric not in known:
+            raise UsageError(f"the model was not trained on metric {metric!r}; it has {', '.join(known)}")
+    return [known.index(metric) for metric in dict.fromkeys(wanted)] if wanted else list(range(len(known)))
+
+
+def target_table() -> dict[str, tuple[str, tuple[float, ...]]]:
+    """All targets that are known by name: architecture and figures."""
+    found = {}
+    for name in target_names()[1:]:
+        target = Target.parse(name)
+        found[name] = (target.arch, figures_of(target))
+    return found
+
+
+def figures_of(target: Target) -> tuple[float, ...]:
+    """A target's `FIGURES`, 0 for what is not known."""
+    own = {f.name for f in fields(Target)}
+    values = [getattr(target, name) if name in own else getattr(target.core, name) for name in FIGURES]
+    return tuple(float(value or 0.0) for value in values)
+
+
+def _ops(numbers: Sequence[str]) -> int:
+    if SIZE_NAME not in numbers:
+        raise UnsupportedError(f"the model does not read {SIZE_NAME!r}, by which shares are taken; train it again")
+    return list(numbers).index(SIZE_NAME)
+
+
+def _ratios(numbers: Sequence[str]) -> Array:
+    return np.array([i for i, name in enumerate(numbers) if name.startswith("count:")], np.int64)
+
+
+def _members(model: MetricModel) -> list[MetricModel]:
+    inner = model._base if isinstance(model, Conformal) else model
+    return list(inner._members) if isinstance(inner, Ensemble) else [inner]
+
+
+def _trees_of(member: MetricModel) -> BoostedTrees:
+    if not isinstance(member, BoostedTrees):
+        raise UnsupportedError(
+            f"the model wraps {member.name!r}, which cannot be exported; those that can: {', '.join(EXPORTABLE)} over "
+            "boosted trees. Distil it into a student (costmodel.export.distil)"
+        )
+    return member
+
+
+class _Builder:
+    """Slots of members, and the rows of their guesses."""
+
+    def __init__(self, first: BoostedTrees, archs: Sequence[str]) -> None:
+        assert first.columns is not None
+        self._numbers = len(first.columns.numbers)
+        self._grows = np.append(first._counts(np.ones((1, self._numbers)))[0], 1.0)
+        self._archs = archs
+        self._rows: list[Array] = []
+
+    def slots(self, number: int, member: BoostedTrees, chosen: Sequence[int]) -> list[Slot]:
+        found = []
+        for (metric, part), place in member._index.items():
+            if metric not in chosen:
+                continue
+            guess = member._guesses.get(metric) if part == "mean" else None
+            forest = Forest.of([member._boosters.boosters[place]])
+            found.append(Slot(
+                member=number, metric=list(chosen).index(metric), part=Part.MEAN if part == "mean" else Part.GATE,
+                base=float(forest.base[0]), guess=None if guess is None else len(self._rows), trees=breadth_first(forest),
+            ))  # fmt: skip
+            if guess is not None:
+                rows = [guess.weights[guess.archs.index(a)] if a in guess.archs else guess.weights.mean(axis=0)
+                        for a in self._archs]  # fmt: skip
+                self._rows.append(np.stack([*rows, guess.weights.mean(axis=0)]) * self._grows)
+        return found
+
+    def guesses(self) -> Array:
+        empty = np.zeros((0, len(self._archs) + 1, self._numbers + 1))
+        return np.asarray(np.stack(self._rows) if self._rows else empty, np.float32)
+
+
+def _intervals(model: MetricModel, chosen: Sequence[int]) -> tuple[list[Slot], Intervals | None]:
+    if not isinstance(model, Conformal):
+        return [], None
+    slots = []
+    for i, metric in enumerate(chosen):
+        forest = Forest.of([model._widths.boosters[metric]])
+        slots.append(Slot(member=0, metric=i, part=Part.WIDTH, base=float(forest.base[0]), trees=breadth_first(forest)))
+    rows = [model._quantiles.get(arch, model._quantiles[ALL]) for arch in (*ALL_ARCHS, ALL)]
+    factors = np.array([[row[i] for i in chosen] for row in rows], np.float64)
+    return slots, Intervals(deviations=np.array([model._deviations[i] for i in chosen], np.float64), factors=factors)
+
+
+def breadth_first(forest: Forest) -> Trees:
+    """The trees with their nodes in breadth-first order, so that two children stand side by side."""
+    count = len(forest.roots)
+    nodes, trees = forest.roots, np.arange(count)
+    begun = np.zeros(count, np.int64)
+    order, owner, place, left = [], [], [], []
+    while len(nodes):
+        sizes = np.bincount(trees, minlength=count)
+        inner = forest.children[nodes, 0] != nodes
+        below = np.where(inner, begun[trees] + sizes[trees] + 2 * _rank(trees, inner), -1)
+        order.append(nodes)
+        owner.append(trees)
+        place.append(begun[trees] + _rank(trees, np.ones(len(trees), bool)))
+        left.append(below)
+        begun = begun + sizes
+        nodes, trees = forest.children[nodes[inner]].reshape(-1), np.repeat(trees[inner], 2)
+    if not order:
+        return Trees(sizes=np.zeros(0, np.int64), feature=np.zeros(0, np.int32), threshold=np.zeros(0, np.float32),
+                     left=np.zeros(0, np.int32), value=np.zeros(0, np.float32))  # fmt: skip
+    kept, lefts = np.concatenate(order), np.concatenate(left)
+    sort = np.lexsort((np.concatenate(place), np.concatenate(owner)))
+    kept, lefts = kept[sort], lefts[sort]
+    return Trees(
+        sizes=begun, feature=np.where(lefts < 0, -1, forest.feature[kept]).astype(np.int32),
+        threshold=np.where(lefts < 0, 0, forest.threshold[kept]).astype(np.float32), left=lefts.astype(np.int32),
+        value=forest.value[kept].astype(np.float32),
+    )  # fmt: skip
+
+
+def _rank(trees: Array, counted: Array) -> Array:
+    """How many counted entries of the same tree stand before each; `trees` is sorted."""
+    before = np.cumsum(counted) - counted
+    first = np.searchsorted(trees, trees, side="left")
+    return np.asarray(before - before[first])
