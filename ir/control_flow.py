@@ -47,9 +47,9 @@ def natural_loops(region: Region) -> list[NaturalLoop]:
             predecessors[target].append(block)
     dominator = _dominators(order, number, predecessors)
     latches: dict[Block, list[Block]] = {}
-    for block in order:
+    for index, block in enumerate(order):
         for target in successors(block):
-            if _dominates(number[target], number[block], dominator):
+            if number[target] <= index and _dominates(number[target], index, dominator):
                 latches.setdefault(target, []).append(block)
     return [_loop(header, latches[header], predecessors) for header in order if header in latches]
 
@@ -61,13 +61,14 @@ def reverse_postorder(entry: Block) -> list[Block]:
     order: list[Block] = []
     while stack:
         block, targets = stack[-1]
-        target = next((item for item in targets if item not in seen), None)
-        if target is None:
+        for target in targets:
+            if target not in seen:
+                seen.add(target)
+                stack.append((target, iter(successors(target))))
+                break
+        else:
             order.append(block)
             stack.pop()
-            continue
-        seen.add(target)
-        stack.append((target, iter(successors(target))))
     return order[::-1]
 
 
@@ -113,12 +114,13 @@ def _loop(header: Block, latches: list[Block], predecessors: dict[Block, list[Bl
         if block not in blocks:
             blocks.add(block)
             stack.extend(predecessors[block])
-    trips = _trips(header, latches[0], frozenset(blocks), predecessors) if len(set(latches)) == 1 else None
-    return NaturalLoop(header=header, blocks=frozenset(blocks), trips=trips)
+    inside = frozenset(blocks)
+    trips = _trips(header, latches[0], inside, predecessors) if len(set(latches)) == 1 else None
+    return NaturalLoop(header=header, blocks=inside, trips=trips)
 
 
 def _trips(header: Block, latch: Block, blocks: frozenset[Block], predecessors: dict[Block, list[Block]]) -> int | None:
-    exits = [block for block in blocks if any(target not in blocks for target in successors(block))]
+    exits = [block for block in blocks if not blocks.issuperset(successors(block))]
     if len(exits) != 1 or exits[0] not in (header, latch):
         return None
     test = exits[0]

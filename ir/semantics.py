@@ -105,12 +105,15 @@ def forwarded(operation: Operation) -> list[tuple[Block, list[Value]]]:
 
     Forwarded operands are the last ones, in the order of the successors, as in every upstream dialect.
     """
-    total = sum(len(block.args) for block in operation.successors)
-    first = len(operation.operands) - total
+    successors, operands = operation.successors, operation.operands
+    if len(successors) == 1:
+        count = len(successors[0].args)
+        return [(successors[0], operands[len(operands) - count :] if count <= len(operands) else [])]
+    first = len(operands) - sum([len(block.args) for block in successors])
     found: list[tuple[Block, list[Value]]] = []
-    for block in operation.successors:
+    for block in successors:
         count = len(block.args)
-        found.append((block, operation.operands[first : first + count] if first >= 0 else []))
+        found.append((block, operands[first : first + count] if first >= 0 else []))
         first += count
     return found
 
