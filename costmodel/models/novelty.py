@@ -70,7 +70,7 @@ class Novelty:
         return np.asarray(near + self._residual(z) / self.residual_scale + UNSEEN_WEIGHT * functions[:, -1])
 
     def _nearest(self, points: Array, leave_one_out: bool) -> Array:
-        references = self.references.astype(np.float32)
+        points, references = points.astype(np.float64), self.references.astype(np.float64)
         squared = (points**2).sum(1)[:, None] + (references**2).sum(1)[None] - 2 * points @ references.T
         distances = np.sqrt(np.maximum(squared, 0.0))
         if leave_one_out:
