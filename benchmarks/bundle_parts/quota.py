@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from costmodel.core.tables import FunctionRow
+from costmodel.datasets.dedup import drop_equal
 
 MAX_CHARACTERS = {
     "llvm": 24_000, "vector": 20_000, "scf": 20_000, "affine": 16_000, "ttir": 20_000, "ttgir": 20_000,
@@ -20,9 +21,9 @@ FAMILY_ROWS = 2_600
 def keep(rows: Sequence[FunctionRow], slack: float = 1.0) -> list[FunctionRow]:
     """Rows within `slack` times both limits, one for each content; of too large a family those of least hash."""
     families: dict[str, dict[str, FunctionRow]] = defaultdict(dict)
-    for row in sorted(rows, key=lambda row: row.sort_key):
+    for row in drop_equal(rows):
         if len(row.ir) <= slack * MAX_CHARACTERS[row.level]:
-            families[row.family].setdefault(row.function_id, row)
+            families[row.family][row.function_id] = row
     kept = [
         family[key] for _, family in sorted(families.items()) for key in sorted(family)[: round(slack * FAMILY_ROWS)]
     ]
