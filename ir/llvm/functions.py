@@ -15,7 +15,7 @@ from costmodel.ir import collector
 from costmodel.ir.llvm.constants import constant_operation
 from costmodel.ir.llvm.instructions import operand
 from costmodel.ir.llvm.legacy import opaque
-from costmodel.ir.llvm.templates import HOLE, Slot, Template, template_of
+from costmodel.ir.llvm.templates import HOLE, TEMPLATES, Slot, Template, template_of
 from costmodel.ir.llvm.types import TYPE, mlir_type
 from costmodel.ir.mlir.structure import Block, Chunk, MlirModule, Operation, Region, Source, Value
 from costmodel.ir.mlir.syntax import split_items
@@ -25,11 +25,13 @@ _LABEL_LINE = re.compile(r"(\"[^\"]*\"|[\w$.\-]+):\s*(?:;.*)?$")
 _OLD_LABEL = re.compile(r"; <label>:(\d+)")
 _TYPE_NAMES = re.compile(r"^(%\"[^\"\n]*\"|%[\w$.\-]+)\s*=\s*type\b", re.MULTILINE)
 _CONTINUED = re.compile(r"\n(?=[ \t]+(?:to label|unwind |cleanup\s|catch |filter |i\d+ -?\d+, label|\[label)|[ \t]*\])")
-_LOCAL = re.compile(r"(%\"[^\"]*\"|%[\w$.\-]+)")
+_LOCAL = re.compile(r"%[\w$.\-]++")
+_METADATA = re.compile(r", ![^\n]*+")
 _LOCAL_OR_STRING = re.compile(r"(%\"[^\"]*\"|%[\w$.\-]+)|\"[^\"]*\"|;.*$")
 _PARENTHESIS = re.compile(r"\"[^\"]*\"|[()]")
 _ARGUMENT_TYPE = re.compile(TYPE)
 _MAX_NUMBER_DIGITS = 12
+_UNKNOWN_TYPE = "!llvm<unknown>"
 _NO_BLOCK = "block {} is never defined"
 
 
@@ -111,7 +113,7 @@ class _FunctionParser:
         kind, name = operand(item)
         if not name.startswith("%") or not kind:
             found = _ARGUMENT_TYPE.match(item)
-            kind, name = mlir_type(found[0]) if found else "!llvm<unknown>", f"%{self.next_number}"
+            kind, name = mlir_type(found[0]) if found else _UNKNOWN_TYPE, f"%{self.next_number}"
         value = Value(name, kind, entry, index)
         if name[1:].isdigit() and len(name) < _MAX_NUMBER_DIGITS:
             self.next_number = int(name[1:]) + 1
@@ -123,28 +125,42 @@ class _FunctionParser:
         if "\n   " in body or "]" in body:
             body = _CONTINUED.sub(" ", body)
         block = self.region.blocks[0]
-        first = True
-        read = self._instruction
-        for line in body.split("\n"):
+        first, at = True, 0
+        read, templates = self._instruction, TEMPLATES
+        plain = _METADATA.sub("", body) if ", !" in body else body
+        shaped, found = self._shaped(plain)
+        lines, shapes = body.split("\n"), shaped.split("\n")
+        for line, shape in zip(lines, shapes, strict=True):
             start = position
             position += len(line) + 1
-            if line[:2] == "  " and line[2:3] not in " ;#":
-                if first:
-                    self.labels.setdefault(f"%{self.next_number}", block)
-                    first = False
-                read(line, block, start)
+            template = templates.get(shape)
+            if template is not None and not first:
+                begin = at
+                at += template.holes
+                if template.name:
+                    read(template, found[begin:at], block, start)
                 continue
+            begin = at
+            at += shape.count(HOLE)
             stripped = line.strip()
             if not stripped or stripped[0] == "#" or (stripped[0] == ";" and not stripped.startswith("; <label>:")):
                 continue
-            if line[0] in " \t":
-                if first:
-                    self.labels.setdefault(f"%{self.next_number}", block)
-                    first = False
-                read(line, block, start)
+            if line[0] not in " \t":
+                block = self._block(stripped, start, first)
+                first = False
                 continue
-            block = self._block(stripped, start, first)
-            first = False
+            if first:
+                self.labels.setdefault(f"%{self.next_number}", block)
+                first = False
+            names = found[begin:at]
+            if '"' in line or ";" in line:
+                shape, names = self._shape(line)
+            try:
+                template = template_of(shape)
+            except ParseError as error:
+                self.fail(str(error), start + _opcode_at(line))
+            if template.name:
+                read(template, names, block, start)
 
     def _block(self, line: str, offset: int, first: bool) -> Block:
         match = _LABEL_LINE.match(line) or _OLD_LABEL.match(line)
@@ -167,50 +183,47 @@ class _FunctionParser:
 
     # ---- instructions ---------------------------------------------------------------------------------------------
 
+    def _shaped(self, text: str) -> tuple[str, list[str]]:
+        """Text with holes for names of locals, and the names; blind to strings and comments."""
+        names, types = _LOCAL.findall(text), self.type_names
+        if types.isdisjoint(names):
+            return _LOCAL.sub(HOLE, text), names
+        shaped = _LOCAL.sub(lambda match: match[0] if match[0] in types else HOLE, text)
+        return shaped, [name for name in names if name not in types]
+
     def _shape(self, line: str) -> tuple[str, list[str]]:
-        """The line with holes for names of locals, and the names; without attached metadata and comments."""
-        if '"' in line or ";" in line:
-            pieces = _split_strings(line)
-        else:
-            cut = line.find(", !")
-            pieces = _LOCAL.split(line if cut < 0 else line[:cut])
+        """The same of a line that has strings or a comment."""
+        pieces = _split_strings(line)
         names = pieces[1::2]
         if not self.type_names.isdisjoint(names):
             pieces = _keep_types(pieces, self.type_names)
             names = pieces[1::2]
         return HOLE.join(pieces[::2]), names
 
-    def _instruction(self, line: str, block: Block, offset: int) -> None:
-        shape, names = self._shape(line)
-        try:
-            template = template_of(shape)
-        except ParseError as error:
-            self.fail(str(error), offset + _opcode_at(line))
-        if template is None:
-            return
-        result = template.result
-        if result is None:
-            operation = Operation(template.name, offset + 2, self.chunk, block)
-            if template.types is not None:
-                operation.results.append(Value("", template.types, operation, 0))
-        else:
-            name = names[result] if isinstance(result, int) else str(result)
+    def _instruction(self, template: Template, names: list[str], block: Block, offset: int) -> None:
+        result, kind, values = template.result, template.types, self.values
+        name = ""
+        if result is not None:
+            name = names[result] if result.__class__ is int else str(result)  # type: ignore[index]
             if template.incoming:
-                value = Value(name, template.types or "", block, len(block.args))
+                value = values[name] = Value(name, kind or "", block, len(block.args))
                 block.args.append(value)
                 self.phis.append((block, value, template, names, offset))
-                self.values[name] = value
                 return
-            operation = Operation(template.name, offset + len(name) + 5, self.chunk, block)
-            value = Value(name, template.types or "!llvm<unknown>", operation, 0)
-            operation.results.append(value)
-            self.values[name] = value
+            offset += len(name) + 3
+            kind = kind or _UNKNOWN_TYPE
+        operation = Operation(template.name, offset + 2, self.chunk, block)
         operation._property_text = template.properties
+        if kind is not None:
+            value = Value(name, kind, operation, 0)
+            operation.results.append(value)
+            if name:
+                values[name] = value
         block.operations.append(operation)
-        if template.plain is not None:
+        plain = template.plain
+        if plain is not None:
             try:
-                values = self.values
-                operation.operands = [values[names[slot]] for slot in template.plain]
+                operation.operands = [values[names[slot]] for slot in plain]
                 return
             except KeyError:
                 pass

@@ -8,7 +8,6 @@ Invariant: a template depends on the shape alone; the cache is bounded.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from costmodel.core.errors import ParseError
 from costmodel.ir.llvm.instructions import parse
@@ -25,6 +24,7 @@ _GROUPS = re.compile(r"(?: #\d+)+(?= \[|$|\s+to )")
 _DEBUG = re.compile(r"@llvm\.(?:dbg|pseudoprobe)\b")
 _MARK = "%\u00b5"
 _LONG_SHAPE = 1000
+_MAX_TEMPLATES = 1 << 15
 _NO_INSTRUCTION = "expected an instruction, found {!r}"
 
 Slot = int | str | tuple[str, str]
@@ -32,9 +32,15 @@ Slot = int | str | tuple[str, str]
 
 
 class Template:
-    """What all instructions of one shape share. `result` is a slot or None; numbers count locals from 0."""
+    """What all instructions of one shape share. `result` is a slot or None; numbers count locals from 0.
 
-    __slots__ = ("incoming", "labels", "name", "opcode_offset", "operands", "plain", "properties", "result", "types")
+    A shape that gives no operation (debug intrinsics) has the name "". `tokens` is for `tokens.llvm_text` to keep.
+    """
+
+    __slots__ = (
+        "holes", "incoming", "labels", "name", "opcode_offset", "operands", "plain", "properties", "result", "tokens",
+        "types",
+    )  # fmt: skip
 
     def __init__(self, name: str, properties: str, types: str | None, opcode_offset: int) -> None:
         self.name = name
@@ -46,14 +52,28 @@ class Template:
         self.labels: tuple[Slot, ...] = ()
         self.incoming: tuple[tuple[Slot, Slot], ...] = ()
         self.plain: tuple[int, ...] | None = None
+        self.holes = 0
+        self.tokens: object = None
 
 
-def template_of(shape: str) -> Template | None:
-    """The template of a shape, None for debug intrinsics; Raises `ParseError` without location."""
-    return _cached(shape) if len(shape) < _LONG_SHAPE else _build(shape)
+TEMPLATES: dict[str, Template] = {}
+"""By shape; what is missing is built by `template_of`."""
 
 
-def _build(shape: str) -> Template | None:
+def template_of(shape: str) -> Template:
+    """The template of a shape; Raises `ParseError` without location."""
+    found = TEMPLATES.get(shape)
+    if found is None:
+        found = _build(shape)
+        found.holes = shape.count(HOLE)
+        if len(TEMPLATES) >= _MAX_TEMPLATES:
+            TEMPLATES.clear()
+        if len(shape) < _LONG_SHAPE:
+            TEMPLATES[shape] = found
+    return found
+
+
+def _build(shape: str) -> Template:
     holes = iter(range(shape.count(HOLE)))
     text = re.sub(HOLE, lambda _: f"{_MARK}{next(holes)}", shape) if HOLE in shape else shape
     text = _METADATA.sub("", text)
@@ -62,7 +82,7 @@ def _build(shape: str) -> Template | None:
         raise ParseError(_NO_INSTRUCTION.format(shape.strip().replace(HOLE, "%")[:40]))
     opcode, rest = match[2], match[3] or ""
     if opcode == "call" and _DEBUG.search(rest):
-        return None
+        return Template("", "", None, 0)
     offset = len(shape) - len(shape.lstrip())
     try:
         parsed = parse(opcode, upgrade(opcode, _GROUPS.sub("", rest) if " #" in rest else rest))
@@ -80,9 +100,6 @@ def _build(shape: str) -> Template | None:
     if not template.labels and not template.incoming and all(isinstance(slot, int) for slot in slots):
         template.plain = tuple(slot for slot in slots if isinstance(slot, int))
     return template
-
-
-_cached = lru_cache(maxsize=1 << 15)(_build)
 
 
 def _slot(text: str) -> int | str:

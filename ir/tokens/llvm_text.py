@@ -16,7 +16,7 @@ from costmodel.core.errors import ParseError
 from costmodel.ir import collector, semantics
 from costmodel.ir.llvm.constants import constant_operation
 from costmodel.ir.llvm.functions import _DEFINE, _TYPE_NAMES, _FunctionParser
-from costmodel.ir.llvm.templates import HOLE, Slot, Template, template_of
+from costmodel.ir.llvm.templates import HOLE, Slot, Template
 from costmodel.ir.mlir.attributes import parse_dictionary
 from costmodel.ir.mlir.structure import Block, Chunk, Operation, Region, Source
 from costmodel.ir.tokens.attributes import attribute_tokens, type_parts, type_token
@@ -55,7 +55,6 @@ class _Shape:
     labels: tuple[Slot, ...]
     attributes: tuple[str, ...]
     has_symbols: bool
-    template: Template
 
 
 _Row = tuple[_Shape, list[str]]
@@ -105,23 +104,23 @@ class _Tokens(_FunctionParser):
         self.arguments.update(value.name for value in entry.args)
         self._lines(start)
 
-    def _instruction(self, line: str, block: Block, offset: int) -> None:
-        shape, names = self._shape(line)
-        try:
-            found = _shape_of(shape)
-        except ParseError as error:
-            self.fail(str(error), offset)
-        if found is None:
-            return
+    def _instruction(self, template: Template, names: list[str], block: Block, offset: int) -> None:
+        found = template.tokens
+        if found.__class__ is not _Shape:
+            try:
+                found = template.tokens = _shape_of(template)
+            except ParseError as error:
+                self.fail(str(error), offset)
+        assert isinstance(found, _Shape)
         if block is not self._current:
             self._current = block
             self.rows = self.blocks.setdefault(block, [])
         result = found.result
         if result is not None:
-            name = names[result] if result.__class__ is int else str(result)
-            if found.template.incoming:
-                self.heads.setdefault(block, []).append((name, found.template.types or ""))
-                self.incoming.append((block, found.template, names))
+            name = names[result] if result.__class__ is int else str(result)  # type: ignore[index]
+            if template.incoming:
+                self.heads.setdefault(block, []).append((name, template.types or ""))
+                self.incoming.append((block, template, names))
                 self.arguments.add(name)
                 return
             self.defined.add(name)
@@ -251,11 +250,7 @@ class _Tokens(_FunctionParser):
         return found
 
 
-@lru_cache(maxsize=65536)
-def _shape_of(text: str) -> _Shape | None:
-    template = template_of(text)
-    if template is None:
-        return None
+def _shape_of(template: Template) -> _Shape:
     words = tuple(attribute_tokens(parse_dictionary(template.properties, {}), {})) if template.properties else ()
     kind = template.types
     if kind is None and template.result is not None:
@@ -275,7 +270,6 @@ def _shape_of(text: str) -> _Shape | None:
         labels=template.labels,
         attributes=words,
         has_symbols=any(word[0] == "@" for word in words),
-        template=template,
     )
 
 
