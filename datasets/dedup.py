@@ -1,7 +1,7 @@
 """Dropping equal functions with their count kept.
 
 Owns which of several equals stays. Invariant: the outcome does not depend on the order of the rows. What counts as
-structurally equal is told by `costmodel.datasets.structure`.
+structurally equal is told by `costmodel.ir.structure`.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from costmodel.core.errors import UsageError
 from costmodel.core.tables import FunctionRow, LabelRow
 from costmodel.datasets.dedup import drop_by
-from costmodel.datasets.dedup_structure import structural_hash
 from costmodel.datasets.store import Dataset
+from costmodel.ir.structure import structural_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

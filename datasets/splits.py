@@ -1,59 +1,24 @@
 """Splits that do not leak: whole families, projects, networks or targets are held out, never rows.
 
 Owns the assignment of groups to parts, and the refusal of near-duplicates: a function whose structure, constants
-erased, also occurs in an earlier part is in no part at all, and counted. Pure logic over rows; `Split.to_json` is what
-a training run reads. Same seed, same split, whatever the order of the rows.
+erased, also occurs in an earlier part is in no part at all, and counted. Pure logic over rows; a training run reads the
+`costmodel.core.splits.Split` that is made here. Same seed, same split, whatever the order of the rows.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from costmodel.core.errors import ParseError, UsageError
+from costmodel.core.errors import UsageError
+from costmodel.core.splits import PARTS, Split
 from costmodel.core.tables import FunctionRow, LabelRow
-from costmodel.datasets.dedup_structure import near_hash
+from costmodel.ir.structure import near_hash
 
-PARTS = ("train", "validation", "test")
 BY = ("family", "project", "network", "target")
 FRACTIONS = (0.8, 0.1, 0.1)
-SPLIT_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
-    """Which functions belong to which part."""
-
-    by: str
-    seed: int
-    fractions: tuple[float, ...]
-    groups: Mapping[str, tuple[str, ...]]
-    """Part to the names of what it holds: families, projects, networks or targets."""
-    parts: Mapping[str, tuple[str, ...]]
-    """Part to sorted function ids. By target, a function is in several parts, with other labels in each."""
-    refused: int = 0
-    """Near-duplicates of functions of an earlier part, left out of all."""
-    schema_version: int = field(default=SPLIT_VERSION)
-
-    def to_json(self) -> str:
-        """As text; equal splits give equal bytes."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> Split:
-        """The inverse; raises `ParseError`."""
-        try:
-            document = json.loads(text)
-            if document["schema_version"] != SPLIT_VERSION:
-                raise ParseError(f"split version {document['schema_version']}, this costmodel reads {SPLIT_VERSION}")
-            named = {name: {part: tuple(ids) for part, ids in document[name].items()} for name in ("groups", "parts")}
-            return cls(**{**document, **named, "fractions": tuple(document["fractions"])})
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ParseError(f"no split: {error}; write it with `costmodel data split`") from error
 
 
 def split(

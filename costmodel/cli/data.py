@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from costmodel.core.errors import UsageError
+from costmodel.core.splits import SPLIT_FILE, Split
 from costmodel.datasets.dedup_merge import merge
-from costmodel.datasets.splits import BY, FRACTIONS, Split, leakage_check, split
+from costmodel.datasets.splits import BY, FRACTIONS, leakage_check, split
 from costmodel.datasets.store import Dataset, DatasetError, read_dataset, write_dataset
 from costmodel.datasets.store.files import write_file
 from costmodel.datasets.store.verify import verify
@@ -39,7 +40,10 @@ def add_parser(subparsers: Subparsers) -> None:
     merged.add_argument("-o", "--output", metavar="DATASET", type=Path, required=True)
     cut = actions.add_parser("split", help="write a split that does not leak")
     cut.add_argument("dataset", metavar="DATASET", type=Path)
-    cut.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the split, as JSON")
+    cut.add_argument(
+        "-o", "--output", metavar="FILE", type=Path,
+        help=f"the split, as JSON (default: {SPLIT_FILE} in DATASET, where train and evaluate look for it)",
+    )  # fmt: skip
     cut.add_argument("--by", choices=BY, required=True, help="what is held out whole")
     cut.add_argument("--seed", type=int, default=0)
     cut.add_argument(
@@ -116,7 +120,7 @@ def _split(args: argparse.Namespace) -> int:
     leaks = leakage_check(rows, made)
     if leaks:  # unreachable for a split made here: the check is what the promise rests on
         raise AssertionError(leaks[0])
-    write_file(args.output, made.to_json().encode())
+    write_file(args.output or args.dataset / SPLIT_FILE, made.to_json().encode())
     print(_shown(made))
     return 0
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from costmodel.cli.evaluate_cases import SPLITS, fold_of_seed, load_cases, split_groups
+from costmodel.cli.evaluate_cases import SPLITS, fold_of_seed, load_cases, own_split, split_groups
 from costmodel.core.errors import UsageError
+from costmodel.core.splits import SPLIT_FILE, Split
 from costmodel.evaluation.cases import Cases, Fold, make_fold
 from costmodel.evaluation.figures import Json
 from costmodel.evaluation.report import markdown, summary_table
@@ -94,7 +95,10 @@ def run(args: argparse.Namespace) -> int:
         tested, notes = [_as_it_is(subject, cases, groups, fresh)], [_note_as_it_is(subject, groups, fresh)]
     else:
         notes = _notes_of_training(subject, args, seeds)
-        tested = [_anew(subject, cases, groups, args.test_share, seed) for seed in seeds or SEEDS]
+        own = own_split(ready, args.split)
+        if own is not None:
+            notes.append(f"{SPLIT_FILE} of {args.dataset.name} says what is held out; seeds differ in training alone")
+        tested = [_anew(subject, cases, groups, args.test_share, seed, own) for seed in seeds or SEEDS]
     document = _document(subject, args, tested, notes, ready)
     _add_studies(document, studies, subject, cases, ready, groups, tested, args, seeds or SEEDS)
     pictures = _write(args.report, document, tested) if args.report else []
@@ -216,8 +220,8 @@ def _notes_of_training(subject: _Subject, args: argparse.Namespace, seeds: Seque
     return ["the figures are those of models trained for each seed, with whole groups held out"]
 
 
-def _anew(subject: _Subject, cases: Cases, groups: Array, share: float, seed: int) -> Tested:
-    fold = fold_of_seed(cases, groups, share, seed)
+def _anew(subject: _Subject, cases: Cases, groups: Array, share: float, seed: int, own: Split | None) -> Tested:
+    fold = fold_of_seed(cases, groups, share, seed, own)
     return examine_fold(cases, groups, fold, _make(subject.config), seed)
 
 
@@ -241,7 +245,7 @@ def _add_studies(
     if "robustness" in studies:
         document["robustness"] = _robustness(tested[0], cases, ready, groups, args, seeds[0])
     if "scaling" in studies:
-        fold = fold_of_seed(cases, groups, args.test_share, seeds[0])
+        fold = fold_of_seed(cases, groups, args.test_share, seeds[0], own_split(ready, args.split))
         document["data_scaling"] = data_scaling(cases, groups, fold, _make(subject.config), seeds[0])
         document["model_scaling"] = model_scaling(
             cases, groups, fold, lambda f: _make(_resized(subject.config, cases.metrics, f)), seeds[0]

@@ -1,6 +1,6 @@
 """From a data set on disk to what evaluation takes; the one place where tables, splits and evaluation meet.
 
-Owns the join. Near-duplicates are told by `costmodel.datasets.dedup_structure`: equal structure, constants erased.
+Owns the join. Near-duplicates are told by `costmodel.ir.structure`: equal structure, constants erased.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from costmodel.core.errors import UsageError
+from costmodel.core.splits import Split
 from costmodel.core.tables import FunctionRow
-from costmodel.datasets.dedup_structure import near_hash
 from costmodel.evaluation.cases import Cases, Fold, make_fold
+from costmodel.ir.structure import near_hash
 from costmodel.models.base import Array
 from costmodel.models.metric_model import Needs
 from costmodel.training.encodings import Told, encode_all
@@ -66,6 +67,15 @@ def split_groups(ready: Prepared, split: str) -> Array:
     return groups
 
 
-def fold_of_seed(cases: Cases, groups: Array, share: float, seed: int) -> Fold:
-    """About `share` of the rows held out, whole groups drawn by `seed`."""
-    return make_fold(cases, groups, hold_out(groups, share, seed), seed)
+def own_split(ready: Prepared, split: str) -> Split | None:
+    """The split that lies in the data set's folder, where it is of the kind asked for."""
+    own = ready.table.split
+    return own if own is not None and f"by_{own.by}" == split else None
+
+
+def fold_of_seed(cases: Cases, groups: Array, share: float, seed: int, own: Split | None = None) -> Fold:
+    """The test groups of the data set's own split held out, or about `share` of the rows in groups drawn by `seed`."""
+    if own is None:
+        return make_fold(cases, groups, hold_out(groups, share, seed), seed)
+    names = ["" if name.startswith("(no ") else name for name in own.groups["test"]]
+    return make_fold(cases, groups, np.isin(groups, names), seed)

@@ -20,8 +20,9 @@ from costmodel.models.encode import versions
 from costmodel.models.metric_model import MetricModel, Needs
 from costmodel.training.config import TrainConfig
 from costmodel.training.encodings import encode_all
-from costmodel.training.examples import Prepared, groups_of, hold_out, prepare
+from costmodel.training.examples import Prepared, groups_of, prepare
 from costmodel.training.figures import card_figures
+from costmodel.training.held import Held, hold
 from costmodel.training.keeper import Keeper, Screen
 from costmodel.training.table import TrainingTable, read_table
 
@@ -80,16 +81,18 @@ def train(
     encodings = encode_all(table.functions, table.function_ids, needs, cache=cache, workers=config.workers, told=told)
     ready = prepare(table, encodings)
     groups = groups_of(ready.table, config.split)
-    held = hold_out(groups, config.test_share, config.seed)
-    _fit(model, ready, ~held, groups, keeper)
+    held = hold(ready.table, config.split, config.test_share, config.seed)
+    _fit(model, ready, held.train, groups, keeper)
     figures = {}
-    if held.any():
-        prediction = model.predict(ready.examples.take(np.flatnonzero(held)))
-        figures = card_figures(prediction, ready.table.values[held], ready.table.values[~held])
+    if held.test.any():
+        prediction = model.predict(ready.examples.take(np.flatnonzero(held.test)))
+        figures = card_figures(prediction, ready.table.values[held.test], ready.table.values[held.train])
     model.save(out, _card(config, ready, held, groups, figures))
     (out / CURVES).write_text(json.dumps(keeper.curves, sort_keys=True) + "\n")
     keeper.done()
-    return Trained(model=model, figures=figures, dropped=ready.dropped, rows=int((~held).sum()), resumed=keeper.resumed)
+    return Trained(
+        model=model, figures=figures, dropped=ready.dropped, rows=int(held.train.sum()), resumed=keeper.resumed
+    )
 
 
 def _fit(model: Model, ready: Prepared, rows: Any, groups: Any, keeper: Keeper) -> None:
@@ -102,9 +105,9 @@ def _fit(model: Model, ready: Prepared, rows: Any, groups: Any, keeper: Keeper) 
 
 
 def _card(
-    config: TrainConfig, ready: Prepared, held: Any, groups: Any, figures: Mapping[str, object]
+    config: TrainConfig, ready: Prepared, held: Held, groups: Any, figures: Mapping[str, object]
 ) -> dict[str, Any]:
-    seen = ready.table.take(np.flatnonzero(~held))
+    seen = ready.table.take(np.flatnonzero(held.train))
     workloads = sorted({row.workload_id for row in seen.functions if row.workload_id})
     return {
         "name": config.name or config.model,
@@ -122,6 +125,8 @@ def _card(
         "functions": len(seen.functions),
         "rows": len(seen),
         "split": config.split,
-        "held_out": sorted(set(groups[held].tolist())),
+        "held_out": sorted(set(groups[held.test].tolist())),
+        "held_out_by": held.origin,
+        "refused_rows": held.refused,
         "figures": dict(figures),
     }

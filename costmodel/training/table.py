@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from costmodel.core.errors import MissingDependencyError, UsageError
+from costmodel.core.errors import MissingDependencyError, ParseError, UsageError
 from costmodel.core.hashing import sha256_file
+from costmodel.core.splits import SPLIT_FILE, Split
 from costmodel.core.tables import FUNCTION_COLUMNS, LABEL_COLUMNS, FunctionRow
 from costmodel.models.base import Array
 
@@ -39,6 +40,8 @@ class TrainingTable:
     values: Array
     sha256: str
     """Of the data set: hash of the two files' hashes."""
+    split: Split | None = None
+    """The one that lies in the data set's folder."""
 
     def __len__(self) -> int:
         return len(self.function)
@@ -46,15 +49,14 @@ class TrainingTable:
     def take(self, rows: Array) -> TrainingTable:
         """Some rows (numbers or a mask); functions without a row are dropped."""
         used, index = np.unique(self.function[rows], return_inverse=True)
-        return TrainingTable(
+        return replace(
+            self,
             functions=tuple(self.functions[i] for i in used),
             function_ids=tuple(self.function_ids[i] for i in used),
             function=index.astype(np.int64),
             targets=self.targets[rows],
             pipelines=self.pipelines[rows],
-            metrics=self.metrics,
             values=self.values[rows],
-            sha256=self.sha256,
         )
 
     def column(self, name: str) -> Array:
@@ -86,7 +88,7 @@ def read_table(
 
     Raises:
         MissingDependencyError: pyarrow is absent.
-        UsageError: files are missing or not of the contract, or nothing is left.
+        UsageError: files are missing or not of the contract, `split.json` is no split, or nothing is left.
     """
     functions, labels = _read(folder / FUNCTIONS, FUNCTION_COLUMNS), _read(folder / LABELS, LABEL_COLUMNS)
     wanted = {name: set(choice) for name, choice in (("target", targets), ("pipeline", pipelines))}
@@ -163,4 +165,14 @@ def _joined(
         metrics=metrics,
         values=np.where(counts > 0, sums / np.maximum(counts, 1), np.nan),
         sha256=digest,
+        split=_split(folder / SPLIT_FILE),
     )
+
+
+def _split(path: Path) -> Split | None:
+    if not path.is_file():
+        return None
+    try:
+        return Split.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ParseError) as error:
+        raise UsageError(f"{path}: {error}; write it anew with `costmodel data split`, or remove it") from error

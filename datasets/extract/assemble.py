@@ -17,11 +17,11 @@ from urllib.parse import quote
 from costmodel.core.hashing import sha256_text
 from costmodel.core.tables import FunctionRow
 from costmodel.datasets.dedup import drop_by
-from costmodel.datasets.dedup_structure import near_hash, structural_hash
 from costmodel.datasets.extract.commands import Unit, relative_arguments
 from costmodel.datasets.extract.sources import Prepared
 from costmodel.datasets.extract.unit import ModuleResult, UnitResult
 from costmodel.datasets.licenses import License, find_license, is_allowed
+from costmodel.ir.structure import near_hash, structural_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

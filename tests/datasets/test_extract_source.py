@@ -10,9 +10,9 @@ import pytest
 
 from costmodel.core.errors import MissingDependencyError, ParseError, UsageError
 from costmodel.core.tables import FunctionRow
-from costmodel.datasets.dedup_structure import structural_hash
 from costmodel.datasets.extract import Options, extract
 from costmodel.datasets.store import read_dataset
+from costmodel.ir.structure import structural_hash
 
 pytest.importorskip("pyarrow")
 SOURCE = """/* SPDX-License-Identifier: ISC */

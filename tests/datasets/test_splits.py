@@ -3,10 +3,11 @@
 import pytest
 
 from costmodel.core.errors import ParseError, UsageError
+from costmodel.core.splits import Split
 from costmodel.core.tables import FunctionRow, LabelRow
 from costmodel.datasets.dedup import drop_by
-from costmodel.datasets.dedup_structure import near_hash, structural_hash
-from costmodel.datasets.splits import Split, leakage_check, split
+from costmodel.datasets.splits import leakage_check, split
+from costmodel.ir.structure import near_hash, structural_hash
 
 
 def llvm(name: str, body: str, **changes: object) -> FunctionRow:

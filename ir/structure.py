@@ -8,7 +8,6 @@ Equal hashes here imply equal hashes of LLVM's `print<structural-hash>`, which l
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from costmodel.core.hashing import sha256_text
 from costmodel.core.tables import FunctionRow
@@ -103,6 +102,3 @@ class _Numbers:
 
     def __call__(self, name: str) -> int:
         return self._seen.setdefault(name, len(self._seen))
-
-
-Hash = Callable[[FunctionRow], str]
