@@ -249,7 +249,7 @@ def growth(paths: list[Path], folder: Path) -> list[Json]:
         target = folder / "growing.ll"
         target.write_text(text, errors="surrogateescape")
         done = subprocess.run(
-            [sys.executable, __file__, "--grow", str(target)], capture_output=True, text=True, check=True
+            [sys.executable, __file__, "--grow", str(target)], stdout=subprocess.PIPE, text=True, check=True
         )
         row = json.loads(done.stdout)
         rows.append({"instructions": total, "per_s": round(total / row["cpu_s"]), **row})
