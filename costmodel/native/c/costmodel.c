@@ -82,11 +82,90 @@ struct costmodel {
   const uint32_t *inputs, *pools, *graph_head;
   const float *limits;
   size_t widest;
-  uint32_t *token_column;
+  uint32_t *token_column, *bucket_of;
   size_t tokens;
   void *allocated[32];
   size_t allocations;
 };
+
+/* Kernels on rows of floats, four side by side; `n` is a multiple of LANES where rows are padded. */
+#if defined(__GNUC__)
+typedef float lanes __attribute__((vector_size(16), aligned(4), may_alias));
+#define AT(pointer) (*(const lanes *)(pointer))
+
+static void add_scaled(float *to, float value, const float *from, size_t n) {
+  for (size_t j = 0; j < n; j += 4) *(lanes *)(to + j) += value * AT(from + j);
+}
+
+static float dot(const float *a, const float *b, size_t n) {
+  lanes low = {0}, high = {0};
+  for (size_t j = 0; j < n; j += LANES) {
+    low += AT(a + j) * AT(b + j);
+    high += AT(a + j + 4) * AT(b + j + 4);
+  }
+  low += high;
+  return (low[0] + low[2]) + (low[1] + low[3]);
+}
+
+/* out[j] = sum of z[i] * rows[i, j] */
+static void project(const float *z, const float *rows, size_t count, size_t n, float *out) {
+  for (size_t j = 0; j < n; j += LANES) {
+    lanes low = {0}, high = {0};
+    for (size_t i = 0; i < count; ++i) {
+      low += z[i] * AT(rows + i * n + j);
+      high += z[i] * AT(rows + i * n + j + 4);
+    }
+    *(lanes *)(out + j) = low;
+    *(lanes *)(out + j + 4) = high;
+  }
+}
+
+/* Squared distances of a block of references; stops where none can be below `limit`. Whether one may be. */
+static int near_enough(const float *point, const float *block, size_t n, float limit, float *squared) {
+  lanes low = {0}, high = {0};
+  for (size_t j = 0; j < n;) {
+    for (const size_t end = j + LANES < n ? j + LANES : n; j < end; ++j) {
+      const lanes a = point[j] - AT(block + j * LANES), b = point[j] - AT(block + j * LANES + 4);
+      low += a * a;
+      high += b * b;
+    }
+    lanes least;
+    for (int k = 0; k < 4; ++k) least[k] = low[k] < high[k] ? low[k] : high[k];
+    if (least[0] >= limit && least[1] >= limit && least[2] >= limit && least[3] >= limit) return 0;
+  }
+  *(lanes *)squared = low;
+  *(lanes *)(squared + 4) = high;
+  return 1;
+}
+#else
+static void add_scaled(float *to, float value, const float *from, size_t n) {
+  for (size_t j = 0; j < n; ++j) to[j] += value * from[j];
+}
+
+static float dot(const float *a, const float *b, size_t n) {
+  float sum = 0;
+  for (size_t j = 0; j < n; ++j) sum += a[j] * b[j];
+  return sum;
+}
+
+static void project(const float *z, const float *rows, size_t count, size_t n, float *out) {
+  memset(out, 0, n * sizeof *out);
+  for (size_t i = 0; i < count; ++i) add_scaled(out, z[i], rows + i * n, n);
+}
+
+static int near_enough(const float *point, const float *block, size_t n, float limit, float *squared) {
+  float least = FLT_MAX;
+  for (size_t lane = 0; lane < LANES; ++lane) {
+    squared[lane] = 0;
+    for (size_t j = 0; j < n; ++j) {
+      const float difference = point[j] - block[j * LANES + lane];
+      squared[lane] += difference * difference;
+    }
+    least = squared[lane] < least ? squared[lane] : least;
+  }
+  return least < limit;
+}
+#endif
 
 /* ---- reading the weights ---------------------------------------------------------------------------------------- */
 
@@ -240,6 +319,17 @@ static int finite_floats(const float *values, size_t count) {
 static int finite_doubles(const double *values, size_t count) {
   for (size_t i = 0; i < count; ++i)
     if (!(fabs(values[i]) <= DBL_MAX)) return 0;
+  return 1;
+}
+
+/* The context column that stands for each pipeline, as Python hashes them. */
+static int read_pipelines(costmodel *m) {
+  m->bucket_of = take(m, m->n.pipelines, sizeof *m->bucket_of);
+  if (!m->bucket_of) return -1;
+  for (uint32_t i = 0; i < m->n.pipelines; ++i) {
+    const char *name = m->pipelines[i];
+    m->bucket_of[i] = *name && m->n.buckets ? crc32_of((const unsigned char *)name, strlen(name)) % m->n.buckets : NONE;
+  }
   return 1;
 }
 
@@ -530,7 +620,8 @@ static int read_graph(costmodel *m) {
 static int read_all(costmodel *m, const unsigned char *data, size_t size) {
   int done;
   if (!find_sections(m, data, size) || !read_counts(m)) return 0;
-  if ((done = read_strings(m)) <= 0 || (done = build_table(m)) <= 0 || (done = read_tables(m)) <= 0) return done;
+  if ((done = read_strings(m)) <= 0 || (done = build_table(m)) <= 0 || (done = read_pipelines(m)) <= 0) return done;
+  if ((done = read_tables(m)) <= 0) return done;
   if ((done = read_columns(m, 0, COLUMNS, CUTS, m->n.columns, main_width(m))) <= 0) return done;
   if ((done = read_columns(m, 1, WIDTH_COLUMNS, WIDTH_CUTS, m->n.width_columns, width_width(m))) <= 0) return done;
   if ((done = read_slots(m)) <= 0 || (done = read_trees(m)) <= 0 || (done = read_novelty(m)) <= 0) return done;
@@ -797,8 +888,7 @@ static void run_layer(const layer *l, const float *in, float *out) {
   for (uint32_t i = 0; i < l->in; ++i) {
     const float value = in[i], *weights = l->weights + (size_t)i * l->padded;
     if (value == 0.0f) continue;
-    for (uint32_t j = 0; j < l->padded; j += LANES)
-      for (uint32_t k = 0; k < LANES; ++k) out[j + k] += value * weights[j + k];
+    add_scaled(out, value, weights, l->padded);
   }
   if (l->relu)
     for (uint32_t j = 0; j < l->padded; ++j) out[j] = out[j] > 0 ? out[j] : 0.0f;
@@ -814,8 +904,7 @@ static const float *run_network(const costmodel *m, work *w) {
     const float limit = m->limits[i], *weights = first->weights + (size_t)i * first->padded;
     if (value == 0.0f) continue;
     value = value > limit ? limit : value < -limit ? -limit : value;
-    for (uint32_t j = 0; j < first->padded; j += LANES)
-      for (uint32_t k = 0; k < LANES; ++k) out[j + k] += value * weights[j + k];
+    add_scaled(out, value, weights, first->padded);
   }
   if (first->relu)
     for (uint32_t j = 0; j < first->padded; ++j) out[j] = out[j] > 0 ? out[j] : 0.0f;
@@ -830,12 +919,8 @@ static double nearest(const costmodel *m, const float *point) {
   for (size_t i = 0; i < wanted; ++i) best[i] = FLT_MAX;
   for (size_t b = 0; b < m->blocks_of_references; ++b) {
     const float *block = m->references + b * k * LANES;
-    float squared[LANES] = {0};
-    for (size_t j = 0; j < k; ++j)
-      for (size_t lane = 0; lane < LANES; ++lane) {
-        float difference = point[j] - block[j * LANES + lane];
-        squared[lane] += difference * difference;
-      }
+    float squared[LANES];
+    if (!near_enough(point, block, k, best[wanted - 1], squared)) continue;
     for (size_t lane = 0; lane < LANES; ++lane) {
       if (!(squared[lane] < best[wanted - 1])) continue;
       size_t at = wanted - 1;
@@ -852,24 +937,15 @@ static double nearest(const costmodel *m, const float *point) {
 static double distance_of(const costmodel *m, work *w) {
   const size_t p = m->n.features, padded = m->padded;
   if (m->n.components == 0) return 0.0;
-  float *point = w->point;
-  memset(point, 0, padded * sizeof *point);
-  for (size_t i = 0; i < p; ++i) {
-    const float z = (compressed(w->x[i]) - m->center[i]) / m->spread[i], *row = m->components + i * padded;
-    w->z[i] = z;
-    for (size_t j = 0; j < padded; j += LANES)
-      for (size_t k = 0; k < LANES; ++k) point[j + k] += z * row[j + k];
-  }
+  float *point = w->point, *z = w->z;
+  for (size_t i = 0; i < p; ++i) z[i] = (compressed(w->x[i]) - m->center[i]) / m->spread[i];
+  project(z, m->components, p, padded, point);
   const double near = nearest(m, point);
   for (size_t j = 0; j < padded; ++j) point[j] /= m->norms[j];
   double squares = 0;
   for (size_t i = 0; i < p; ++i) {
-    const float *row = m->components + i * padded;
-    float lanes[LANES] = {0}, back = 0;
-    for (size_t j = 0; j < padded; j += LANES)
-      for (size_t k = 0; k < LANES; ++k) lanes[k] += point[j + k] * row[j + k];
-    for (size_t k = 0; k < LANES; ++k) back += lanes[k];
-    squares += (double)(w->z[i] - back) * (double)(w->z[i] - back);
+    const float off = z[i] - dot(point, m->components + i * padded, padded);
+    squares += (double)off * (double)off;
   }
   const double residual = sqrt(squares / (double)p);
   return (near + residual / m->numbers[0] + m->numbers[2] * (double)w->x[p]) / m->numbers[1];
@@ -997,16 +1073,13 @@ static costmodel_status fill_features(const costmodel *m, const double *features
 
 static costmodel_status fill_context(const costmodel *m, const costmodel_request *q, size_t arch, float *x) {
   double figures[FIGURES];
-  const char *pipeline = q->pipeline;
+  uint32_t bucket = NONE;
   memcpy(figures, (const char *)q->target + offsetof(costmodel_target, vector_bits), sizeof figures);
   for (size_t i = 0; i < FIGURES; ++i)
     if (!(fabs(figures[i]) <= DBL_MAX)) return COSTMODEL_ERROR_NOT_FINITE;
-  if (!pipeline && m->n.own_pipeline != NONE) pipeline = m->pipelines[m->n.own_pipeline];
-  else if (pipeline && m->n.pipelines && find(m->pipelines, m->n.pipelines, pipeline) == COSTMODEL_NOT_FOUND)
-    return COSTMODEL_ERROR_UNKNOWN_PIPELINE;
-  uint32_t bucket = NONE;
-  if (pipeline && *pipeline && m->n.buckets)
-    bucket = crc32_of((const unsigned char *)pipeline, strlen(pipeline)) % m->n.buckets;
+  const size_t pipeline = q->pipeline ? find(m->pipelines, m->n.pipelines, q->pipeline) : m->n.own_pipeline;
+  if (q->pipeline && pipeline == COSTMODEL_NOT_FOUND) return COSTMODEL_ERROR_UNKNOWN_PIPELINE;
+  if (pipeline != NONE) bucket = m->bucket_of[pipeline];
   for (uint32_t i = 0; i < m->n.context; ++i) {
     const context_column *c = &m->context[i];
     float value = 0.0f;
