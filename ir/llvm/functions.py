@@ -32,6 +32,11 @@ _PARENTHESIS = re.compile(r"\"[^\"]*\"|[()]")
 _ARGUMENT_TYPE = re.compile(TYPE)
 _MAX_NUMBER_DIGITS = 12
 _UNKNOWN_TYPE = "!llvm<unknown>"
+_NO_VALUES: list[Value] = []
+_NO_BLOCKS: list[Block] = []
+_NO_REGIONS: list[Region] = []
+"""Shared by instructions without any; never changed: a tree of a million lists less is built and collected faster."""
+_new_operation, _new_value = Operation.__new__, Value.__new__
 _NO_BLOCK = "block {} is never defined"
 
 
@@ -212,22 +217,46 @@ class _FunctionParser:
                 return
             offset += len(name) + 3
             kind = kind or _UNKNOWN_TYPE
-        operation = Operation(template.name, offset + 2, self.chunk, block)
-        operation._property_text = template.properties
-        if kind is not None:
-            value = Value(name, kind, operation, 0)
-            operation.results.append(value)
+        operation = _new_operation(Operation)
+        operation.name, operation.offset, operation.parent = template.name, offset + 2, block
+        operation._chunk, operation._property_text, operation._attribute_text = self.chunk, template.properties, ""
+        operation.regions, operation.successors = _NO_REGIONS, _NO_BLOCKS
+        if kind is None:
+            operation.results = _NO_VALUES
+        else:
+            value = _new_value(Value)
+            value.name, value.type_text, value.owner, value.index = name, kind, operation, 0
+            operation.results = [value]
             if name:
                 values[name] = value
         block.operations.append(operation)
-        plain = template.plain
-        if plain is not None:
+        if template.plain is not None:
             try:
-                operation.operands = [values[names[slot]] for slot in plain]
+                operation.operands = [values[names[slot]] for slot in template.plain]
                 return
             except KeyError:
                 pass
+        elif not template.labels:
+            found = self._known(template, names, offset)
+            if found is not None:
+                operation.operands = found
+                return
+        operation.operands = _NO_VALUES
         self.waiting.append((operation, template, names))
+
+    def _known(self, template: Template, names: list[str], offset: int) -> list[Value] | None:
+        """Operands with constants among them, None if one is not defined yet."""
+        found: list[Value] = []
+        for _, slot in template.operands:
+            if isinstance(slot, tuple):
+                value = self.constants.get(slot) or self._constant(slot, names, offset)
+            else:
+                known = self.values.get(names[slot] if isinstance(slot, int) else slot)
+                if known is None:
+                    return None
+                value = known
+            found.append(value)
+        return found
 
     # ---- names ----------------------------------------------------------------------------------------------------
 
