@@ -74,16 +74,22 @@ def extract_features(root: Operation) -> StaticFeatures:
     Raises:
         ParseError: an attribute that a feature needs does not parse; with the operation's position.
     """
-    numbers: Numbers = dict.fromkeys(NAMES, 0.0)
     with collector.paused():
-        found = scan(root)
-        _operations(found, numbers)
-        _blocks(root, found, numbers)
-        _loops(found, numbers)
-        _pressure(found, numbers)
-        _paths(found, numbers)
-        _memory(found, numbers)
+        numbers = _numbers(root)
     return StaticFeatures({name: float(min(number, _LARGEST)) for name, number in numbers.items()})
+
+
+def _numbers(root: Operation) -> Numbers:
+    found = scan(root)
+    numbers: Numbers = dict.fromkeys(NAMES, 0.0)
+    _operations(found, numbers)
+    _blocks(root, found, numbers)
+    _loops(found, numbers)
+    _pressure(found, numbers)
+    _paths(found, numbers)
+    _memory(found, numbers)
+    found.close()
+    return numbers
 
 
 def _every(loop: Loop) -> list[Loop]:

@@ -215,6 +215,15 @@ class Scan:
         """linalg operations, the loop around each, and the innermost dimension of its space."""
 
 
+    def close(self) -> None:
+        """Break the cycles between loops, so that everything is freed at once and not by the collector."""
+        stack = [self.root]
+        while stack:
+            loop = stack.pop()
+            stack.extend(loop.children)
+            loop.children = []
+
+
 def scan(root: Operation) -> Scan:
     """Walk everything inside `root`; the location of a `ParseError` is that of the operation."""
     state = Scan()

@@ -88,7 +88,7 @@ def _bitcode(data: bytes, file: str) -> Reading:
 
 def _text(data: bytes, text: str, file: str) -> Reading:
     """Our own parser first, LLVM's opinion beside it; LLVM's print where we cannot tell; tokens where nobody can."""
-    typed = _TYPED_POINTER.search(text)
+    typed = _TYPED_POINTER.search(text) if "*" in text else None
     with ThreadPoolExecutor(1) as pool:
         verdict = pool.submit(verify, data, file) if typed is None else None
         try:
@@ -124,7 +124,7 @@ def _old_syntax(text: str, typed: re.Match[str] | None, file: str) -> Diagnostic
 
 def _producer(text: str) -> str | None:
     """What `!llvm.ident` says."""
-    ident = _IDENT.search(text)
+    ident = _IDENT.search(text) if "!llvm.ident" in text else None
     if ident is None:
         return None
     named = re.search(rf"^!{ident[1]} = !\{{!\"([^\"]*)\"", text, re.MULTILINE)
