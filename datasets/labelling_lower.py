@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from costmodel.core.errors import CostModelError, UsageError
 from costmodel.core.tables import FunctionRow
+from costmodel.datasets.labellers.causes import cause_of
 from costmodel.toolchain.retarget import PIPELINE as RETARGET
 from costmodel.toolchain.retarget import print_module
 
@@ -45,8 +46,6 @@ def pipeline_of(row: FunctionRow, pipeline: str | None = None) -> str:
 
 def lower_row(row: FunctionRow, pipeline: str) -> Lowered:
     """Lower one row; never raises for what is in it."""
-    from costmodel.datasets.labelling_tasks import cause_of
-
     try:
         if pipeline == RETARGET:
             return Lowered(text=row.ir, entry=row.entry)

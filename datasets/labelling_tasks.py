@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from costmodel.core.errors import CostModelError, ParseError, UnsupportedError
+from costmodel.core.errors import CostModelError, ParseError
 from costmodel.core.tables import FunctionRow
 from costmodel.core.target import Target
 from costmodel.datasets.labellers import LABELLERS, Answer, Labeller, Value
+from costmodel.datasets.labellers.causes import cause_of
 from costmodel.datasets.labellers.compiled import Compiled, Unit
 from costmodel.datasets.labelling_lower import Lowered, lower_row
 from costmodel.toolchain.retarget import symbol_of
@@ -99,11 +100,3 @@ def _ask(labeller: Labeller, functions: list[Compiled], target: Target) -> list[
             return [dict.fromkeys(labeller.gives[target.arch], Value(cause=cause_of(error)))]
     middle = len(functions) // 2
     return _ask(labeller, functions[:middle], target) + _ask(labeller, functions[middle:], target)
-
-
-def cause_of(error: CostModelError) -> str:
-    """A label's cause in one line."""
-    text = " ".join(str(error).split())[:400]
-    if text.startswith(("unsupported:", "timeout", "crash", "compile_error:")):
-        return text
-    return f"unsupported: {text}" if isinstance(error, UnsupportedError) else f"compile_error: {text}"

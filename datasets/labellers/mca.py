@@ -19,6 +19,7 @@ from costmodel.core.errors import ToolchainError
 from costmodel.core.target import Target
 from costmodel.datasets.labellers import Answer, Value
 from costmodel.datasets.labellers.assembly import COMMENT, AsmFunction, Block
+from costmodel.datasets.labellers.causes import cause_of
 from costmodel.datasets.labellers.compiled import Compiled
 from costmodel.datasets.labellers.frequencies import block_frequencies
 from costmodel.datasets.labellers.linked import linked_bitcode, linked_name, units_of
@@ -62,23 +63,21 @@ class McaLabeller:
         units = units_of(functions)
         number = {id(unit): index for index, unit in enumerate(units)}
         frequencies = block_frequencies(opt, linked_bitcode(units))
-        causes = [_refused(function) for function in functions]
-        blocks = [
-            (index, at, block)
+        refused = [_refused(function) for function in functions]
+        regions = _regions(
+            mca,
+            {
+                index: [block for block in function.asm.blocks if block.instructions]
+                for index, function in enumerate(functions)
+                if refused[index] is None and function.asm is not None
+            },
+            target,
+        )
+        return [
+            _answer(function.asm, refused[index], frequencies.get(name, {}), regions.get(index, ()))
             for index, function in enumerate(functions)
-            if causes[index] is None and function.asm is not None
-            for at, block in enumerate(function.asm.blocks)
-            if block.instructions
+            for name in [linked_name(function.name, number[id(function.unit)])]
         ]
-        regions = _simulate(mca, [block for _, _, block in blocks], target)
-        found = {(index, at): region for (index, at, _), region in zip(blocks, regions, strict=True)}
-        answers = []
-        for index, function in enumerate(functions):
-            name = linked_name(function.name, number[id(function.unit)])
-            weights = frequencies.get(name, {})
-            parts = {at: region for (i, at), region in found.items() if i == index}
-            answers.append(_answer(function.asm, causes[index], weights, parts))
-        return answers
 
 
 @cache
@@ -101,6 +100,21 @@ def _refused(function: Compiled) -> str | None:
             if block.loops and _CALLS.fullmatch(instruction.mnemonic):
                 return f"unsupported: a loop calls {instruction.operands or 'a function'}, which llvm-mca does not see"
     return None
+
+
+def _regions(
+    mca: Tool, blocks: Mapping[int, Sequence[Block]], target: Target
+) -> dict[int, Sequence[tuple[Block, _Region]] | str]:
+    """Function to its blocks as simulated, or the cause; what llvm-mca refuses is found by halves and costs itself."""
+    try:
+        found = iter(_simulate(mca, [block for part in blocks.values() for block in part], target))
+        return {index: [(block, next(found)) for block in part] for index, part in blocks.items()}
+    except ToolchainError as error:
+        if len(blocks) == 1:
+            return dict.fromkeys(blocks, cause_of(error))
+    halves = (list(blocks)[: len(blocks) // 2], list(blocks)[len(blocks) // 2 :])
+    parts = [_regions(mca, {index: blocks[index] for index in half}, target) for half in halves]
+    return {**parts[0], **parts[1]}
 
 
 def _simulate(mca: Tool, blocks: Sequence[Block], target: Target) -> list[_Region]:
@@ -146,14 +160,19 @@ def _region(part: Mapping[str, Any]) -> _Region:
 
 
 def _answer(
-    function: AsmFunction | None, cause: str | None, weights: Mapping[str, float], regions: Mapping[int, _Region]
+    function: AsmFunction | None,
+    refused: str | None,
+    weights: Mapping[str, float],
+    regions: Sequence[tuple[Block, _Region]] | str,
 ) -> Answer:
-    if cause is not None or function is None:
-        return dict.fromkeys(_METRICS, Value(cause=cause))
+    if refused is not None or function is None:
+        return dict.fromkeys(_METRICS, Value(cause=refused))
+    if isinstance(regions, str):
+        return dict.fromkeys(_METRICS, Value(cause=regions))
     cycles = instructions = 0.0
     busy: dict[int, float] = {}
-    for at, region in sorted(regions.items()):
-        weight = _weight(function, function.blocks[at], weights)
+    for block, region in regions:
+        weight = _weight(function, block, weights)
         cycles += weight * region.cycles
         instructions += weight * region.instructions
         for unit, used in region.busy.items():
