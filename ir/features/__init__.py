@@ -76,7 +76,9 @@ def extract_features(root: Operation) -> StaticFeatures:
     """
     with collector.paused():
         numbers = _numbers(root)
-    return StaticFeatures({name: float(min(number, _LARGEST)) for name, number in numbers.items()})
+    if max(numbers.values()) > _LARGEST:
+        numbers = {name: min(number, _LARGEST) for name, number in numbers.items()}
+    return StaticFeatures({name: float(number) for name, number in numbers.items()})
 
 
 def _numbers(root: Operation) -> Numbers:

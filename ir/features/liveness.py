@@ -222,11 +222,13 @@ def _predecessors(scan: Scan) -> list[list[int]]:
 def _add_around(scan: Scan, ranges: _Ranges, levels: Levels) -> None:
     """Add to the points of nested regions what is alive across the operations that hold them; outer ones first."""
     weights = ranges.weights.tolist()
+    points = [entry.point + place + 1 for entry in scan.blocks for place in entry.inside]
+    after = iter(levels[:, points].T.tolist())
     around: dict[int, list[int]] = {}
     for index, entry in enumerate(scan.blocks):
         outer = around.get(entry.region)
         for place, regions in entry.inside.items():
-            base = levels[:, entry.point + place + 1].tolist()
+            base = next(after)
             added, dropped = ranges.across(entry, index, place)
             for numbers, sign in ((added, 1), (dropped, -1)):
                 for number in numbers:

@@ -12,6 +12,7 @@ unknown strides move by the access's width, trip by trip.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from costmodel.ir import costs, linalg
 from costmodel.ir.features.scan import MAX_EXECUTED, UNKNOWN_TRIPS, Loop, Scan
@@ -120,17 +121,26 @@ def _structured(operation: Operation, loop: Loop) -> Group:
     if not count or count > MAX_LEVELS:
         return around, []
     first_output = linalg.num_inputs(operation)
+    types = tuple([value.type_text for value in operation.operands])
     rows: list[Row] = []
-    for index, value in enumerate(operation.operands):
-        size = costs.element_bytes(value.type_text)
-        if not size or not linalg.operand_shape(value.type_text):
-            continue
-        strides = map_strides(operation, index)
-        moves = tuple([strides.get(count - 1 - place, 0) for place in range(len(around))])
-        is_output = index >= first_output
-        times = 2 if is_output and linalg.reads_output(operation, index) else 1
-        rows += [(value, size, moves)] * times
+    for index, size, moves in _moves(operation.name, linalg.maps_text(operation), types, count, len(around)):
+        times = 2 if index >= first_output and linalg.reads_output(operation, index) else 1
+        rows += [(operation.operands[index], size, moves)] * times
     return around, rows
+
+
+@lru_cache(maxsize=4096)
+def _moves(
+    name: str, maps_text: str | None, types: tuple[str, ...], count: int, depth: int
+) -> tuple[tuple[int, int, tuple[int | None, ...]], ...]:
+    """Of each operand of a linalg operation that is in memory: index, bytes of an element, strides in `depth` loops."""
+    found: list[tuple[int, int, tuple[int | None, ...]]] = []
+    for index, kind in enumerate(types):
+        size = costs.element_bytes(kind)
+        if size and linalg.operand_shape(kind):
+            strides = map_strides(name, maps_text, kind, index)
+            found.append((index, size, tuple([strides.get(count - 1 - place, 0) for place in range(depth)])))
+    return tuple(found)
 
 
 def _trips(loop: Loop) -> float:

@@ -214,7 +214,6 @@ class Scan:
         self.structured: list[tuple[Operation, Loop, Loop]] = []
         """linalg operations, the loop around each, and the innermost dimension of its space."""
 
-
     def close(self) -> None:
         """Break the cycles between loops, so that everything is freed at once and not by the collector."""
         stack = [self.root]
@@ -372,11 +371,15 @@ def _structured_loop(state: Scan, operation: Operation, loop: Loop) -> Loop:
 
 
 def _uses(state: Scan) -> None:
-    get, outside = state.number.get, state.outside
+    number = state.number
+    get, others = number.get, state.outside
     for entry in state.blocks:
+        append = entry.uses.append
         for operation in entry.block.operations:
-            operands = operation.operands
-            uses: list[int | None] = [*map(get, operands)]
+            uses = [*map(get, operation.operands)]
             if None in uses:
-                outside.update([value for value, number in zip(operands, uses, strict=True) if number is None])
-            entry.uses.append([number for number in uses if number is not None] if None in uses else uses)
+                others.update(operation.operands)
+                append([use for use in uses if use is not None])
+            else:
+                append(uses)  # type: ignore[arg-type]
+    others.difference_update(number)

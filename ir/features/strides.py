@@ -395,13 +395,8 @@ def strides_of(type_text: str) -> tuple[int | None, ...]:
     return tuple(reversed(found))
 
 
-def map_strides(operation: Operation, index: int) -> dict[int, int | None]:
+def map_strides(name: str, maps_text: str | None, type_text: str, index: int) -> dict[int, int | None]:
     """Strides of operand `index` of a linalg operation by dimension of its iteration space, outermost 0."""
-    return _map_strides(operation.name, linalg.maps_text(operation), operation.operands[index].type_text, index)
-
-
-@lru_cache(maxsize=4096)
-def _map_strides(name: str, maps_text: str | None, type_text: str, index: int) -> dict[int, int | None]:
     strides = strides_of(type_text)
     maps = linalg.maps_of(name, maps_text)
     if maps is None:
