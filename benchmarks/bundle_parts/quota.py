@@ -10,8 +10,8 @@ from costmodel.core.tables import FunctionRow
 from costmodel.datasets.dedup import drop_equal
 
 MAX_CHARACTERS = {
-    "llvm": 24_000, "vector": 20_000, "scf": 20_000, "affine": 16_000, "ttir": 20_000, "ttgir": 20_000,
-    "linalg": 16_000, "torch": 60_000,
+    "llvm": 40_000, "vector": 32_000, "scf": 32_000, "affine": 24_000, "ttir": 40_000, "ttgir": 40_000,
+    "linalg": 24_000, "torch": 60_000,
 }  # fmt: skip
 """Longer texts are left out, and the card says so: code of long unrolled kernels is not in the bundle."""
 FAMILY_ROWS = 2_600
