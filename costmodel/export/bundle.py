@@ -72,7 +72,9 @@ def check_folder(out: Path) -> None:
     except OSError as error:
         raise UsageError(f"cannot read {out}: {error.strerror}; give another folder") from None
     if taken:
-        raise UsageError(f"{out} is not empty; give a folder that is empty or not there, so that nothing is overwritten")
+        raise UsageError(
+            f"{out} is not empty; give a folder that is empty or not there, so that nothing is overwritten"
+        )
 
 
 def write_folder(out: Path, files: Mapping[str, bytes]) -> list[Path]:

@@ -133,7 +133,12 @@ def _widths(compact: Compact, examples: Examples, found: Scaled, distance: Array
         if slot.part is not Part.WIDTH:
             continue
         i = slot.metric
-        own = [found.mean[:, i], found.std[:, i], np.nan_to_num(found.nonzero[:, i], nan=1.0), np.minimum(distance, 50.0)]
+        own = [
+            found.mean[:, i],
+            found.std[:, i],
+            np.nan_to_num(found.nonzero[:, i], nan=1.0),
+            np.minimum(distance, 50.0),
+        ]
         x = np.concatenate([np.stack([*own, np.log1p(ops)], axis=1), examples.context], axis=1).astype(np.float32)
         size[:, i] = slot.base + slot.leaf_scale * walk(slot.trees, x)
     return np.asarray(np.maximum(np.maximum(np.exp(size), _LEAST) * compact.intervals.deviations, _LEAST))

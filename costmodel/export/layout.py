@@ -50,7 +50,7 @@ def pack(compact: Compact) -> bytes:
             )
     parts = _tables(compact) | _novelty(compact) | {
         "columns": main.table(), "cuts": main.cuts(), "width_columns": width.table(), "width_cuts": width.cuts(),
-        "slots": _slots(compact.slots), 
+        "slots": _slots(compact.slots),
         "nodes": _joined([columns.nodes(trees, chosen) for columns, trees, chosen in taken], np.uint32),
         "trees": _joined([slot.trees.sizes for slot in compact.slots], np.uint16), "leaves": _leaves(compact),
         "network": b"" if compact.network is None else _network(compact.network), "graph": _graph(compact),
@@ -120,7 +120,9 @@ class _Columns:
             cut[here] = np.searchsorted(self._cuts[place], trees.threshold[here]) + 1
         step = np.where(leaf, 0, step)
         if n and (step.max() > MAX_STEP or cut[leaf].max() >= MAX_LEAVES):
-            raise UnsupportedError(f"a tree is too wide for the format ({int(step.max())} nodes in a level); depth 8 fits")
+            raise UnsupportedError(
+                f"a tree is too wide for the format ({int(step.max())} nodes in a level); depth 8 fits"
+            )
         return np.asarray(column << 21 | cut << 9 | step, np.uint32)
 
     def table(self) -> bytes:

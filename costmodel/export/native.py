@@ -81,7 +81,18 @@ def build(folder: Path, *flags: str) -> Path:
     for name, data in sources().items():
         (folder / name).write_bytes(data)
     library = folder / "libcostmodel.so"
-    command = [cc, "-std=c11", "-O2", "-shared", "-fPIC", *flags, str(folder / "costmodel.c"), "-o", str(library), "-lm"]
+    command = [
+        cc,
+        "-std=c11",
+        "-O2",
+        "-shared",
+        "-fPIC",
+        *flags,
+        str(folder / "costmodel.c"),
+        "-o",
+        str(library),
+        "-lm",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ToolchainError(f"{cc} refused costmodel.c: {done.stderr.strip()[:300]}")
