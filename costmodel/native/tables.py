@@ -16,10 +16,11 @@ from costmodel.ir.features.table import FEATURES, FEATURES_VERSION, NAMES
 _HEAD = """\
 //===- Tables.inc - written by costmodel/native/tables.py, do not edit ----===//
 //
-// COSTMODEL_FEATURE(name, in_v1)
+// COSTMODEL_FEATURE(name)
 // COSTMODEL_GROUP(name, latency, columns, first count, first executed, executed step, busy)
 // COSTMODEL_OPERATION(name without dialect, group)
 // COSTMODEL_MATH(name), COSTMODEL_SIMPLE_FLOP(name), COSTMODEL_FUSED_FLOP(name)
+// COSTMODEL_MEMORY_WORD(word), ..._SHAPE_WORD, ..._TERMINATOR_WORD, ..._CONVERSION_WORD, ..._INTEGER_KIND
 // COSTMODEL_LOAD(name), COSTMODEL_STORE(name), COSTMODEL_CONSTANT(name)
 //
 //===----------------------------------------------------------------------===//
@@ -31,7 +32,7 @@ def tables() -> str:
     """The text of the file."""
     lines = [_HEAD.rstrip(), "", "#ifdef COSTMODEL_FEATURES_VERSION_VALUE"]
     lines += [f"COSTMODEL_FEATURES_VERSION_VALUE({FEATURES_VERSION})", "#endif", ""]
-    lines += _section("FEATURE", (f"{feature.name}, {int(feature.in_v1)}" for feature in FEATURES))
+    lines += _section("FEATURE", (f"{feature.name}" for feature in FEATURES))
     lines += _section("GROUP", (_group(group) for group in GROUPS))
     lines += _section(
         "OPERATION", (f'"{name}", {group.name}' for group in GROUPS for name in group.names.split())
@@ -39,6 +40,11 @@ def tables() -> str:
     lines += _section("MATH", (f'"{name}"' for name in sorted(costs._FUNCTIONS)))
     lines += _section("SIMPLE_FLOP", (f'"{name}"' for name in sorted(costs._SIMPLE)))
     lines += _section("FUSED_FLOP", (f'"{name}"' for name in sorted(costs._FUSED)))
+    for kind, words in (
+        ("MEMORY_WORD", costs._MEMORY_WORDS), ("SHAPE_WORD", costs._SHAPE_WORDS), ("TERMINATOR_WORD", costs._TERMINATOR_WORDS),
+        ("CONVERSION_WORD", costs._CONVERSION_WORDS), ("INTEGER_KIND", costs._INTEGER),
+    ):  # fmt: skip
+        lines += _section(kind, (f'"{word}"' for word in sorted(words)))
     lines += _section("LOAD", (f'"{name}"' for name in sorted(costs._LOADS) if name.startswith("llvm.")))
     lines += _section("STORE", (f'"{name}"' for name in sorted(costs._STORES) if name.startswith("llvm.")))
     lines += _section("CONSTANT", (f'"{name}"' for name in sorted(semantics.CONSTANT_NAMES)))

@@ -1,9 +1,9 @@
-//===- Features.cpp - FUNCTION_FEATURES_V1 of a function ------------------===//
+//===- Features.cpp - static features of a function -----------------------===//
 
 #include "Features.h"
 #include "Liveness.h"
+#include "Memory.h"
 #include "Paths.h"
-#include "Strides.h"
 #include "llvm/ADT/DenseSet.h"
 #include <algorithm>
 
@@ -27,6 +27,7 @@ static void countOperation(const Function &F, const Operation &O, const Loop &Ar
   N[F_ops] += 1;
   N[F_x_ops] += Around.Executed;
   N[Facts.Count] += 1;
+  N[Facts.Category] += 1;
   if (Facts.Executed >= 0)
     N[Facts.Executed] += Around.Executed;
   N[F_flops] += Flops * Around.Weight;
@@ -142,13 +143,13 @@ static void setPaths(const Function &F, const Loops &L, FeatureNumbers &N) {
   N[F_recurrence_max] = P.Recurrence;
 }
 
-static void setStrides(const Function &F, const Loops &L, FeatureNumbers &N) {
-  StrideCounts S = strideCounts(F, L);
-  N[F_stride_zero] = S.Zero;
-  N[F_stride_unit] = S.Unit;
-  N[F_stride_small] = S.Small;
-  N[F_stride_large] = S.Large;
-  N[F_stride_unknown] = S.Unknown;
+static void setMemory(const Function &F, const Loops &L, FeatureNumbers &N) {
+  MemoryNumbers M = memoryOf(F, L);
+  std::copy_n(M.Strides, NumStrideClasses, &N[F_stride_zero]);
+  std::copy_n(M.ExecutedBytes, NumBuckets, &N[F_reuse_bytes_l1]);
+  std::copy_n(M.LoopSets, unsigned(Farther) + 1, &N[F_loops_set_l1]);
+  N[F_innermost_set_bytes] = M.InnermostSet;
+  N[F_largest_set_bytes] = M.LargestSet;
 }
 
 FeatureNumbers cost::featuresOf(const Function &F, const Loops &L) {
@@ -159,9 +160,8 @@ FeatureNumbers cost::featuresOf(const Function &F, const Loops &L) {
   countLoops(L, N);
   setPressure(F, L, N);
   setPaths(F, L, N);
-  setStrides(F, L, N);
-  for (unsigned I = 0; I < NumFeatures; ++I)
-    if (!isComputed(I))
-      N[I] = 0;
+  setMemory(F, L, N);
+  for (double &Number : N)
+    Number = std::min(Number, 1e300);
   return N;
 }

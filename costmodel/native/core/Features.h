@@ -1,7 +1,7 @@
-//===- Features.h - FUNCTION_FEATURES_V1 of a function ----------*- C++ -*-===//
+//===- Features.h - static features of a function ---------------*- C++ -*-===//
 //
 // The numbers that `function.features()` gives in Python, by definition and by
-// a differential test. Features outside FUNCTION_FEATURES_V1 stay 0.
+// a differential test.
 //
 //===----------------------------------------------------------------------===//
 

@@ -24,12 +24,7 @@ struct Group {
 } // namespace cost
 
 static const StringRef AllFeatureNames[] = {
-#define COSTMODEL_FEATURE(Name, InV1) #Name,
-#include "Tables.inc"
-};
-
-static const bool FeatureIsComputed[] = {
-#define COSTMODEL_FEATURE(Name, InV1) InV1,
+#define COSTMODEL_FEATURE(Name) #Name,
 #include "Tables.inc"
 };
 
@@ -81,13 +76,32 @@ static const StringRef ConstantNames[] = {
 #include "Tables.inc"
 };
 
+#define COSTMODEL_MEMORY_WORD(Name) Name,
+static const StringRef MemoryWords[] = {
+#include "Tables.inc"
+};
+#define COSTMODEL_SHAPE_WORD(Name) Name,
+static const StringRef ShapeWords[] = {
+#include "Tables.inc"
+};
+#define COSTMODEL_CONVERSION_WORD(Name) Name,
+static const StringRef ConversionWords[] = {
+#include "Tables.inc"
+};
+#define COSTMODEL_TERMINATOR_WORD(Name) Name,
+static const StringRef TerminatorWords[] = {
+#include "Tables.inc"
+};
+#define COSTMODEL_INTEGER_KIND(Name) Name,
+static const StringRef IntegerKinds[] = {
+#include "Tables.inc"
+};
+
 static bool isOneOf(StringRef Name, llvm::ArrayRef<StringRef> Names) {
   return llvm::is_contained(Names, Name);
 }
 
 llvm::ArrayRef<StringRef> cost::featureNames() { return AllFeatureNames; }
-
-bool cost::isComputed(unsigned Index) { return FeatureIsComputed[Index]; }
 
 bool cost::isMathFunction(StringRef Callee) {
   if (isOneOf(Callee, MathNames))
@@ -168,6 +182,35 @@ static void setFlops(StringRef Kind, NameFacts &Facts) {
     Facts.FlopsALane = 2;
 }
 
+static bool holdsOneOf(StringRef Kind, llvm::ArrayRef<StringRef> Words) {
+  return llvm::any_of(Words, [&](StringRef Word) { return Kind.contains(Word); });
+}
+
+/// After `costs.category_of`; which calls are calls, the callee tells.
+static Feature categoryOf(StringRef Name, const NameFacts &Facts) {
+  StringRef Kind = Name.split('.').second;
+  if (Facts.IsConstant)
+    return F_mix_constant;
+  if (Facts.IsMath)
+    return F_mix_math_function;
+  if (isOneOf(Kind, SimpleNames) || isOneOf(Kind, FusedNames) ||
+      Kind.starts_with("intr.vector.reduce.f"))
+    return F_mix_float_arithmetic;
+  if (Kind == "icmp" || Kind == "fcmp" || Kind == "select")
+    return F_mix_compare_select;
+  if (isOneOf(Kind, TerminatorWords))
+    return F_mix_control;
+  if (Facts.IsLoad || Facts.IsStore || holdsOneOf(Kind, MemoryWords))
+    return F_mix_memory;
+  bool IsExtension =
+      Kind.starts_with("zext") || Kind.starts_with("sext") || Kind.starts_with("ext");
+  if (!IsExtension && holdsOneOf(Kind, ShapeWords))
+    return F_mix_data_movement;
+  if (holdsOneOf(Kind, ConversionWords))
+    return F_mix_conversion;
+  return isOneOf(Kind, IntegerKinds) ? F_mix_integer_arithmetic : F_mix_other;
+}
+
 static NameFacts factsOf(StringRef Name) {
   NameFacts Facts;
   StringRef Kind = Name.split('.').second, Last = Name.rsplit('.').second;
@@ -187,6 +230,7 @@ static NameFacts factsOf(StringRef Name) {
   Facts.MayChange = Name.ends_with("call") || Name.ends_with("invoke") ||
                     Name.ends_with("load");
   setFlops(Kind, Facts);
+  Facts.Category = categoryOf(Name, Facts);
   return Facts;
 }
 
@@ -246,6 +290,9 @@ static OperationFacts build(const NameFacts &Name, const TypeFacts *Key,
   Facts.Latency = Found->Latency;
   Facts.IsMath = Name.IsMath || Called == Callee::Math;
   Facts.IsCall = Called != Callee::None;
+  Facts.Category = Called == Callee::Math   ? F_mix_math_function
+                   : Called != Callee::None ? F_mix_call
+                                            : Name.Category;
   Facts.IsAccess = Name.IsLoad || Name.IsStore;
   Facts.IsBusy = Found->IsBusy;
   if (Result)

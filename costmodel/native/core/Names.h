@@ -19,7 +19,7 @@
 namespace cost {
 
 enum Feature : unsigned {
-#define COSTMODEL_FEATURE(Name, InV1) F_##Name,
+#define COSTMODEL_FEATURE(Name) F_##Name,
 #include "Tables.inc"
   NumFeatures
 };
@@ -29,9 +29,6 @@ extern const unsigned FeaturesVersion;
 
 /// Name of each feature, in the order of `Feature`.
 llvm::ArrayRef<llvm::StringRef> featureNames();
-/// Whether a feature is one of FUNCTION_FEATURES_V1, which alone are computed.
-bool isComputed(unsigned Index);
-
 /// How strides and trip counts treat an operation.
 enum class Role : uint8_t {
   Opaque, Add, Sub, Mul, Shl, Or, Passed, Address, Compare,
@@ -58,12 +55,14 @@ struct NameFacts {
   bool IsAlloca = false;
   bool MayChange = false; ///< a result without operands is unknown in loops
   unsigned FlopsALane = 0;
+  Feature Category = NumFeatures; ///< One of mix_*; calls are told by the callee.
 };
 
 /// Facts that all operations of one name, type and kind of callee share.
 struct OperationFacts {
   const NameFacts *Name = nullptr;
   Feature Count = NumFeatures;
+  Feature Category = NumFeatures;
   int Executed = -1; ///< A feature, or -1.
   unsigned Latency = 0;
   uint64_t Bytes = 0;

@@ -11,11 +11,8 @@ using llvm::SmallVector;
 
 /// Longer chains of computations are unknown.
 static constexpr unsigned MaxChain = 48;
-static constexpr uint64_t CacheLineBytes = 64;
 
 namespace {
-using Stride = std::optional<int64_t>;
-
 /// Bytes (or units) an iteration of each loop moves by; 0 for a loop absent.
 struct Strides {
   SmallVector<std::pair<unsigned, Stride>, 4> Entries;
@@ -39,11 +36,12 @@ struct Strides {
 class Analysis {
 public:
   Analysis(const Function &F, const Loops &L) : F(F), L(L), Known(F.Values.size(), None) {}
-  StrideCounts run();
+  std::vector<Access> run();
 
 private:
-  Strides access(const Operation &O, unsigned Block);
-  void count(const Operation &O, unsigned Block);
+  unsigned pointerOf(const Operation &O) const;
+  unsigned root(unsigned Value) const;
+  void add(const Operation &O, unsigned Block);
   Strides of(unsigned Value, unsigned Depth = 0);
   Strides compute(unsigned Value, unsigned Depth);
   Strides argument(unsigned Value, unsigned Depth);
@@ -61,7 +59,7 @@ private:
   const Loops &L;
   std::vector<unsigned> Known; ///< Index into Answers, by value.
   std::vector<Strides> Answers;
-  StrideCounts Counts;
+  std::vector<Access> Found;
 };
 } // namespace
 
@@ -228,55 +226,63 @@ Strides Analysis::unknownIn(unsigned Loop) const {
   return Found;
 }
 
-Strides Analysis::access(const Operation &O, unsigned Block) {
+/// The address of a load or store, None of those that have several.
+unsigned Analysis::pointerOf(const Operation &O) const {
   switch (O.Facts->Name->TheRole) {
   case Role::Load:
   case Role::MaskedLoad:
-    return of(F.operands(O)[0]);
+    return F.operands(O)[0];
   case Role::Store:
   case Role::MaskedStore:
-    return of(F.operands(O)[1]);
+    return F.operands(O)[1];
   default:
-    return unknownIn(L.OfBlock[Block]);
+    return None;
   }
 }
 
-void Analysis::count(const Operation &O, unsigned Block) {
-  unsigned Around = L.OfBlock[Block];
-  if (Around == 0)
-    return;
-  Strides Moved = access(O, Block);
-  if (!O.Facts->Bytes || !L.All[Around].Children.empty())
-    return;
-  Stride S = Moved.get(Around);
-  if (!S)
-    ++Counts.Unknown;
-  else if (*S == 0)
-    ++Counts.Zero;
-  else if (uint64_t(std::llabs(*S)) == O.Facts->Bytes)
-    ++Counts.Unit;
-  else
-    ++(uint64_t(std::llabs(*S)) <= CacheLineBytes ? Counts.Small : Counts.Large);
+/// What an address computation begins from.
+unsigned Analysis::root(unsigned Value) const {
+  for (unsigned I = 0; I < MaxChain; ++I) {
+    const Operation *Owner = F.owner(Value);
+    if (!Owner || !Owner->NumOperands)
+      break;
+    Role TheRole = Owner->Facts->Name->TheRole;
+    if (TheRole != Role::Passed && TheRole != Role::Address)
+      break;
+    Value = F.operands(*Owner)[0];
+  }
+  return Value;
 }
 
-StrideCounts Analysis::run() {
+void Analysis::add(const Operation &O, unsigned Block) {
+  unsigned Pointer = pointerOf(O);
+  Strides Moved = Pointer == None ? unknownIn(L.OfBlock[Block]) : of(Pointer);
+  if (!O.Facts->Bytes)
+    return;
+  Access Here = {Pointer == None ? None : root(Pointer), L.OfBlock[Block], O.Facts->Bytes, {}};
+  for (unsigned I = Here.Loop; I != 0 && Here.Moves.size() < MaxLevels; I = L.All[I].Parent)
+    Here.Moves.push_back(Moved.get(I));
+  Found.push_back(std::move(Here));
+}
+
+std::vector<Access> Analysis::run() {
   // Python's order: what a chain of over MaxChain steps gives depends on it.
   std::vector<SmallVector<unsigned, 4>> BlocksOf(L.All.size());
   for (unsigned B = 0; B < F.Blocks.size(); ++B)
     BlocksOf[L.OfBlock[B]].push_back(B);
-  SmallVector<unsigned, 8> Stack = {0};
+  SmallVector<unsigned, 8> Stack(L.All[0].Children.begin(), L.All[0].Children.end());
   while (!Stack.empty()) {
     unsigned Loop = Stack.pop_back_val();
     Stack.append(L.All[Loop].Children.begin(), L.All[Loop].Children.end());
     for (unsigned B : BlocksOf[Loop])
       for (const Operation &O : F.operations(F.Blocks[B]))
         if (O.Facts->IsAccess)
-          count(O, B);
+          add(O, B);
   }
-  return Counts;
+  return std::move(Found);
 }
 
-StrideCounts cost::strideCounts(const Function &F, const Loops &L) {
+std::vector<Access> cost::accessesOf(const Function &F, const Loops &L) {
   if (L.All.size() == 1)
     return {};
   return Analysis(F, L).run();

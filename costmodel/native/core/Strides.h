@@ -12,12 +12,21 @@
 
 namespace cost {
 
-/// Loads and stores in innermost loops by how their address moves.
-struct StrideCounts {
-  unsigned Zero = 0, Unit = 0, Small = 0, Large = 0, Unknown = 0;
+using Stride = std::optional<int64_t>;
+
+/// One load or store inside a loop.
+struct Access {
+  unsigned Base;  ///< The value that its address begins from, None where unknown.
+  unsigned Loop;  ///< Innermost.
+  uint64_t Bytes;
+  llvm::SmallVector<Stride, 4> Moves; ///< Bytes an iteration, innermost loop first.
 };
 
-StrideCounts strideCounts(const Function &F, const Loops &L);
+/// Loops around an access that are looked at, from the innermost outward.
+constexpr unsigned MaxLevels = 8;
+
+/// Accesses of known width inside loops, those of one loop side by side.
+std::vector<Access> accessesOf(const Function &F, const Loops &L);
 
 } // namespace cost
 

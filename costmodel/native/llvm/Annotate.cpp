@@ -39,8 +39,7 @@ llvm::PreservedAnalyses FeaturesPass::run(llvm::Module &M, llvm::ModuleAnalysisM
       J.attribute("name", F.getName());
       J.attributeObject("features", [&] {
         for (unsigned I = 0; I < NumFeatures; ++I)
-          if (isComputed(I))
-            J.attribute(featureNames()[I], Numbers[I]);
+          J.attribute(featureNames()[I], Numbers[I]);
       });
     });
     llvm::outs() << "\n";
