@@ -209,7 +209,7 @@ class _FunctionParser:
         result, kind, values = template.result, template.types, self.values
         name = ""
         if result is not None:
-            name = names[result] if result.__class__ is int else str(result)  # type: ignore[index]
+            name = names[result] if result.__class__ is int else str(result)
             if template.incoming:
                 value = values[name] = Value(name, kind or "", block, len(block.args))
                 block.args.append(value)

@@ -117,7 +117,7 @@ class _Tokens(_FunctionParser):
             self.rows = self.blocks.setdefault(block, [])
         result = found.result
         if result is not None:
-            name = names[result] if result.__class__ is int else str(result)  # type: ignore[index]
+            name = names[result] if result.__class__ is int else str(result)
             if template.incoming:
                 self.heads.setdefault(block, []).append((name, template.types or ""))
                 self.incoming.append((block, template, names))
