@@ -1,52 +1,98 @@
 """How well the tuner's ranker orders measured schedules of workloads it has not met.
 
-Owns the protocol: the committed measurements, whole workloads or whole families held out by seed, stage-1 features
-(workload and knobs, no IR). Failed schedules count as in training: ten times the slowest of their workload.
+Owns the protocol: the bundled measurements, whole workloads or whole families held out by seed, stage-1 features
+(workload and knobs, no IR), schedules that failed left out. Beside the figures stands the noise ceiling: how well one
+half of the samples of the same schedules orders the other, which no model can beat on the machine that measured.
 """
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _common import Json
+from _evaluation import say
 from ranker import kernel_of
-from ranker_training import Rows, load_rows
 
+from costmodel.core.errors import UnsupportedError
+from costmodel.core.target import Target
 from costmodel.evaluation.figures import ranking_figures
-from costmodel.evaluation.run import over_seeds
 from costmodel.models.ranker import BoostedRanker
-from costmodel.search.features import IR_FEATURES, PLAN_FEATURES
+from costmodel.search.features import plan_features
+from costmodel.search.kernel.form import Kernel
+from costmodel.search.kernel.printing import workload_id
+from costmodel.search.schedule.plan import Planner
+from costmodel.search.schedule.text import parse_schedule
+from costmodel.search.tuner.scoring import bound_s
 from costmodel.training.examples import hold_out
+from costmodel.training.table import read_table
 
-MEASUREMENTS = Path(__file__).resolve().parent / "data" / "ranker_measurements.jsonl.gz"
-STAGES = {"plan": len(PLAN_FEATURES), "ir": len(PLAN_FEATURES) + len(IR_FEATURES)}
-
-
-def read_measurements() -> Rows:
-    """All rows with features of both stages."""
-    return load_rows([MEASUREMENTS], kernel_of)
+Array = np.ndarray[Any, Any]
 
 
-def held_out(rows: Rows, by: str, share: float, seed: int) -> Json:
-    """Both stages, trained on the other groups and asked about the held-out ones."""
-    groups: Any = rows.workloads if by == "workload" else rows.families
-    test = hold_out(groups, share, seed)
-    found: Json = {"held_out": sorted(set(groups[test].tolist())), "training_rows": int((~test).sum())}
-    for stage, width in STAGES.items():
-        model = BoostedRanker(seed)
-        model.fit(rows.features[~test, :width], rows.targets[~test], rows.workloads[~test])
-        mean = model.predict(rows.features[test, :width]).mean
-        found[stage] = ranking_figures(mean, np.exp(rows.targets[test]), rows.workloads[test])
-        found[stage]["by_family"] = {
-            str(name): ranking_figures(mean[own], np.exp(rows.targets[test][own]), rows.workloads[test][own])
-            for name in np.unique(rows.families[test])
-            for own in [rows.families[test] == name]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """n schedules: `features[n, F]`, measured `latency_s[n]`, the `bound_s[n]` that peaks allow, names of groups."""
+
+    features: Array
+    latency_s: Array
+    bound_s: Array
+    workload: Array
+    family: Array
+    ceilings: dict[str, dict[str, float]]
+    sha256: str
+
+
+def read_measurements(folder: Path) -> Measured:
+    """All schedules with a latency, and their stage-1 features; raises `UsageError` where there is no such data set."""
+    table = read_table(folder, metrics=["latency_s"])
+    kernels: dict[str, tuple[Planner, Kernel]] = {}
+    rows, kept = [], []
+    for i, function in enumerate(table.function):
+        row, target = table.functions[function], Target.parse(str(table.targets[i]))
+        if row.ir not in kernels:
+            kernel = kernel_of(row.ir)
+            if workload_id(kernel) != row.workload_id:
+                say(f"workload {row.workload_id} reads back as another one")
+            kernels[row.ir] = (Planner(kernel), kernel)
+        planner, kernel = kernels[row.ir]
+        try:
+            plan = planner.plan(parse_schedule(row.schedule or ""))
+        except UnsupportedError:  # measured by a version whose space was another
+            continue
+        rows.append([*plan_features(plan, target), bound_s(kernel, target)])
+        kept.append(i)
+    features = np.array(rows)
+    path = folder / "noise_ceiling.json"
+    ceilings = json.loads(path.read_text())["workloads"] if path.is_file() else {}
+    return Measured(
+        features=features[:, :-1].astype(np.float32), latency_s=table.values[kept, 0], bound_s=features[:, -1],
+        workload=table.column("workload_id")[kept], family=table.column("family")[kept], ceilings=ceilings,
+        sha256=table.sha256,
+    )  # fmt: skip
+
+
+def held_out(rows: Measured, by: str, share: float, seed: int) -> Json:
+    """A ranker trained on the other groups and asked about the held-out ones."""
+    test = hold_out(rows.workload if by == "workload" else rows.family, share, seed)
+    model = BoostedRanker(seed)
+    targets = np.log(rows.latency_s / rows.bound_s)
+    model.fit(rows.features[~test], targets[~test], rows.workload[~test])
+    mean = model.predict(rows.features[test]).mean
+    truth, workload, family = rows.latency_s[test], rows.workload[test], rows.family[test]
+    found: Json = {
+        "held_out_families": sorted(set(family.tolist())), "training_schedules": int((~test).sum()),
+        **ranking_figures(mean, truth, workload),
+    }  # fmt: skip
+    names = sorted(set(family.tolist()))
+    found["by_family"] = {n: ranking_figures(*(part[family == n] for part in (mean, truth, workload))) for n in names}
+    taus = [rows.ceilings[w]["kendall"] for w in sorted(set(workload.tolist())) if w in rows.ceilings]
+    if taus:
+        found["noise_ceiling"] = {
+            "kendall_tau": float(np.mean(taus)),
+            "pairwise_accuracy": 0.5 + float(np.mean(taus)) / 2,
         }
     return found
-
-
-def together(documents: list[Json]) -> Json:
-    """Mean and spread over seeds."""
-    return over_seeds([{k: v for k, v in d.items() if k in STAGES} for d in documents])

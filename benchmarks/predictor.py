@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from _common import Json, header, seed_list
-from _evaluation import DATA, Results, draw, say
+from _evaluation import DATA, MEASURED, Results, draw, say
 
 from costmodel.cli.evaluate_cases import fold_of_seed, load_cases, split_groups
 from costmodel.core.errors import CostModelError, UsageError
@@ -101,7 +101,7 @@ GOALS = (
            path=(f"{task}/{split}", "seen", "known_auroc"))
       for task in TASKS for split in TASKS[task].splits),
     *(Goal(name=f"latency of schedules, unseen {by}: {text}", limit=limit, at_least=True,
-           path=(f"latency/{by}", "plan", figure))
+           path=(f"latency/{by}", figure))
       for by in ("workload", "family") for text, figure, limit in (
         ("pairwise accuracy", "pairwise_accuracy", 0.9), ("top-1", "top_1_score", 0.93),
         ("top-5", "top_5_score", 0.98))),
@@ -124,6 +124,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the labelled data set")
+    parser.add_argument("--measured", type=Path, default=MEASURED, help="folder of the measured data set")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--seeds", type=seed_list, default=[0, 1, 2])
     parser.add_argument("--functions", type=int, default=4000, help="of each part, evenly over families")
@@ -135,7 +136,7 @@ def main() -> None:
     parser.add_argument("--anew", action="store_true", help="take no earlier cell over")
     args = parser.parse_args()
     settings = {name: getattr(args, name) for name in ("functions", "rounds", "folds", "drifting")}
-    settings |= {"test_share": TEST_SHARE, "data": _identity(args.data)}
+    settings |= {"test_share": TEST_SHARE, "data": _identity(args.data), "measured": _identity(args.measured)}
     results = Results(args.out, lambda: header("predictor", args.seeds, "xgboost"), settings, anew=args.anew)
     for part in (p for p in PARTS if p in args.only):
         try:
@@ -249,7 +250,7 @@ def latency(results: Results, args: argparse.Namespace) -> None:
     wanted = [(by, seed) for by in ("workload", "family") for seed in args.seeds]
     if all(f"latency/{by}/{seed}" in results.document["cells"] for by, seed in wanted):
         return
-    rows = ranking.read_measurements()
+    rows = ranking.read_measurements(args.measured)
     for by, seed in wanted:
         results.cell(f"latency/{by}/{seed}", partial(ranking.held_out, rows, by, TEST_SHARE, seed))
 
