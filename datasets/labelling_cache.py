@@ -15,7 +15,7 @@ from costmodel.core.errors import DatabaseError
 from costmodel.core.hashing import sha256_fields
 from costmodel.datasets.labellers import Answer, Value
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 """Of keys and values; a change of any labeller's definitions bumps it."""
 
 BUSY_TIMEOUT_S = 60.0

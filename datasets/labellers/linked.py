@@ -1,15 +1,22 @@
 """Many units in one module, so that one process of a tool serves a batch.
 
-Owns the names: a function of unit N is called `NAME__uN`; globals become the module's own.
+Owns the names: a function or global of unit N is called `NAME__uN` and keeps its linkage, for code addresses a global
+of another linkage otherwise; comdats go, for the linker would keep one of two functions that share one.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from costmodel.core.errors import ToolchainError
 from costmodel.datasets.labellers.compiled import Compiled, Unit
 from costmodel.toolchain.retarget import binding
+
+_COMDAT = re.compile(
+    r'^\$[^\n]* = comdat [^\n]*\n|("[^"]*")|,? comdat(?:\(\$(?:"[^"]*"|[-\w$.]+)\))?(?![-\w$.])', re.MULTILINE
+)
+"""A comdat, its use by a function or variable, or a quoted text, which stays."""
 
 
 def units_of(functions: Sequence[Compiled]) -> list[Unit]:
@@ -27,12 +34,12 @@ def linked_bitcode(units: Sequence[Unit]) -> bytes:
     llvm = binding()
     whole = None
     for index, unit in enumerate(units):
-        module = llvm.parse_assembly(unit.optimised)
+        module = llvm.parse_assembly(_COMDAT.sub(lambda match: match[1] or "", unit.optimised))
         for function in [function for function in module.functions if not function.is_declaration]:
             function.name = linked_name(function.name, index)
         for variable in module.global_variables:
             if not variable.is_declaration and not variable.name.startswith("llvm."):
-                variable.linkage = llvm.Linkage.internal
+                variable.name = linked_name(variable.name, index)
         if whole is None:
             whole = module
             continue

@@ -273,3 +273,37 @@ def test_the_wheel_and_llc_agree(target):
     llc = label_functions(rows, [target], labellers=["llc"], metrics=metrics, jobs=1)
     key = lambda label: (label.function_id, label.metric)  # noqa: E731
     assert {key(label): label.value for label in ours} == {key(label): label.value for label in llc}
+
+
+SHARED = """
+$both = comdat any
+$"odd name" = comdat any
+@table = linkonce_odr global [64 x i32] zeroinitializer, comdat($both), align 4
+@text = linkonce_odr constant [9 x i8] c"a comdat\\00", comdat($"odd name")
+define linkonce_odr i32 @both(i64 %i) comdat {
+  %p = getelementptr [64 x i32], ptr @table, i64 0, i64 %i
+  %v = load volatile i32, ptr %p
+  %t = load volatile i8, ptr @text
+  %w = zext i8 %t to i32
+  %s = add i32 %v, %w
+  ret i32 %s
+}
+"""
+
+
+@pytest.mark.toolchain("llc")
+@pytest.mark.parametrize("target", TARGETS[:3])
+def test_functions_that_share_a_comdat_are_all_labelled_and_address_globals_as_the_wheel_does(target):
+    rows = [row("both", SHARED), row("both", SHARED + "declare void @other()\n")]
+    found = [
+        label_functions(rows, [target], labellers=[name], metrics=["instructions"], jobs=1)
+        for name in ("llvmlite", "llc")
+    ]
+    assert [label.value for label in found[0]] == [label.value for label in found[1]]
+
+
+def test_a_label_does_not_depend_on_the_functions_beside():
+    rows = [row("both", SHARED), row("both", SHARED.replace("volatile i32", "i32"))]
+    together = label_functions(rows, ["x86-64/znver4"], metrics=["cycles"], jobs=1)
+    alone = [label_functions([one], ["x86-64/znver4"], metrics=["cycles"], jobs=1)[0] for one in rows]
+    assert together == alone
