@@ -17,7 +17,7 @@ HOLE = "\x00"
 """Stands in a shape where a local's name stood."""
 
 _INSTRUCTION = re.compile(
-    r"\s*(?:(%\"[^\"]*\"|%[\w$.\-]+)\s*=\s*)?(?:(?:tail|musttail|notail) )?([a-z_]+)(?: (.*))?$", re.DOTALL
+    r"\s*(?:(%\"[^\"]*\"|%[\w$.\-]+)\s*=\s*)?(?:(?:tail|musttail|notail) )?([a-z_]+)(?:[ \t]+(.*))?$", re.DOTALL
 )
 _METADATA = re.compile(r"(?:,\s*![\w.\\]+\s+(?:![\w.]+(?:\([^()]*\))?|!\{[^{}]*\}))+\s*$")
 _GROUPS = re.compile(r"(?: #\d+)+(?= \[|$|\s+to )")

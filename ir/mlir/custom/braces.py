@@ -117,6 +117,8 @@ class BracesPart(UsesPart):
         operation = head.operation
         rest = "".join(head.pieces)
         dictionary = ", ".join(item.strip() for item in head.dictionary if item.strip())
+        if dictionary or operation.name in structured.WITH_TRAIT:
+            operation._attribute_text = structured.attributes(operation, dictionary, head.header or rest)
         if operation.regions:
             bindings = self._header(head)
             for name, _ in bindings:
@@ -134,7 +136,5 @@ class BracesPart(UsesPart):
         if head.properties:
             operation._property_text = head.properties
         pad_regions(operation)
-        if dictionary:
-            operation._attribute_text = structured.iterator_types(dictionary)
         if operation.name.startswith("linalg."):
             structured.complete(operation, self.chunk)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from costmodel.ir.mlir.custom import loops_affine, structured
+from costmodel.ir.mlir.custom import llvm_dialect, loops_affine, slices, structured, vectors
 from costmodel.ir.mlir.structure import Block, Chunk, Operation, Region, Value
 
 Inherent = Callable[[Operation, str], None]
@@ -168,6 +168,9 @@ _INHERENT: dict[str, Inherent] = {
     **{f"math.{name}": _flagged("fastmath") for name in _MATH},
     **{f"arith.{name}": _flagged("overflow") for name in "addi subi muli shli trunci".split()},
     **loops_affine.INHERENT,
+    **slices.INHERENT,
+    **vectors.INHERENT,
+    **llvm_dialect.INHERENT,
 }
 
 

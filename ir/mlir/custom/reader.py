@@ -189,10 +189,12 @@ class _Part(BodiesPart):
         if "{" in rest:
             for item in lexical.LINE_DICTIONARY.finditer(rest):
                 if item[1] is not None:
-                    operation._attribute_text = structured.iterator_types(item[1])
+                    operation._attribute_text = structured.attributes(operation, item[1], rest)
                     suffix = rest[item.end() :]
                     rest = rest[: item.start()] + suffix
                     break
+        elif "#" in rest and name in structured.WITH_TRAIT:
+            operation._attribute_text = structured.attributes(operation, "", rest)
         self._complete(operation, results, rest, suffix)
         if name.startswith("linalg."):
             structured.complete(operation, self.chunk)

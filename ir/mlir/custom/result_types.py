@@ -137,8 +137,7 @@ _TO_INDEX = (
     "flow.dispatch.workgroup.size "
 ).split()
 _TO_FIRST = (
-    "llvm.insertvalue tt.addptr vector.bitcast llvm.shufflevector vector.insertelement llvm.insertelement "
-    "ttg.async_wait"
+    "llvm.insertvalue tt.addptr llvm.shufflevector vector.insertelement llvm.insertelement ttg.async_wait"
 ).split()
 _TO_BOOLEAN = ("arith.cmpi", "arith.cmpf", "llvm.icmp", "llvm.fcmp", "complex.eq", "complex.neq")
 _FIXED = {

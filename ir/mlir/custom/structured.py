@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 
+from costmodel.ir.mlir.attributes import resolve_aliases
+from costmodel.ir.mlir.custom import linalg_maps
 from costmodel.ir.mlir.structure import Block, Chunk, Operation, Region, Value
 from costmodel.ir.mlir.types import ShapedType, parse_type
 
 _LIST = re.compile(r"\b(ins|outs|init|inits)\s*\(([^:()]*)")
 _SEGMENTS = re.compile(r"operandSegmentSizes = array<i32: (\d{1,9}), (\d{1,9})>")
+_OWN_MAPS = re.compile(r"\s*(?:[^{}%]*\b)?indexing_maps\s*=\s*(\[[^\[\]]*\])")
+_TRAIT = re.compile(r"\s*(#[\w$.\-]+)\s")
 _ITERATOR = re.compile(r'"(parallel|reduction|window)"')
 _MULTIPLY = re.compile(r"matmul|matvec|vecmat|dot|conv_|mmt4d|contract")
 _BINARY = {"add": ("addf", "addi"), "sub": ("subf", "subi"), "mul": ("mulf", "muli"), "div": ("divf", "divsi"),
@@ -23,6 +27,9 @@ _UNARY = {"exp": "math.exp", "log": "math.log", "abs": "math.absf", "ceil": "mat
 _POOLING = {"max": ("maximumf", "maxsi"), "min": ("minimumf", "minsi"), "sum": ("addf", "addi")}
 _WITHOUT_BODY = ("linalg.index", "linalg.yield", "linalg.softmax", "linalg.pack", "linalg.unpack")
 
+WITH_TRAIT = frozenset(("linalg.generic", "linalg.contract", "vector.contract"))
+"""Operations whose attributes may be an alias before the operands."""
+
 
 def inherent(operation: Operation, text: str) -> None:
     """Operand segments of any linalg operation that lists `ins` and `outs`."""
@@ -30,11 +37,26 @@ def inherent(operation: Operation, text: str) -> None:
     outs = counts.get("outs", counts.get("init", counts.get("inits", 0)))
     if outs:
         operation._property_text = f"operandSegmentSizes = array<i32: {counts.get('ins', 0)}, {outs}>"
+    own = _OWN_MAPS.match(text)
+    if own is not None:
+        maps = resolve_aliases(own[1], operation._chunk.aliases)
+        operation._property_text = f"indexing_maps = {maps}, {operation._property_text}".rstrip(", ")
 
 
-def iterator_types(text: str) -> str:
-    """`iterator_types` as the generic form prints it."""
-    return _ITERATOR.sub(lambda match: f"#linalg.iterator_type<{match[1]}>", text) if "iterator_types" in text else text
+def attributes(operation: Operation, dictionary: str, text: str) -> str:
+    """The operation's attributes: its dictionary, and the one that an alias before its operands (`#trait`) stands for.
+
+    `iterator_types` comes out as the generic form prints it.
+    """
+    trait = _TRAIT.match(text) if operation.name in WITH_TRAIT else None
+    if trait is not None:
+        value = operation._chunk.aliases.get(trait[1], "")
+        if value.startswith("{"):
+            dictionary = ", ".join(part for part in (value[1:-1].strip(), dictionary) if part)
+    if "iterator_types" not in dictionary:
+        return dictionary
+    dialect = operation.name.partition(".")[0]
+    return _ITERATOR.sub(lambda match: f"#{dialect}.iterator_type<{match[1]}>", dictionary)
 
 
 def num_outputs(operation: Operation) -> int:
@@ -48,6 +70,7 @@ def complete(operation: Operation, chunk: Chunk) -> None:
     outputs = num_outputs(operation)
     for result, value in zip(operation.results, operation.operands[len(operation.operands) - outputs :], strict=False):
         result.type_text = result.type_text or value.type_text
+    linalg_maps.add_maps(operation)
     if operation.regions or operation.name in _WITHOUT_BODY or not outputs or not operation.name.startswith("linalg."):
         return
     builder = _Body(operation, chunk)
