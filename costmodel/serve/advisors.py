@@ -1,7 +1,7 @@
 """The three advisors of LLVM 22 that ask over a channel: what they send, and which answers they take.
 
-Owns the check of every answer before it reaches a compiler, and the answer given when there is none: a wrong index makes
-`llc` crash. Sources: LLVM's `MLInlineAdvisor.cpp`, `MLRegAllocEvictAdvisor.cpp`, `MLRegAllocPriorityAdvisor.cpp`.
+Owns the check of every answer before it reaches a compiler, and the answer given when there is none: a masked index
+makes `llc` crash. Sources: LLVM's `MLInlineAdvisor.cpp`, `MLRegAllocEvictAdvisor.cpp`, `MLRegAllocPriorityAdvisor.cpp`.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Advisor:
             raise UsageError(f"{what}: the compiler asks for {advice.name!r} ({whose}), expected {self.advice!r}")
         if advice.dtype != self.dtype or advice.count != 1:
             raise UsageError(
-                f"{what}: {advice.name!r} is {advice.count} × {np.dtype(advice.dtype)}, expected one {np.dtype(self.dtype)} "
-                "as in LLVM 22"
+                f"{what}: {advice.name!r} is {advice.count} × {np.dtype(advice.dtype)}, "
+                f"expected one {np.dtype(self.dtype)} as in LLVM 22"
             )
         self.require(header, self.features, what, "this advisor")
 
@@ -117,7 +117,8 @@ ADVISORS = {
     for advisor in (
         Advisor(
             name="inliner", features=("cost_estimate", "threshold"), advice="inlining_decision", dtype="<i8",
-            options="-enable-ml-inliner=release -inliner-interactive-channel-base={base} -inliner-interactive-include-default",
+            options="-enable-ml-inliner=release -inliner-interactive-channel-base={base} "
+            "-inliner-interactive-include-default",
             check=_check_decision, fallback=_own_decision,
         ),
         Advisor(

@@ -34,6 +34,7 @@ class Fifos:
         try:
             self.make()
         except UsageError:
+            self.remove()
             self._release()
             raise
         return self
@@ -50,7 +51,6 @@ class Fifos:
             except FileExistsError:
                 _check_fifo(path)
             except OSError as error:
-                self.remove()
                 raise UsageError(
                     f"cannot make the FIFO {str(path)!r}: {error.strerror}; choose another --channel"
                 ) from None

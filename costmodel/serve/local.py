@@ -1,7 +1,7 @@
 """A server at a Unix socket that only its owner can open: one thread for each connection.
 
-Owns the socket file, the connections and their limits. Invariant: whatever a client sends or leaves out, the server goes
-on for the others. Does not know what is asked: `costmodel.serve.requests` does.
+Owns the socket file, the connections and their limits. Invariant: whatever a client sends or leaves out, the server
+goes on for the others. Does not know what is asked: `costmodel.serve.requests` does.
 """
 
 from __future__ import annotations

@@ -100,7 +100,8 @@ class MessageReader:
         if isinstance(document, dict):
             if "features" in document:
                 raise ParseError(
-                    f"{self._name}: a second compiler writes to this channel; give each compiler a channel and a server of its own"
+                    f"{self._name}: a second compiler writes to this channel; "
+                    "give each compiler a channel and a server of its own"
                 )
             for kind in ("observation", "context", "outcome"):
                 if kind in document:

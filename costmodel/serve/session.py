@@ -1,8 +1,8 @@
 """Answering one compiler from its first question to its last, or several one after another.
 
-Owns the loop and the summary. Invariant: a compiler that waits for an answer gets one, whatever happens here: LLVM spins
-for ever on a channel that closes before its answer. So a policy that fails, a header that does not fit and Ctrl-C all end
-in LLVM's own choice for the rest of that compilation.
+Owns the loop and the summary. Invariant: a compiler that waits for an answer gets one, whatever happens here: LLVM
+spins for ever on a channel that closes before its answer. So a policy that fails, a header that does not fit and Ctrl-C
+all end in LLVM's own choice for the rest of that compilation.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class Session:
         self._reader = MessageReader(connection, name)
         self._deadline_s = math.inf
 
-    def run(self, opened: Callable[[], None] = lambda: None) -> None:
-        """Answer until the compiler closes the channel; `opened` is called when its header has come.
+    def run(self, opened: Callable[[], None]) -> None:
+        """Answer until the compiler closes the channel; `opened` is called once, when its header has come or never will.
 
         Raises:
             Interrupted: the end was requested; the compiler has been answered to its end, or is silent.
@@ -80,11 +80,10 @@ class Session:
         """
         begin_s = time.monotonic()
         try:
-            header = self._reader.header()
+            header = self._header(opened)
             if header is None:
                 self._incomplete("the channel was closed before a header came")
                 return
-            opened()
             self._begin(header)
             self._loop(self._ask)
         except Truncated:
@@ -105,15 +104,20 @@ class Session:
     def refuse(self, opened: Callable[[], None]) -> None:
         """Give a compiler that came too many LLVM's own choice; raises as `run` does."""
         with contextlib.suppress(Truncated, Silent):
-            header = self._reader.header()
+            header = self._header(opened)
             if header is not None:
-                opened()
                 self._advisor.accept(header, self._name)
                 self._drain(
                     self._connection.idle_s,
                     f"another compiler asks at {self._name}, which is taken: it gets LLVM's own choice; "
                     "give each a channel and a server of its own, or --compilers 0",
                 )
+
+    def _header(self, opened: Callable[[], None]) -> Header | None:
+        try:
+            return self._reader.header()
+        finally:
+            opened()
 
     def _begin(self, header: Header) -> None:
         """Refuse what the policy cannot answer, but only after the compiler has had other answers."""
@@ -153,7 +157,8 @@ class Session:
         answer = self._advisor.fallback(observation)
         self.summary.fallbacks += 1
         if self.summary.fallbacks == 1:
-            text = f"policy {self._policy.name!r} failed ({type(error).__name__}: {error}): LLVM's own choice is given instead"
+            cause = f"{type(error).__name__}: {error}"
+            text = f"policy {self._policy.name!r} failed ({cause}): LLVM's own choice is given instead"
             self.summary.messages.append(text)
             _say(text)
         return answer

@@ -1,7 +1,7 @@
 """What every policy is.
 
-Lifetime: made once for a server, used by one thread for one compiler after another; `begin` before the questions of each
-context, `decide` for each question. A policy need not check its answer: `costmodel.serve.advisors` does.
+Lifetime: made once for a server, used by one thread for one compiler after another; `begin` before the questions of
+each context, `decide` for each question. A policy need not check its answer: `costmodel.serve.advisors` does.
 """
 
 from __future__ import annotations
