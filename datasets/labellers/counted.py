@@ -1,9 +1,9 @@
 """`counted`: instructions that a call executes, counted in an emulator; nothing is timed.
 
 AArch64 and RISC-V: qemu-user with a small plugin of ours, built with `cc`. x86-64: callgrind, which knows no AVX-512.
-Needs `apt-get install qemu-user valgrind lld-22 gcc`. The driver is free of any library: `_start` calls the function
-once with a zeroed buffer of 64 MiB for each pointer, 64 for each integer and 1.0 for each float, and exits. What calls
-a function of a library, faults or runs on cannot be driven so, and gets a cause.
+Needs `apt-get install qemu-user valgrind lld-22 llvm-22 gcc`. `freestanding.program` calls the function once with a
+zeroed buffer of 64 MiB for each pointer, 64 for each integer and 1.0 for each float, and exits. What calls a function
+of a library but for allocation and copies, faults or runs on cannot be driven so, and gets a cause.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ from costmodel.core.target import Target
 from costmodel.datasets.labellers import Answer, Value
 from costmodel.datasets.labellers.assembly import Instruction, split_functions
 from costmodel.datasets.labellers.compiled import Compiled
-from costmodel.toolchain.retarget import binding, target_machine
+from costmodel.datasets.labellers.freestanding import program
+from costmodel.toolchain.retarget import target_machine
 from costmodel.toolchain.tools import APT_LINE, LLVM_MAJOR, Tool, find_apt_tool, find_tool
 
 METRIC = "instructions_executed"
-BUFFER_BYTES = 64 << 20
-INTEGER = 64
 RUN_TIMEOUT_S = 20.0
 BUILD_TIMEOUT_S = 60.0
 
@@ -80,14 +79,19 @@ _COLLECTED = re.compile(r"Collected\s*: (\d+)")
 class CountedLabeller:
     """Executed instructions of functions that need nothing but memory."""
 
-    needs = "an emulator, a linker and a C compiler: apt-get install qemu-user valgrind lld-22 gcc"
+    needs = (
+        "an emulator (qemu-user; valgrind for x86-64), ld.lld, llvm-mc of LLVM 22 and, for qemu, a C compiler: "
+        "apt-get install qemu-user valgrind lld-22 llvm-22 gcc"
+    )
     default = False
     measures = False
     gives: ClassVar[Mapping[str, tuple[str, ...]]] = {"x86-64": (METRIC,), "aarch64": (METRIC,), "riscv64": (METRIC,)}
 
     def version(self, target: Target) -> str | None:
-        """The emulator's version, if linker and C compiler are here too."""
-        if _linker() is None or _assembler(target.arch) is None or shutil.which("cc") is None:
+        """The emulator's version, if linker, assembler and, where the plugin is built, a C compiler are here too."""
+        if _linker() is None or _assembler(target.arch) is None:
+            return None
+        if target.arch != "x86-64" and shutil.which("cc") is None:
             return None
         return _emulator_version(_EMULATORS[target.arch][0])
 
@@ -123,14 +127,7 @@ def _count(function: Compiled, target: Target) -> Value:
 
 def _build(function: Compiled, target: Target, scratch: Path) -> tuple[Path, int]:
     """The program, and the instructions that are not the function's: all of `_start`, which has no branches."""
-    llvm, machine = binding(), target_machine(target.name)
-    text = function.unit.optimised + driver(function)
-    try:
-        module = llvm.parse_assembly(text)
-        module.verify()
-    except RuntimeError as error:
-        raise UnsupportedError(f"no driver for its signature ({error})") from error
-    assembly = machine.emit_assembly(module)
+    assembly = target_machine(target.name).emit_assembly(program(function))
     overhead = sum(map(_machine_count, split_functions(assembly, target.arch)["_start"].instructions))
     overhead += 0 if target.arch == "x86-64" else len(_EXIT[target.arch])  # callgrind leaves out the block that exits
     exit_text = "\n\t".join([".text", ".globl costmodel_exit", "costmodel_exit:", *_EXIT[target.arch]])
@@ -178,37 +175,6 @@ def _assembler(arch: str) -> Tool | None:
         if re.search(rf"^\s+{arch}\s", done.stdout, re.MULTILINE):
             return tool
     return None
-
-
-def driver(function: Compiled) -> str:
-    """LLVM IR of `_start`; raises `UnsupportedError` for an argument that nothing stands for."""
-    (found,) = [f for f in binding().parse_assembly(function.unit.optimised).functions if f.name == function.name]
-    kinds = [str(argument.type) for argument in found.arguments]
-    result = str(found.global_value_type).removesuffix(f" ({', '.join(kinds)})")
-    globals_, passed = [], []
-    for index, kind in enumerate(kinds):
-        if kind == "ptr":
-            globals_.append(f"@costmodel_b{index} = internal global [{BUFFER_BYTES} x i8] zeroinitializer, align 64")
-        passed.append(f"{kind} {_argument(kind, index)}")
-    body = [
-        'define void @_start() noreturn nounwind noinline "stackrealign" {',
-        f'  {"" if result == "void" else "%r = "}call {result} @"{function.name}"({", ".join(passed)})',
-        "  call void @costmodel_exit() noreturn",
-        "  unreachable",
-        "}",
-        "declare hidden void @costmodel_exit()",
-    ]
-    return "\n".join(["", *globals_, *body, ""])
-
-
-def _argument(kind: str, index: int) -> str:
-    if kind == "ptr":
-        return f"@costmodel_b{index}"
-    if re.fullmatch(r"i\d+", kind):
-        return str(min(INTEGER, (1 << int(kind[1:])) - 1)) if kind != "i1" else "true"
-    if kind in ("float", "double"):
-        return "1.0"
-    raise UnsupportedError(f"nothing stands for an argument of type {kind}")
 
 
 def _run(program: Path, target: Target, scratch: Path) -> int:
