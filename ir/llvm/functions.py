@@ -25,7 +25,7 @@ _LABEL_LINE = re.compile(r"(\"[^\"]*\"|[\w$.\-]+):\s*(?:;.*)?$")
 _OLD_LABEL = re.compile(r"; <label>:(\d+)")
 _TYPE_NAMES = re.compile(r"^(%\"[^\"\n]*\"|%[\w$.\-]+)\s*=\s*type\b", re.MULTILINE)
 _CONTINUED = re.compile(r"\n(?=[ \t]+(?:to label|unwind |cleanup\s|catch |filter |i\d+ -?\d+, label|\[label)|[ \t]*\])")
-_LOCAL = re.compile(r"%[\w$.\-]++")
+_LOCAL = re.compile(r"(%[\w$.\-]++)")
 _METADATA = re.compile(r", ![^\n]*+")
 _LOCAL_OR_STRING = re.compile(r"(%\"[^\"]*\"|%[\w$.\-]+)|\"[^\"]*\"|;.*$")
 _PARENTHESIS = re.compile(r"\"[^\"]*\"|[()]")
@@ -190,11 +190,12 @@ class _FunctionParser:
 
     def _shaped(self, text: str) -> tuple[str, list[str]]:
         """Text with holes for names of locals, and the names; blind to strings and comments."""
-        names, types = _LOCAL.findall(text), self.type_names
-        if types.isdisjoint(names):
-            return _LOCAL.sub(HOLE, text), names
-        shaped = _LOCAL.sub(lambda match: match[0] if match[0] in types else HOLE, text)
-        return shaped, [name for name in names if name not in types]
+        pieces = _LOCAL.split(text)
+        names = pieces[1::2]
+        if not self.type_names.isdisjoint(names):
+            pieces = _keep_types(pieces, self.type_names)
+            names = pieces[1::2]
+        return HOLE.join(pieces[::2]), names
 
     def _shape(self, line: str) -> tuple[str, list[str]]:
         """The same of a line that has strings or a comment."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from costmodel.core.errors import ParseError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _ENTRY = re.compile(rf"({STRING}|[\w$.\-]+)\s*(?:=\s*(.*))?", re.DOTALL)
 _ALIAS_USE = re.compile(rf"{STRING}|[#!][A-Za-z_][\w$.\-]*")
 _MAX_RESOLVED = 1 << 16
+_LONG_TEXT = 1024
 _ESCAPE = re.compile(r'\\(?:([0-9A-Fa-f]{2})|([nt"\\]))')
 _NAMED_ESCAPES = {"n": b"\n", "t": b"\t", '"': b'"', "\\": b"\\"}
 _FLOAT_FORMATS = {"f16": ("<e", 2), "f32": ("<f", 4), "f64": ("<d", 8)}
@@ -97,6 +99,18 @@ def parse_dictionary(text: str, aliases: dict[str, str]) -> dict[str, Attribute]
         value = match[2]
         entries[name] = Attribute("unit" if value is None else resolve_aliases(value, aliases))
     return entries
+
+
+def dictionary(text: str, aliases: dict[str, str]) -> dict[str, Attribute]:
+    """Like `parse_dictionary`, but equal texts share one dictionary: do not modify it."""
+    if len(text) > _LONG_TEXT or (aliases and ("#" in text or "!" in text)):
+        return parse_dictionary(text, aliases)
+    return _dictionary(text)
+
+
+@lru_cache(maxsize=16384)
+def _dictionary(text: str) -> dict[str, Attribute]:
+    return parse_dictionary(text, {})
 
 
 def parse_string(text: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from costmodel.core.errors import Location, ParseError
-from costmodel.ir.mlir.attributes import Attribute, parse_dictionary
+from costmodel.ir.mlir.attributes import Attribute, dictionary
 
 
 class Source:
@@ -49,7 +49,7 @@ class Chunk:
         """Attributes of the inside of `{...}`, aliases resolved; equal texts share one dictionary."""
         found = self.dictionaries.get(text)
         if found is None:
-            found = self.dictionaries[text] = parse_dictionary(text, self.aliases)
+            found = self.dictionaries[text] = dictionary(text, self.aliases)
         return found
 
 

@@ -6,15 +6,21 @@ text that the one-pattern reader does not match, uses before definitions, symbol
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import chain
 
-from costmodel.ir import semantics
 from costmodel.ir.mlir import syntax
 from costmodel.ir.mlir.attributes import parse_string, resolve_aliases
-from costmodel.ir.mlir.structure import Block, Chunk, Operation, Region, Source
-from costmodel.ir.tokens.attributes import attribute_tokens, type_parts, type_token
+from costmodel.ir.mlir.structure import Chunk, Operation, Source
+from costmodel.ir.tokens.attributes import attribute_tokens
+from costmodel.ir.tokens.generic_entries import (
+    Entry,
+    Scope,
+    block_arguments,
+    operation_name,
+    plain_entry,
+    read_alias,
+    result_keys,
+)
 from costmodel.ir.tokens.names import (
     ARGUMENT,
     BLOCK,
@@ -25,42 +31,12 @@ from costmodel.ir.tokens.names import (
     RESULT,
     SYMBOL,
     Names,
-    constant_token,
 )
 from costmodel.ir.tokens.tree import symbol_token
 
 
 class Unusual(Exception):  # noqa: N818 - no error: it says that the tree has to be taken
     """The fast path does not know this text."""
-
-
-@dataclass(slots=True)
-class _Entry:
-    """What operations of equal name, dictionaries and result types share."""
-
-    name: str
-    types: list[tuple[str, ...]]
-    attributes: list[str]
-    has_symbols: bool
-    constant: str | None
-
-
-@dataclass(slots=True)
-class _Scope:
-    """One open region of an operation."""
-
-    quoted: str
-    properties: str
-    results: list[str]
-    tokens: list[str]
-    head: list[str]
-    operands: list[str]
-    successors: list[str]
-    has_block: bool = False
-    is_function: bool = False
-    labels: dict[str, str] = field(default_factory=dict)
-    missing: set[str] = field(default_factory=set)
-    undo: list[tuple[str, str | None]] = field(default_factory=list)
 
 
 def function_tokens(text: str, scheme: str, seed: int | None = None) -> list[tuple[str, list[str]]]:
@@ -84,10 +60,10 @@ class _Part:
         self.only_names = scheme == "ops"
         self.seed = seed
         self.chunk = Chunk(Source(text, ""))
-        self.entries: dict[tuple[str | None, ...], _Entry] = {}
+        self.entries: dict[tuple[str | None, ...], Entry] = {}
         self.found: list[tuple[str, list[str]]] = []
         self.modules = 0
-        self.scopes: list[_Scope] = []
+        self.scopes: list[Scope] = []
         self.parts: list[list[str]] = []
         self.tokens: list[str] = []
         self.table: dict[str, str] = {}
@@ -125,18 +101,9 @@ class _Part:
         raise Unusual
 
     def _alias(self, at: int) -> int:
-        match = syntax.ALIAS.match(self.text, at, self.end)
-        if match is None:
+        position = read_alias(self.text, at, self.end, self.chunk.aliases)
+        if position < 0:
             raise Unusual
-        position, value = match.end(), match[2]
-        if not value.startswith("loc"):
-            stop = syntax.alias_end(self.text, match.start(2), self.end)
-            if stop < 0:
-                raise Unusual
-            position = max(position, stop)
-            value = self.text[match.start(2) : position]
-            value = syntax.COMMENT.sub(lambda found: found[1] or " ", value) if "//" in value else value
-            self.chunk.aliases[match[1]] = resolve_aliases(value.strip(), self.chunk.aliases)
         return position
 
     # ---- operations -----------------------------------------------------------------------------------------------
@@ -158,7 +125,7 @@ class _Part:
             return
         if opens is None and self.only_names:
             self._in_block()
-            self.tokens.append(_name(quoted))
+            self.tokens.append(operation_name(quoted))
             return
         if not self.scopes[-1].has_block:
             self._in_block()
@@ -191,7 +158,7 @@ class _Part:
             tokens += self._uses(operands)
         self._define_lazily(results, entry)
 
-    def _full_results(self, results: str | None, entry: _Entry) -> None:
+    def _full_results(self, results: str | None, entry: Entry) -> None:
         """Define the results and emit them with their types."""
         types, tokens = entry.types, self.tokens
         if results is None:
@@ -207,7 +174,7 @@ class _Part:
             tokens.append(token)
             tokens += types[0]
             return
-        keys = _result_keys(results)
+        keys = result_keys(results)
         if len(keys) != len(types):
             raise Unusual
         for key, kind in zip(keys, types, strict=True):
@@ -216,10 +183,10 @@ class _Part:
             tokens.append(token)
             tokens += kind
 
-    def _define_lazily(self, results: str | None, entry: _Entry) -> None:
+    def _define_lazily(self, results: str | None, entry: Entry) -> None:
         """Without results among the tokens a value gets its number at its first use."""
         if results is not None:
-            for key in _result_keys(results):
+            for key in result_keys(results):
                 self._define(key, entry.constant or f"\0{RESULT}")
 
     def _define(self, key: str, token: str) -> None:
@@ -259,13 +226,15 @@ class _Part:
     def _with_symbols(self, tokens: list[str]) -> list[str]:
         return [token if token[0] != "@" else symbol_token(self.names, token) for token in tokens]
 
-    def _shared_entry(self, key: tuple[str, str | None, str | None, str | None]) -> _Entry:
-        """From the cache of all texts, unless an alias may stand in it."""
+    def _shared_entry(self, key: tuple[str, str | None, str | None, str | None]) -> Entry:
+        """From the cache of all texts, aliases being resolved before."""
         quoted, properties, attributes, result_types = key
-        texts = quoted, properties or "", attributes or "", result_types or "()"
-        if any(alias in text for alias in self.chunk.aliases for text in texts):
-            return _new_entry(self.full, self.chunk, *texts)
-        return _plain_entry(self.full, *texts)
+        texts = properties or "", attributes or "", result_types or "()"
+        aliases = self.chunk.aliases
+        if aliases:
+            properties, attributes, result_types = (resolve_aliases(text, aliases) for text in texts)
+            return plain_entry(self.full, quoted, properties, attributes, result_types)
+        return plain_entry(self.full, quoted, *texts)
 
     # ---- structure ------------------------------------------------------------------------------------------------
 
@@ -297,7 +266,7 @@ class _Part:
     def _open(
         self, results: str | None, quoted: str, operands: str, successors: str | None, properties: str | None
     ) -> None:
-        keys = [] if results is None else _result_keys(results)
+        keys = [] if results is None else result_keys(results)
         drawn = [self.names.new(RESULT) for _ in keys] if self.full else []
         uses = self._uses(operands) if operands and not self.only_names else []
         targets = self._targets(successors) if successors and self.full else []
@@ -319,7 +288,7 @@ class _Part:
         self.parts.append(head)
         self.tokens = []
         self.parts.append(self.tokens)
-        self.scopes.append(_Scope(quoted, properties, results, self.tokens, head, operands, successors))
+        self.scopes.append(Scope(quoted, properties, results, self.tokens, head, operands, successors))
 
     def _in_block(self) -> None:
         """The first operation of a region without a label begins its entry block."""
@@ -329,7 +298,7 @@ class _Part:
             if self.full:
                 self.tokens += (BLOCK, self.names.new(BLOCK_NAME))
 
-    def _begin_region(self, scope: _Scope) -> None:
+    def _begin_region(self, scope: Scope) -> None:
         scope.has_block = True
         if not self.only_names:
             self.tokens.append(REGION)
@@ -349,17 +318,19 @@ class _Part:
         scope.missing.discard(label)
         if self.full:
             self.tokens += (BLOCK, token)
-        for item in syntax.split_items(match[2] or ""):
-            name, _, kind = item.partition(":")
+        if match[2]:
+            self._arguments(match[2])
+        return match.end()
+
+    def _arguments(self, text: str) -> None:
+        for name, kind in block_arguments(resolve_aliases(text, self.chunk.aliases)):
             if not self.full:
-                self._define(name.strip(), f"\0{ARGUMENT}")
+                self._define(name, f"\0{ARGUMENT}")
                 continue
             argument = self.names.new(ARGUMENT)
-            self._define(name.strip(), argument)
-            kind = resolve_aliases(syntax.drop_location(kind).strip(), self.chunk.aliases)
+            self._define(name, argument)
             self.tokens.append(argument)
-            self.tokens += type_parts(kind)
-        return match.end()
+            self.tokens += kind
 
     def _region_end(self, at: int) -> int:
         match = syntax.REGION_END.match(self.text, at, self.end)
@@ -390,7 +361,7 @@ class _Part:
         self.modules -= 1
         return tail.end()
 
-    def _finish(self, scope: _Scope, position: int) -> int:
+    def _finish(self, scope: Scope, position: int) -> int:
         """The attributes and types after the regions complete the head."""
         tail = syntax.TAIL.match(self.text, position, self.end)
         if tail is None or (tail[1] and "@" in tail[1]):
@@ -411,7 +382,7 @@ class _Part:
             self.parts.append(self.tokens)
         return tail.end()
 
-    def _head(self, scope: _Scope, entry: _Entry, head: list[str]) -> None:
+    def _head(self, scope: Scope, entry: Entry, head: list[str]) -> None:
         for result, kind in zip(scope.results, entry.types, strict=True):
             token, _, key = result.partition("\0")
             if self.full:
@@ -429,7 +400,7 @@ class _Part:
             operation._property_text = scope.properties
             head.append(self.names.of(f"@{operation.symbol}", SYMBOL))
 
-    def _end_function(self, scope: _Scope) -> None:
+    def _end_function(self, scope: Scope) -> None:
         tokens = list(chain.from_iterable(self.parts))
         tokens.append(END)
         operation = Operation("", 0, self.chunk, None)
@@ -437,33 +408,3 @@ class _Part:
         has_body = len(tokens) > len(scope.head) + 2
         if has_body:
             self.found.append((operation.symbol or "", tokens))
-
-
-def _result_keys(text: str) -> list[str]:
-    """`%a:2, %b` to `%a#0 %a#1 %b`."""
-    keys: list[str] = []
-    for name, size in syntax.RESULT.findall(text):
-        keys += [f"{name}#{k}" for k in range(int(size))] if size and int(size) != 1 else [name]
-    return keys
-
-
-_name = lru_cache(maxsize=4096)(parse_string)
-
-
-@lru_cache(maxsize=1 << 15)
-def _plain_entry(full: bool, quoted: str, properties: str, attributes: str, result_types: str) -> _Entry:
-    return _new_entry(full, Chunk(Source("", "")), quoted, properties, attributes, result_types)
-
-
-def _new_entry(full: bool, chunk: Chunk, quoted: str, properties: str, attributes: str, result_types: str) -> _Entry:
-    parent = Block(None, Region(Operation("", 0, chunk, None)))
-    operation = Operation(parse_string(quoted), 0, chunk, parent)
-    operation._property_text, operation._attribute_text = properties, attributes
-    text = result_types[1:-1] if result_types[0] == "(" else result_types
-    kinds = syntax.split_items(resolve_aliases(text, chunk.aliases))
-    types = [type_parts(kind) if full else (type_token(kind),) for kind in kinds]
-    words = attribute_tokens(operation.properties, operation.attributes) if full else []
-    constant = None
-    if operation.name in semantics.CONSTANT_NAMES:
-        constant = constant_token(semantics.number_of(semantics.constant_text(operation)))
-    return _Entry(operation.name, types, words, any(word[0] == "@" for word in words), constant)

@@ -7,10 +7,12 @@ refused here with the same error.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import cast
 
 from costmodel.core.errors import ParseError
 from costmodel.ir import collector, semantics
@@ -55,9 +57,15 @@ class _Shape:
     labels: tuple[Slot, ...]
     attributes: tuple[str, ...]
     has_symbols: bool
+    bare: _Shape | None = None
+    """the same without labels and attributes"""
 
 
 _Row = tuple[_Shape, list[str]]
+
+
+def _result(slot: Slot | None, names: list[str]) -> str:
+    return names[slot] if isinstance(slot, int) else str(slot)
 
 
 def function_tokens(text: str, scheme: str, seed: int | None = None) -> list[tuple[str, list[str]]]:
@@ -92,9 +100,9 @@ class _Tokens(_FunctionParser):
         self.blocks: dict[Block, list[_Row]] = {}
         self.heads: dict[Block, list[tuple[str, str]]] = {}
         self.incoming: list[tuple[Block, Template, list[str]]] = []
-        self.defined: set[str] = set()
+        self.defined: set[str] | None = None
+        """Names of all results, gathered at the first use before a definition."""
         self.arguments: set[str] = set()
-        self._current: Block | None = None
 
     def read(self) -> None:
         """Cut the text into rows."""
@@ -102,29 +110,28 @@ class _Tokens(_FunctionParser):
         entry = self.region.blocks[0]
         self.heads[entry] = [(value.name, value.type_text) for value in entry.args]
         self.arguments.update(value.name for value in entry.args)
+        self.rows = self.blocks.setdefault(entry, [])
         self._lines(start)
 
+    def _block(self, line: str, offset: int, first: bool) -> Block:
+        block = super()._block(line, offset, first)
+        self.rows = self.blocks.setdefault(block, [])
+        return block
+
     def _instruction(self, template: Template, names: list[str], block: Block, offset: int) -> None:
-        found = template.tokens
-        if found.__class__ is not _Shape:
+        shape = template.tokens
+        if shape is None:
             try:
-                found = template.tokens = _shape_of(template)
+                shape = template.tokens = _shape_of(template)
             except ParseError as error:
                 self.fail(str(error), offset)
-        assert isinstance(found, _Shape)
-        if block is not self._current:
-            self._current = block
-            self.rows = self.blocks.setdefault(block, [])
-        result = found.result
-        if result is not None:
-            name = names[result] if result.__class__ is int else str(result)
-            if template.incoming:
-                self.heads.setdefault(block, []).append((name, template.types or ""))
-                self.incoming.append((block, template, names))
-                self.arguments.add(name)
-                return
-            self.defined.add(name)
-        self.rows.append((found, names))
+        if template.incoming:
+            name = _result(template.result, names)
+            self.heads.setdefault(block, []).append((name, template.types or ""))
+            self.incoming.append((block, template, names))
+            self.arguments.add(name)
+        else:
+            self.rows.append((cast("_Shape", shape), names))
 
     # ---- emission -------------------------------------------------------------------------------------------------
 
@@ -174,10 +181,11 @@ class _Tokens(_FunctionParser):
                 append(new())
             tokens += shape.middle
             if shape.plain is not None:
-                try:
-                    tokens += [table[found[slot]] for slot in shape.plain]
-                except KeyError:
-                    tokens += self._operands(shape, found)
+                if shape.plain:
+                    try:
+                        tokens += [table[found[slot]] for slot in shape.plain]
+                    except KeyError:
+                        tokens += self._operands(shape, found)
             else:
                 tokens += self._operands(shape, found)
             if shape.labels:
@@ -205,7 +213,9 @@ class _Tokens(_FunctionParser):
         """Forwarded values stand after the terminator's own operands, before its targets and attributes."""
         shape, found = row
         if self.full:
-            self._full_rows([(replace(shape, labels=(), attributes=()), found)], tokens)
+            if shape.bare is None:
+                shape.bare = replace(shape, labels=(), attributes=())
+            self._full_rows([(shape.bare, found)], tokens)
         else:
             self._exact_rows([(shape, found)], tokens)
         for slot in shape.labels:
@@ -226,12 +236,18 @@ class _Tokens(_FunctionParser):
         if found is None:
             if name in self.arguments:
                 found = self.names.new(ARGUMENT)
-            elif name in self.defined:
+            elif name in self._results():
                 found = self.names.new(RESULT)
             else:
                 raise Unusual
             self.table[name] = found
         return found
+
+    def _results(self) -> set[str]:
+        if self.defined is None:
+            every = itertools.chain.from_iterable(self.blocks.values())
+            self.defined = {_result(shape.result, names) for shape, names in every if shape.result is not None}
+        return self.defined
 
     def _forwarded(self) -> dict[Block, dict[Block, list[str]]]:
         """For each block, what its terminator forwards to each target: names of locals, tokens of constants."""
