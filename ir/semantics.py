@@ -160,21 +160,63 @@ def _canonical_map(text: str) -> str:
 
 
 def attribute_items(operation: Operation) -> list[tuple[str, Attribute]]:
-    """Properties then attributes, without those that only name things or repeat types."""
-    items = [*operation.properties.items(), *operation.attributes.items()]
-    return [(name, value) for name, value in items if name not in NAMING_ATTRIBUTES and not value.startswith("@")]
+    """Properties then attributes, without what only names things, repeats operands or types, or is the default.
 
+    So an operation has the same attributes in the generic form, in its custom form and, in MLIR's LLVM dialect, as the
+    instruction that it stands for.
+    """
+    items = [*operation.properties.items(), *operation.attributes.items()]
+    return [
+        (_SAME_AS.get(name, name), _WRAPPING.get(value, value) if name == "overflowFlags" else value)
+        for name, value in items
+        if name not in NAMING_ATTRIBUTES and not value.startswith("@") and not _is_default(name, value)
+    ]
+
+
+def _is_default(name: str, value: str) -> bool:
+    default = _DEFAULTS.get(name)
+    if default is None:
+        return False
+    return value in default or (value.endswith("<none>") and "none" in default)
+
+
+_SAME_AS = {"linalg.memoized_indexing_maps": "indexing_maps"}
+_WRAPPING = {
+    f"{bits} : i32": Attribute(f"#llvm.overflow<{flags}>")
+    for bits, flags in enumerate(("none", "nsw", "nuw", "nsw, nuw"))
+}
+_NONE = ("none", "0 : i32")
+_DEFAULTS = {
+    "fastmath": _NONE,
+    "fastmathFlags": _NONE,
+    "ordering": ("0 : i64",),
+    "overflowFlags": _NONE,
+}
+"""Values that the generic form prints and no other form does; "none" stands for `#dialect.name<none>`."""
 
 NAMING_ATTRIBUTES = frozenset(
     (
+        "CConv",
+        "TailCallKind",
         "arg_attrs",
         "callee",
+        "dso_local",
         "function_type",
+        "linkage",
+        "noWrapFlags",
+        "op_bundle_sizes",
+        "op_bundle_tags",
+        "operandSegmentSizes",
+        "operand_segment_sizes",
         "res_attrs",
+        "resultSegmentSizes",
+        "result_segment_sizes",
         "sym_name",
         "sym_visibility",
         "symbol",
+        "unnamed_addr",
         "value_type",
         "var_callee_type",
+        "visibility_",
     )
 )

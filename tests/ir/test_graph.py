@@ -48,7 +48,7 @@ def test_matmul_by_hand(sample):
         "VALUE": 9,  # 3 + 3 arguments, 3 results
         "CONSTANT": 0,
         "TYPE": 4,  # 3 tensors, f32
-        "ATTRIBUTE": 5,  # emit_c_interface, maps, iterators, segment sizes, fastmath
+        "ATTRIBUTE": 3,  # emit_c_interface, maps, iterators
         "BLOCK": 2,
         "REGION": 2,
         "SYMBOL": 0,

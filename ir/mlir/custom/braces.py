@@ -16,7 +16,7 @@ from costmodel.ir.mlir.custom.headers import (
     is_declaration,
     is_symbol_definition,
 )
-from costmodel.ir.mlir.custom.known import holds_code, inherent, later_region, pad_regions
+from costmodel.ir.mlir.custom.known import holds_code, inherent, later_region, pad_regions, yield_masked
 from costmodel.ir.mlir.custom.scopes import Scope
 from costmodel.ir.mlir.custom.state import ISOLATED_WORDS, Head
 from costmodel.ir.mlir.custom.uses import UsesPart
@@ -138,3 +138,5 @@ class BracesPart(UsesPart):
         pad_regions(operation)
         if operation.name.startswith("linalg."):
             structured.complete(operation, self.chunk)
+        elif operation.name == "vector.mask":
+            yield_masked(operation)

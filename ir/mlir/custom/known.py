@@ -237,6 +237,17 @@ def implicit_terminator(operation: Operation, region: Region, chunk: Chunk) -> N
         added.regions.append(inner)
 
 
+def yield_masked(operation: Operation) -> None:
+    """Give the operation in a `vector.mask` its results, which the implicit terminator yields."""
+    block = operation.regions[0].blocks[0] if operation.regions and operation.regions[0].blocks else None
+    if block is None or len(block.operations) != 2 or block.operations[1].operands:
+        return
+    inner, terminator = block.operations
+    if not inner.results:
+        inner.results = [Value("", result.type_text, inner, index) for index, result in enumerate(operation.results)]
+        terminator.operands = list(inner.results)
+
+
 _REGIONS = {"affine.if": 2, "fir.if": 2, "hal.executable.export": 2, "vm.import": 1, "func.func": 1,
             "gpu.all_reduce": 1,
             "llvm.func": 1, "llvm.mlir.global": 1,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 
 from costmodel.ir.mlir.structure import Operation
-from costmodel.ir.mlir.types import ShapedType, parse_type
 
 _MAPS = {
     "matmul": "0 2; 2 1; 0 1",
@@ -53,14 +52,9 @@ _MAPS = {
 }
 _AS_PROPERTY = frozenset(("matmul", "batch_matmul", "batch_reduce_matmul"))
 """Those whose maps are a property; the maps of the others are memoized by the verifier."""
-_ELEMENTWISE = frozenset(
-    "copy exp log abs ceil floor negf reciprocal round sqrt rsqrt square tanh erf add sub mul div div_unsigned max min "
-    "powf select".split()
-)
 _POOLED = re.compile(r"_(?:sum|max|min)(?:_unsigned)?$")
 _WINDOW = re.compile(r"\b(strides|dilations) = dense<(?:\[([\d, ]+)\]|(\d+))>")
 _FACTOR = re.compile(r"(\d+)(?:\*([a-cA-C]))?")
-_MAX_RANK = 64
 
 
 def add_maps(operation: Operation) -> None:
@@ -84,8 +78,6 @@ def _joined(*texts: str) -> str:
 
 
 def _maps(name: str, operation: Operation) -> list[str]:
-    if name == "fill" or name in _ELEMENTWISE:
-        return _identity(operation, name == "fill")
     quantized = name.endswith("_q") or name.startswith("quantized_")
     key = name.removesuffix("_q").removeprefix("quantized_")
     text = _MAPS.get(_POOLED.sub("", key) if key.startswith("pooling_") else key)
@@ -96,24 +88,8 @@ def _maps(name: str, operation: Operation) -> list[str]:
     if quantized:
         results[2:2] = ["", ""]
     rank = max(int(number) for number in re.findall(r"\d+", text)) + 1
-    dims = _dims(rank)
+    dims = ", ".join(f"d{number}" for number in range(rank))
     return [f"({dims}) -> ({item})" for item in results]
-
-
-def _identity(operation: Operation, scalar: bool) -> list[str]:
-    """Every operand as it is; the value that fills has no dimension."""
-    last = parse_type(operation.operands[-1].type_text) if operation.operands else None
-    if not isinstance(last, ShapedType) or last.shape is None or len(last.shape) > _MAX_RANK:
-        return []
-    dims = _dims(len(last.shape))
-    maps = [f"({dims}) -> ({dims})"] * len(operation.operands)
-    if scalar:
-        maps[0] = f"({dims}) -> ()"
-    return maps
-
-
-def _dims(rank: int) -> str:
-    return ", ".join(f"d{number}" for number in range(rank))
 
 
 def _window(attributes: str) -> dict[str, int]:

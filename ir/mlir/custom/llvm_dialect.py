@@ -11,11 +11,16 @@ from collections.abc import Callable
 
 from costmodel.ir.mlir.attributes import resolve_aliases
 from costmodel.ir.mlir.structure import Operation
-from costmodel.ir.mlir.syntax import split_items
+from costmodel.ir.mlir.syntax import BALANCED, STRING, split_items
 
 _DYNAMIC_INDEX = -(2**31)
 _BRACKET = re.compile(r"\[([^\[\]<>]*)\]")
 _ELEMENT = re.compile(r"[^:]*?\bx\s+(.*?)\s*(?:\{[^{}]*\}\s*)?:\s*\([^()]*\)\s*->", re.DOTALL)
+_AGGREGATE = re.compile(
+    rf"!llvm\.(?:struct<(?:{STRING},\s*)?(?:packed\s*)?\(({BALANCED})\)>|array<\d+ x ({BALANCED})>)", re.DOTALL
+)
+_NUMBER = re.compile(r"\b\d{1,9}\b")
+_SHORT = re.compile(r"(?:ptr|array|struct|vec|func|void|x86_fp80|ppc_fp128)\b")
 _OVERFLOW = re.compile(r"\boverflow<([^<>]*)>")
 
 
@@ -50,6 +55,20 @@ def _wrapping(operation: Operation, text: str) -> None:
     match = _OVERFLOW.search(text)
     if match is not None and match[1] != "none":
         operation._property_text = f"overflowFlags = #llvm.overflow<{match[1]}>"
+
+
+def extracted_type(operation: Operation, text: str) -> str:
+    """Type of the member that an `llvm.extractvalue` takes from a struct or array; "" where the text does not tell."""
+    for position in map(int, _NUMBER.findall(operation._property_text.partition(":")[2])):
+        match = _AGGREGATE.fullmatch(text.strip())
+        if match is None:
+            return ""
+        members = split_items(match[1]) if match[1] is not None else [match[2]]
+        if match[1] is not None and position >= len(members):
+            return ""
+        text = members[position if match[1] is not None else 0].strip()
+        text = f"!llvm.{text}" if _SHORT.match(text) else text
+    return text
 
 
 INHERENT: dict[str, Callable[[Operation, str], None]] = {

@@ -23,15 +23,15 @@ _POINTEE = re.compile(r"(tensor<.*?x)?!tt\.ptr<(.+?)(?:, \d+)?>(, .*>|>)?", re.D
 _DIMENSIONS = re.compile(r"((?:\[?\d+\]?x|\?x)*)")
 
 
-def suffix_of(text: str) -> str:
-    """The part of an operation's text that names result types: after the last arrow, else after the last colon."""
+def suffix_of(text: str) -> tuple[str, bool]:
+    """The part of an operation's text that names result types, and whether it follows an arrow, not a colon."""
     arrow = colon = 0
     for match in _PIECE.finditer(text):
         if match[0] == "->":
             arrow = match.end()
         elif match[0] == ":":
             colon = match.end()
-    return text[arrow:] if arrow else text[colon:] if colon else ""
+    return (text[arrow:], True) if arrow else (text[colon:] if colon else "", False)
 
 
 def listed_types(text: str, limit: int) -> list[str]:
@@ -160,6 +160,7 @@ _SPECIAL: dict[str, Callable[[str], str]] = {
     **{name: lambda suffix: _boolean_like(_first(suffix)) for name in _TO_BOOLEAN},
     **{name: partial(_fixed, text) for name, text in _FIXED.items()},
     "arith.constant": lambda suffix: suffix or "i1",
+    "llvm.cmpxchg": lambda suffix: f"!llvm.struct<({split_items(suffix)[-1].strip()}, i1)>",
     "tt.load": _pointee,
     "vector.outerproduct": _outer_product,
 }

@@ -20,7 +20,8 @@ _TRAIT = re.compile(r"\s*(#[\w$.\-]+)\s")
 _ITERATOR = re.compile(r'"(parallel|reduction|window)"')
 _MULTIPLY = re.compile(r"matmul|matvec|vecmat|dot|conv_|mmt4d|contract")
 _BINARY = {"add": ("addf", "addi"), "sub": ("subf", "subi"), "mul": ("mulf", "muli"), "div": ("divf", "divsi"),
-           "max": ("maximumf", "maxsi"), "min": ("minimumf", "minsi"), "powf": ("math.powf", "")}  # fmt: skip
+           "max": ("maximumf", "maxsi"), "min": ("minimumf", "minsi"), "powf": ("math.powf", ""),
+           "div_unsigned": ("", "divui")}  # fmt: skip
 _UNARY = {"exp": "math.exp", "log": "math.log", "abs": "math.absf", "ceil": "math.ceil", "floor": "math.floor",
           "negf": "arith.negf", "round": "math.round", "sqrt": "math.sqrt", "rsqrt": "math.rsqrt", "tanh": "math.tanh",
           "erf": "math.erf"}  # fmt: skip
@@ -110,6 +111,17 @@ class _Body:
         elif name in _UNARY:
             self._open()
             self._end(self._add(_UNARY[name], [self._argument(0)], last))
+        elif name == "square":
+            self._open()
+            self._end(self._arith(("mulf", "muli"), self._argument(0), self._argument(0), last))
+        elif name == "reciprocal":
+            self._open()
+            one = self._add("arith.constant", [], last)
+            one.owner._property_text = f"value = 1.000000e+00 : {last}"
+            self._end(self._arith(("divf", ""), one, self._argument(0), last))
+        elif name == "select" and len(self.elements) == 4:
+            self._open()
+            self._end(self._add("arith.select", [self._argument(index) for index in range(3)], last))
         elif name in ("fill", "copy", "transpose", "broadcast"):
             self._open()
             self._end(self._cast(self._argument(0), last) if name in ("fill", "copy") else self._argument(0))

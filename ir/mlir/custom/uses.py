@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from costmodel.ir.mlir import syntax
 from costmodel.ir.mlir.attributes import resolve_aliases
-from costmodel.ir.mlir.custom import lexical
+from costmodel.ir.mlir.custom import lexical, llvm_dialect
 from costmodel.ir.mlir.custom.headers import (
     declare_symbol,
     default_dialect,
@@ -101,17 +101,20 @@ class UsesPart(Part):
             self.names.define(name, values)
 
     def _types(self, operation: Operation, suffix: str, count: int) -> list[str]:
-        arrow = suffix.rfind("->")
-        kinds = suffix[arrow + 2 :] if arrow >= 0 else suffix[suffix.rfind(" : ") + 3 :] if " : " in suffix else ""
+        place = suffix.rfind("->")
+        arrow = place >= 0
+        kinds = suffix[place + 2 :] if arrow else suffix[suffix.rfind(" : ") + 3 :] if " : " in suffix else ""
         if kinds.count(">") != kinds.count("<") or kinds.count(")") != kinds.count("(") or not kinds:
-            kinds = suffix_of(suffix)
+            kinds, arrow = suffix_of(suffix)
         if "%" in kinds:
             kinds = lexical.OPERAND.sub(lambda match: self._type_of(match[0]), kinds)
         key = (operation.name, kinds, count)
         types = self.types.get(key)
         if types is None:
             resolved = resolve_aliases(kinds.strip(), self.chunk.aliases)
-            types = self.types[key] = result_types(operation.name, resolved, count, arrow >= 0)
+            types = self.types[key] = result_types(operation.name, resolved, count, arrow)
+        if operation.name == "llvm.extractvalue":
+            return [llvm_dialect.extracted_type(operation, types[0]) or types[0]] * count
         if not types[0] and operation.operands and not kinds:
             return [operation.operands[0].type_text] * count
         return types
