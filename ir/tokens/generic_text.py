@@ -7,6 +7,7 @@ text that the one-pattern reader does not match, uses before definitions, symbol
 from __future__ import annotations
 
 from itertools import chain
+from typing import Any
 
 from costmodel.ir.mlir import syntax
 from costmodel.ir.mlir.attributes import parse_string, resolve_aliases
@@ -77,7 +78,7 @@ class _Part:
             match = match_operation(text, position, end)
             if match is not None:
                 position = match.end()
-                read(*match.groups())
+                read(match.groups())
                 continue
             position = self._other(position)
             if position < 0:
@@ -108,18 +109,9 @@ class _Part:
 
     # ---- operations -----------------------------------------------------------------------------------------------
 
-    def _operation(
-        self,
-        results: str | None,
-        quoted: str,
-        operands: str,
-        successors: str | None,
-        properties: str | None,
-        opens: str | None,
-        attributes: str | None,
-        operand_types: str | None,
-        result_types: str | None,
-    ) -> None:
+    def _operation(self, groups: tuple[Any, ...]) -> None:
+        """`groups` are those of `syntax.OPERATION`."""
+        results, quoted, operands, successors, properties, opens, attributes, _, result_types = groups
         if not self.scopes:
             self._top(results, quoted, operands, properties, opens)
             return
@@ -127,8 +119,7 @@ class _Part:
             self._in_block()
             self.tokens.append(operation_name(quoted))
             return
-        if not self.scopes[-1].has_block:
-            self._in_block()
+        self._in_block()
         if opens is not None:
             self._open(results, quoted, operands, successors, properties)
             return
@@ -136,8 +127,7 @@ class _Part:
         entry = self.entries.get(key)
         if entry is None:
             entry = self.entries[key] = self._shared_entry(key)
-        tokens = self.tokens
-        table = self.table
+        tokens, table = self.tokens, self.table
         if self.full:
             self._full_results(results, entry)
             tokens.append(entry.name)

@@ -52,8 +52,10 @@ class _Shape:
     has_value: bool
     result: Slot | None
     operands: tuple[Slot, ...]
-    plain: tuple[int, ...] | None
-    """the operands where all are locals of the line"""
+    is_plain: bool
+    """whether all operands are locals of the line"""
+    is_direct: bool
+    """whether those that are not are constants"""
     labels: tuple[Slot, ...]
     attributes: tuple[str, ...]
     has_symbols: bool
@@ -180,14 +182,19 @@ class _Tokens(_FunctionParser):
             elif shape.has_value:
                 append(new())
             tokens += shape.middle
-            if shape.plain is not None:
-                if shape.plain:
-                    try:
-                        tokens += [table[found[slot]] for slot in shape.plain]
-                    except KeyError:
+            if shape.operands:
+                try:
+                    if shape.is_plain:
+                        tokens += [table[found[slot]] for slot in shape.operands]  # type: ignore[index]
+                    elif shape.is_direct:
+                        tokens += [
+                            table[found[slot]] if slot.__class__ is int else slot  # type: ignore[index,misc]
+                            for slot in shape.operands
+                        ]
+                    else:
                         tokens += self._operands(shape, found)
-            else:
-                tokens += self._operands(shape, found)
+                except KeyError:
+                    tokens += self._operands(shape, found)
             if shape.labels:
                 tokens += self._targets(shape, found)
             if shape.attributes:
@@ -274,7 +281,6 @@ def _shape_of(template: Template) -> _Shape:
     parts = () if kind is None else type_parts(kind)
     exact = () if kind is None else (type_token(kind),)
     operands = tuple(_operand(slot) for _, slot in template.operands)
-    locals_only = tuple(slot for slot in operands if isinstance(slot, int))
     return _Shape(
         name=template.name,
         middle=(*parts, template.name),
@@ -282,7 +288,8 @@ def _shape_of(template: Template) -> _Shape:
         has_value=kind is not None,
         result=template.result,
         operands=operands,
-        plain=locals_only if len(locals_only) == len(operands) else None,
+        is_plain=all(isinstance(slot, int) for slot in operands),
+        is_direct=not any(isinstance(slot, str) and slot.startswith("%") for slot in operands),
         labels=template.labels,
         attributes=words,
         has_symbols=any(word[0] == "@" for word in words),
