@@ -219,7 +219,7 @@ static NameFacts factsOf(StringRef Name) {
   Facts.TheRole = roleOf(Name);
   Facts.IsMath = Kind.starts_with("intr.") && isOneOf(Kind.drop_front(5), MathNames);
   Facts.IsSqrt = Facts.IsMath && Name.ends_with("sqrt");
-  Facts.IsCall = Last == "call" || Last == "invoke" || Last == "callbr";
+  Facts.IsCall = Last == "call" || Last == "call_indirect" || Last == "invoke" || Last == "callbr";
   Facts.IsConstant = isOneOf(Name, ConstantNames);
   Facts.IsCompare = Name == "llvm.icmp" || Name == "llvm.fcmp" ||
                     Name == "llvm.intr.is.fpclass";

@@ -46,7 +46,7 @@ struct NameFacts {
   Role TheRole = Role::Opaque;
   bool IsMath = false;
   bool IsSqrt = false;
-  bool IsCall = false;     ///< llvm.call, llvm.invoke, llvm.callbr
+  bool IsCall = false;     ///< llvm.call, llvm.invoke, ...
   bool IsConstant = false; ///< llvm.mlir.constant and its kin
   bool IsCompare = false;  ///< typed by its first operand
   bool IsLoad = false;

@@ -4,15 +4,9 @@
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/Metadata.h"
 #include "llvm/IR/Module.h"
-#include "llvm/Support/JSON.h"
-#include "llvm/Support/raw_ostream.h"
 #include "llvm/TargetParser/Triple.h"
 
 using namespace cost;
-
-void cost::warn(const llvm::Twine &Message) {
-  llvm::errs() << "costmodel: " << Message << "\n";
-}
 
 static llvm::StringRef archOf(const llvm::Triple &T) {
   if (T.getArch() == llvm::Triple::x86_64)
@@ -33,16 +27,7 @@ llvm::PreservedAnalyses FeaturesPass::run(llvm::Module &M, llvm::ModuleAnalysisM
     if (F.isDeclaration())
       continue;
     const Function &Read = Reader.read(F);
-    FeatureNumbers Numbers = featuresOf(Read, findLoops(Read));
-    llvm::json::OStream J(llvm::outs());
-    J.object([&] {
-      J.attribute("name", F.getName());
-      J.attributeObject("features", [&] {
-        for (unsigned I = 0; I < NumFeatures; ++I)
-          J.attribute(featureNames()[I], Numbers[I]);
-      });
-    });
-    llvm::outs() << "\n";
+    printFeatures(F.getName(), featuresOf(Read, findLoops(Read)));
   }
   return llvm::PreservedAnalyses::all();
 }

@@ -4,13 +4,11 @@
 #define COSTMODEL_LLVM_PASSES_H
 
 #include "../core/Predictor.h"
+#include "../core/Report.h"
 #include "Reader.h"
 #include "llvm/IR/PassManager.h"
 
 namespace cost {
-
-/// One line on standard error; the compiler goes on with its own choice.
-void warn(const llvm::Twine &Message);
 
 /// The target of a function: what the options say, else triple and CPU.
 std::string targetOf(const llvm::Function &F, const Options &O);
