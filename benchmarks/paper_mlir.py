@@ -97,6 +97,7 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, default=256)
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=300, help="of the trees")
+    parser.add_argument("--note", default="", help="kept in the results, such as which data they are of")
     parser.add_argument("--anew", action="store_true", help="take no earlier cell over")
     parser.add_argument("--markdown", action="store_true", help="print the table of the results and stop")
     args = parser.parse_args()
@@ -125,7 +126,7 @@ def main() -> None:
             for key, (name, scheme) in keys.items():
                 results.cell(key, partial(cell, data, level, name, scheme, seed, args))
     table = tabulate(results.document["cells"])
-    results.finish(table=table, static_answers=_static_note())
+    results.finish(table=table, static_answers=_static_note(), note=args.note)
     print(markdown(table))
 
 

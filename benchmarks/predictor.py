@@ -133,6 +133,7 @@ def main() -> None:
     parser.add_argument("--drifting", type=int, default=60, help="functions that are rewritten")
     parser.add_argument("--cache", type=Path, help="where encodings are kept")
     parser.add_argument("--only", choices=PARTS, nargs="*", default=PARTS)
+    parser.add_argument("--note", default="", help="kept in the results, such as which data they are of")
     parser.add_argument("--anew", action="store_true", help="take no earlier cell over")
     args = parser.parse_args()
     settings = {name: getattr(args, name) for name in ("functions", "rounds", "folds", "drifting")}
@@ -144,7 +145,7 @@ def main() -> None:
         except UsageError as error:
             say(f"{part}: {str(error)[:200]}")
     summary = summarise(results.document["cells"])
-    results.finish(summary=summary, goals=judge(summary))
+    results.finish(summary=summary, goals=judge(summary), note=args.note)
     for row in results.document["goals"]:
         say(f"{'reached' if row['reached'] else 'SHORT  '}  {row['goal']}: {row['value']:.4g} (wanted {row['wanted']})")
 

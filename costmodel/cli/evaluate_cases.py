@@ -22,7 +22,14 @@ from costmodel.training.examples import Prepared, groups_of, hold_out, prepare
 from costmodel.training.table import TrainingTable
 
 SPLITS = ("by_family", "by_project", "by_network", "by_target")
-_COLUMNS = {"family": "family", "project": "project", "network": "network", "level": "level", "workload": "workload_id"}
+_COLUMNS = {
+    "family": "family",
+    "project": "project",
+    "network": "network",
+    "level": "level",
+    "stage": "stage",
+    "workload": "workload_id",
+}
 
 
 def load_cases(

@@ -28,7 +28,7 @@ class Cases:
     """`[n, M]` in the metrics' units, NaN where there is no label."""
     metrics: tuple[str, ...]
     columns: Mapping[str, Array]
-    """`[n]` texts each: `family`, `project`, `network`, `level`, `target`, `pipeline`, `workload`."""
+    """`[n]` texts each: `family`, `project`, `network`, `level`, `stage`, `target`, `pipeline`, `workload`."""
     likeness: Array
     """`[n]` ints: equal for near-duplicates."""
 

@@ -27,7 +27,7 @@ from costmodel.evaluation.ranking import (
 from costmodel.evaluation.selection import eff_at_k, efficiencies, regrets_percent
 from costmodel.models.base import Array, Prediction
 
-CATEGORIES = ("family", "project", "network", "level", "target", "pipeline")
+CATEGORIES = ("family", "project", "network", "level", "stage", "target", "pipeline")
 MIN_CATEGORY = 5
 """Rows that a category needs for figures of its own."""
 MIN_SCHEDULES = 8

@@ -38,7 +38,7 @@ def markdown(document: Json, pictures: Sequence[str]) -> str:
         parts += ["## Schedules of one workload", _table("metric", ranked, SCHEDULES)]
     if document.get("seen"):
         parts += ["## New functions of training groups", _seen(document["seen"])]
-    for category in ("family", "project", "level", "target", "pipeline"):
+    for category in ("family", "project", "level", "stage", "target", "pipeline"):
         parts += _categories(document["metrics"], category)
     parts += _studies(document)
     parts += [f"![{name}]({name})" for name in pictures]
