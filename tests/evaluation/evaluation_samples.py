@@ -22,7 +22,8 @@ def cases(count: int = 60, seed: int = 0) -> Cases:
     families = np.array([f"family-{g}" for g in groups])
     nothing = np.full(len(values), "")
     columns = {
-        "family": families, "project": nothing, "network": nothing, "level": np.full(len(values), "llvm"), "stage": np.full(len(values), "source"),
+        "family": families, "project": nothing, "network": nothing, "level": np.full(len(values), "llvm"),
+        "stage": np.full(len(values), "source"),
         "target": np.array(list(TARGETS) * count), "pipeline": np.full(len(values), "p-v1"), "workload": nothing,
     }  # fmt: skip
     return Cases(
