@@ -76,7 +76,8 @@ class Fifos:
                 lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, MODE)
             except OSError as error:
                 raise UsageError(
-                    f"cannot make {str(self._lock_path)!r}: {error.strerror}; give --channel a path in a folder that exists"
+                    f"cannot make {str(self._lock_path)!r}: {error.strerror}; "
+                    "give --channel a path in a folder that exists"
                 ) from None
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

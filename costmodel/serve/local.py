@@ -27,7 +27,7 @@ from costmodel.serve.requests import as_error
 
 MODE = 0o600
 MAX_PATH_BYTES = 107
-_GRACE_S = 2.0
+_GRACE_S = 1.0
 
 
 class Answers(Protocol):
@@ -133,11 +133,13 @@ class LocalServer:
                     f"the message was not complete within {options.idle_s:g} s; the connection is closed"
                 )
                 self._reply(connection, _error_reply(error))
+                _part(connection)
             return False
         except CostModelError as error:
             self._count("errors")
             self._reply(connection, _error_reply(error))
-            return False  # where the next message begins is not known
+            _part(connection)  # where the next message begins is not known
+            return False
         try:
             reply = self._answerer.answer(message)
         except CostModelError as error:
@@ -156,6 +158,17 @@ class LocalServer:
     def _count(self, name: str) -> None:
         with self._lock:
             self._counts[name] += 1
+
+
+def _part(connection: socket.socket) -> None:
+    """Take what is still on its way for a moment: closing over it would lose the reply."""
+    connection.shutdown(socket.SHUT_WR)
+    deadline = time.monotonic() + _GRACE_S
+    with contextlib.suppress(TimeoutError):
+        while (left_s := deadline - time.monotonic()) > 0:
+            connection.settimeout(left_s)
+            if not connection.recv(1 << 16):
+                return
 
 
 def _error_reply(error: CostModelError) -> dict[str, object]:

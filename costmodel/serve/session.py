@@ -71,7 +71,7 @@ class Session:
         self._deadline_s = math.inf
 
     def run(self, opened: Callable[[], None]) -> None:
-        """Answer until the compiler closes the channel; `opened` is called once, when its header has come or never will.
+        """Answer until the compiler closes the channel; `opened` is called when its header has come or never will.
 
         Raises:
             Interrupted: the end was requested; the compiler has been answered to its end, or is silent.

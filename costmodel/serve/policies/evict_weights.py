@@ -2,8 +2,8 @@
 
 `use_def_density` is the largest spill weight of the live ranges in a register, over the largest in the question; the
 last place is the new range itself, and choosing it evicts nothing. LLVM's `DefaultEvictionAdvisor` evicts where the new
-range weighs more, or where it wants this very register and breaks nobody's hint, and prefers few broken hints, then little
-weight. What it also knows and the channel does not say: cheap registers first, cascades of local reassignments.
+range weighs more, or where it wants this very register and breaks nobody's hint, and prefers few broken hints, then
+little weight. What it also knows and the channel does not say: cheap registers first, cascades of local reassignments.
 """
 
 from __future__ import annotations
