@@ -1,7 +1,7 @@
 """`llvm-mca`: cycles, IPC and use of the execution units, from LLVM's scheduling models.
 
-A static model: no caches, no branch misses, no store forwarding. Each block is a region that is repeated 100 times; its
-cycles for one repetition count as often as the block runs (`frequencies`). For a loop of one block that is llvm-mca's
+A static model: no caches, no branch misses, no store forwarding. Each block is a region that is repeated 100 times, or
+10 times where it is long enough to fill the machine by itself (over 256 instructions); its cycles for one repetition count as often as the block runs (`frequencies`). For a loop of one block that is llvm-mca's
 own reading of the loop. Needs llvm-mca and opt of LLVM 22: the wheel's know x86 and AArch64, apt's RISC-V too.
 """
 
@@ -26,6 +26,10 @@ from costmodel.datasets.labellers.linked import linked_bitcode, linked_name, uni
 from costmodel.toolchain.tools import APT_LINE, Tool, find_apt_tool, find_tool
 
 ITERATIONS = 100
+LONG_BLOCK = 256
+LONG_ITERATIONS = 10
+_RULE = 2
+"""Part of the tool's version: labels of other rules of repetition are not taken for these."""
 TIMEOUT_S = 120.0
 _METRICS = ("cycles", "ipc", "port_utilisation", "port_utilisation_mean")
 _REGISTERED = {"x86-64": "x86-64", "aarch64": "aarch64", "riscv64": "riscv64"}
@@ -53,7 +57,7 @@ class McaLabeller:
     def version(self, target: Target) -> str | None:
         """LLVM's version, if there is an llvm-mca that knows the architecture, and an opt."""
         tool = find_mca(target.arch)
-        return f"LLVM {tool.version}" if tool and find_tool("opt") else None
+        return f"LLVM {tool.version}, regions {_RULE}" if tool and find_tool("opt") else None
 
     def label(self, functions: Sequence[Compiled], target: Target) -> list[Answer]:
         """See `Labeller.label`."""
@@ -118,6 +122,18 @@ def _regions(
 
 
 def _simulate(mca: Tool, blocks: Sequence[Block], target: Target) -> list[_Region]:
+    """Blocks in their order; one process for the short ones and one for the long."""
+    found: dict[int, _Region] = {}
+    for iterations in (ITERATIONS, LONG_ITERATIONS):
+        mine = [
+            i for i, b in enumerate(blocks) if (len(b.instructions) > LONG_BLOCK) == (iterations == LONG_ITERATIONS)
+        ]
+        regions = _simulate_alike(mca, [blocks[i] for i in mine], target, iterations)
+        found.update(zip(mine, regions, strict=True))
+    return [found[i] for i in range(len(blocks))]
+
+
+def _simulate_alike(mca: Tool, blocks: Sequence[Block], target: Target, iterations: int) -> list[_Region]:
     if not blocks:
         return []
     mark = COMMENT[target.arch]
@@ -128,7 +144,7 @@ def _simulate(mca: Tool, blocks: Sequence[Block], target: Target) -> list[_Regio
         lines.append(f"{mark} LLVM-MCA-END")
     features = target.llvm_features()
     command = [
-        str(mca.path), f"-mtriple={target.triple}", f"-mcpu={target.llvm_cpu}", f"-iterations={ITERATIONS}", "-json",
+        str(mca.path), f"-mtriple={target.triple}", f"-mcpu={target.llvm_cpu}", f"-iterations={iterations}", "-json",
         "-instruction-info=0", "-call-latency=1", *([f"-mattr={features}"] if features else []), "-",
     ]  # fmt: skip
     try:
