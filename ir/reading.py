@@ -112,6 +112,7 @@ def _choose(data: bytes, file: str) -> str:
             return name
     decode(data, file)
     raise ParseError(
-        f"this looks like none of the known formats ({', '.join(READERS)}); name one with `format`",
+        f"this looks like none of the known formats ({', '.join(READERS)}); name one with `format` "
+        "(`--reader` on the command line)",
         location=Location(file=file, line=1, column=1),
     )

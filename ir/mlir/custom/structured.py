@@ -116,8 +116,7 @@ class _Body:
             self._end(self._arith(("mulf", "muli"), self._argument(0), self._argument(0), last))
         elif name == "reciprocal":
             self._open()
-            one = self._add("arith.constant", [], last)
-            one.owner._property_text = f"value = 1.000000e+00 : {last}"
+            one = self._add("arith.constant", [], last, f"value = 1.000000e+00 : {last}")
             self._end(self._arith(("divf", ""), one, self._argument(0), last))
         elif name == "select" and len(self.elements) == 4:
             self._open()
@@ -138,10 +137,11 @@ class _Body:
         assert self.block is not None
         return self.block.args[index]
 
-    def _add(self, name: str, operands: list[Value], kind: str | None) -> Value:
+    def _add(self, name: str, operands: list[Value], kind: str | None, properties: str = "") -> Value:
         assert self.block is not None
         added = Operation(name, self.operation.offset, self.chunk, self.block)
         added.operands = operands
+        added._property_text = properties
         if name.startswith("math.") or (name.startswith("arith.") and name.endswith("f")):
             added._property_text = "fastmath = #arith.fastmath<none>"
         elif name in ("arith.addi", "arith.subi", "arith.muli"):

@@ -15,6 +15,7 @@ from costmodel.ir.mlir.syntax import split_items
 from costmodel.ir.mlir.types import ShapedType, VectorType, parse_type
 
 _KIND = re.compile(r"\s*<(\w+)>")
+_FLAGS = re.compile(r"\bfastmath<([^<>]*)>")
 _BRACKET = re.compile(r"\[([^\[\]<>]*)\]")
 _TRANSFER = re.compile(r"[^\[]*\[([^\[\]]*)\]([^:]*):(.*)", re.DOTALL)
 
@@ -28,11 +29,12 @@ def _kinded(operation: Operation, text: str) -> None:
         dims = _BRACKET.search(text)
         found += f", reduction_dims = {array(static_values(dims[1]))}" if dims is not None else ""
     elif operation.name == "vector.reduction":
-        found = f"fastmath = #arith.fastmath<none>, {found}"
+        flags = _FLAGS.search(text)
+        found = f"fastmath = #arith.fastmath<{flags[1] if flags is not None else 'none'}>, {found}"
     operation._property_text = found
 
 
-def _contract(operation: Operation, text: str) -> None:
+def _adding(operation: Operation, text: str) -> None:
     if "kind" not in operation._attribute_text:
         operation._property_text = "kind = #vector.kind<add>"
 
@@ -76,10 +78,11 @@ def _transfer(operation: Operation, text: str) -> None:
 
 INHERENT: dict[str, Callable[[Operation, str], None]] = {
     "vector.constant_mask": _listed("mask_dim_sizes"),
-    "vector.contract": _contract,
+    "vector.contract": _adding,
     "vector.extract": _position,
     "vector.insert": _position,
     "vector.multi_reduction": _kinded,
+    "vector.outerproduct": _adding,
     "vector.reduction": _kinded,
     "vector.shuffle": _listed("mask"),
     "vector.transfer_read": _transfer,
