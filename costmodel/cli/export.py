@@ -1,6 +1,6 @@
 """`costmodel export MODEL --format c|onnx -o DIR`: a predictor for compilers, without Python.
 
-Owns the arguments and what is printed; the work is `costmodel.export`'s.
+Owns the arguments, the reading of unlabelled functions and what is printed; the work is `costmodel.export`'s.
 """
 
 from __future__ import annotations
@@ -8,16 +8,24 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from costmodel.core.errors import UsageError
+import numpy as np
+
+from costmodel.core.errors import CostModelError, MissingDependencyError, UnsupportedError, UsageError
 
 if TYPE_CHECKING:
+    from costmodel.export.budget import Fitted
+    from costmodel.models.examples import Encoding
+    from costmodel.models.predictor import Predictor
+
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 BUDGET_BYTES = 3_000_000
 BUDGET_US = 50.0
+_SUFFIXES = (".ll", ".bc", ".mlir", ".onnx")
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -33,22 +41,132 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--budget-us", type=float, default=BUDGET_US, metavar="US", help=f"most microseconds a function ({BUDGET_US:g})"
     )
+    parser.add_argument(
+        "--unlabelled", type=Path, metavar="DIR",
+        help="a data set, or a folder of .ll, .bc, .mlir: functions to distil on where the model is over the budget",
+    )  # fmt: skip
+    parser.add_argument(
+        "--most-functions", type=int, default=4000, metavar="N", help="of those, at most so many (4000)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the search and the training of students (0)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Export, and print what was written as JSON."""
+    from costmodel.export.budget import inside
     from costmodel.export.bundle import check_folder, export_c, export_onnx
-    from costmodel.export.flatten import flatten
+    from costmodel.export.genetic import Budget
     from costmodel.models.predictor import Predictor
 
     if args.budget_bytes <= 0 or not args.budget_us > 0:
         raise UsageError(f"the budget is {args.budget_bytes} bytes and {args.budget_us} µs; give numbers above 0")
     check_folder(args.output)
     predictor = Predictor.load(args.model)
-    metrics = [name for name in args.metrics.split(",") if name]
-    pipelines = tuple(predictor.card.get("pipelines") or ())
-    compact = flatten(predictor.model, name=predictor.name, pipelines=pipelines, metrics=metrics)
-    files = (export_c if args.format == "c" else export_onnx)(compact, args.output)
-    print(json.dumps({"schema_version": 1, "format": args.format, "files": [str(path) for path in files]}, indent=2))
-    print(f"costmodel: wrote {args.output}", file=sys.stderr)
+    budget = Budget(size_bytes=args.budget_bytes, latency_us=args.budget_us)
+    compact = _compact(predictor, args)
+    unlabelled = (
+        [] if args.unlabelled is None else read_unlabelled(args.unlabelled, predictor, args.most_functions, args.seed)
+    )
+    fitted = inside(compact, budget, model=predictor.model, unlabelled=unlabelled, seed=args.seed)  # type: ignore[arg-type]
+    extra = _card(fitted)
+    files = (export_c if args.format == "c" else export_onnx)(fitted.compact, args.output, extra=extra)
+    print(
+        json.dumps(
+            {"schema_version": 1, "format": args.format, "files": [str(path) for path in files], **extra}, indent=2
+        )
+    )
+    how = f"{fitted.how}; {fitted.cost.size_bytes:.0f} bytes, {fitted.cost.latency_us:.1f} µs a function"
+    print(f"costmodel: wrote {args.output}: {how} ({'measured' if fitted.measured else 'estimated'})", file=sys.stderr)
+    if "first" in fitted.how:
+        print("costmodel: that loses accuracy; --unlabelled DIR distils a student instead", file=sys.stderr)
     return 0
+
+
+def _compact(predictor: Predictor, args: argparse.Namespace) -> Any:
+    from costmodel.export.flatten import flatten, skeleton
+
+    metrics = [name for name in args.metrics.split(",") if name]
+    about: dict[str, Any] = {
+        "name": predictor.name, "pipelines": tuple(predictor.card.get("pipelines") or ()), "metrics": metrics
+    }  # fmt: skip
+    try:
+        return flatten(predictor.model, **about)
+    except UnsupportedError:
+        if args.unlabelled is None:
+            raise
+        return skeleton(predictor.model, **about)
+
+
+def _card(fitted: Fitted) -> dict[str, Any]:
+    student = fitted.student
+    return {
+        "compression": fitted.how, "size_bytes": int(fitted.cost.size_bytes),
+        "latency_us": round(fitted.cost.latency_us, 2), "latency_is": "measured" if fitted.measured else "estimated",
+        "disagreement_with_teacher": None if student is None else
+        {name: round(float(v), 5) for name, v in zip(fitted.compact.metrics, student.disagreement, strict=True)},
+    }  # fmt: skip
+
+
+def read_unlabelled(folder: Path, predictor: Predictor, most: int, seed: int) -> list[Encoding]:
+    """Encodings of the functions of a data set or of IR files; unreadable ones are left out, and counted.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from costmodel.models.metric_model import MetricModel, Needs
+
+    needs = predictor.model.needs if isinstance(predictor.model, MetricModel) else Needs()
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder; give a data set or a folder of {', '.join(_SUFFIXES)}")
+    source = _of_data_set if (folder / "functions.parquet").is_file() else _of_files
+    found, failed = [], 0
+    for encoding in source(folder, needs, most, seed):
+        if encoding is None:
+            failed += 1
+        elif len(found) < most:
+            found.append(encoding)
+    if failed:
+        print(f"costmodel: {failed} functions or files under {folder} could not be read", file=sys.stderr)
+    if not found:
+        raise UsageError(
+            f"no function under {folder} could be read; give a data set or a folder of {', '.join(_SUFFIXES)}"
+        )
+    return found
+
+
+def _of_data_set(folder: Path, needs: Any, most: int, seed: int) -> Iterator[Encoding | None]:
+    from costmodel.core.tables import FUNCTION_COLUMNS, FunctionRow
+    from costmodel.models.examples import Encoding
+    from costmodel.training.encodings import encode_row
+
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError as error:
+        raise MissingDependencyError("reading a data set needs pyarrow; pip install 'costmodel-ir[train]'") from error
+    names = [name for name in FUNCTION_COLUMNS if name != "function_id"]
+    try:
+        table = parquet.read_table(folder / "functions.parquet", columns=names)
+    except (OSError, ArrowException) as error:
+        raise UsageError(f"cannot read {folder / 'functions.parquet'}: {error}; give a data set's folder") from None
+    order = np.random.default_rng(seed).permutation(len(table))[:most]
+    for row in table.take(order).to_pylist():
+        encoding = encode_row(FunctionRow(**row), needs)
+        yield encoding if isinstance(encoding, Encoding) else None
+
+
+def _of_files(folder: Path, needs: Any, most: int, seed: int) -> Iterator[Encoding | None]:
+    from costmodel.ir import read
+    from costmodel.models.encode import encode_function
+
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
+    for i in np.random.default_rng(seed).permutation(len(paths))[:most]:
+        try:
+            functions = read(paths[i]).functions
+        except CostModelError:
+            yield None
+            continue
+        for function in functions:
+            try:
+                yield encode_function(function, scheme=needs.scheme, graph=needs.graph)
+            except CostModelError:
+                yield None

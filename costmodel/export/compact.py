@@ -99,11 +99,13 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Network:
-    """A multi-layer perceptron on sign(x) log(1 + |x|) of some inputs, clipped to `limits`."""
+    """A multi-layer perceptron on sign(x) log(1 + |x|) of some inputs, clipped to `limits`, times `gains`."""
 
     inputs: Array
     """`[n]` i64, columns of the main matrix."""
     limits: Array
+    """`[n]` f32."""
+    gains: Array
     """`[n]` f32."""
     layers: tuple[Layer, ...]
 

@@ -112,7 +112,7 @@ def walk(trees: Trees, x: Array) -> Array:
 
 def network_outputs(network: Network, x: Array) -> Array:
     """`[n, O]` f32."""
-    value = np.clip(compressed(x[:, network.inputs]), -network.limits, network.limits)
+    value = np.clip(compressed(x[:, network.inputs]), -network.limits, network.limits) * network.gains
     for layer in network.layers:
         value = value @ layer.real + layer.bias.astype(np.float32)
         value = np.maximum(value, 0) if layer.relu else value

@@ -15,13 +15,14 @@ from costmodel.core.errors import UnsupportedError, UsageError
 from costmodel.core.metrics import ALL_ARCHS, get_metric
 from costmodel.core.target import Target, target_names
 from costmodel.core.target_table import Core
-from costmodel.export.compact import FIGURES, Compact, Intervals, Part, Slot, Trees
+from costmodel.export.compact import FIGURES, FLOOR, Compact, Intervals, Part, Slot, Trees, no_trees
 from costmodel.models import Model
 from costmodel.models.base import Array
 from costmodel.models.boosting import Forest
 from costmodel.models.conformal import ALL, Conformal
 from costmodel.models.encode import SIZE_NAME, versions
 from costmodel.models.ensemble import Ensemble
+from costmodel.models.heads import Scale, scale_of
 from costmodel.models.metric_model import MetricModel
 from costmodel.models.trees import BoostedTrees
 
@@ -48,15 +49,10 @@ def flatten(
         kind = getattr(model, "name", type(model).__name__)
         raise UnsupportedError(
             f"a {kind!r} model cannot be exported; those that can: {', '.join(EXPORTABLE)} over boosted trees. "
-            "Train one of these, or distil this one into a student (costmodel.export.distil)"
+            "Train one of these, or distil this one with --unlabelled"
         )
-    if model._adaptation is not None:
-        raise UnsupportedError(
-            "a model that was adapted by `update` cannot be exported: its Gaussian process stays in Python; export the "
-            "checkpoint that it was adapted from"
-        )
-    if model.columns is None or model.novelty is None:
-        raise UsageError("a model that was never fitted cannot be exported; call fit, or load a checkpoint")
+    _check_fitted(model)
+    assert model.columns is not None
     chosen = chosen_metrics(model.metrics, metrics)
     members = [_trees_of(member) for member in _members(model)]
     builder = _Builder(members[0], ALL_ARCHS)
@@ -70,6 +66,50 @@ def flatten(
         deviations=np.stack([member._deviation[chosen] for member in members]).astype(np.float64),
         novelty=model.novelty, intervals=intervals,
     )  # fmt: skip
+
+
+def skeleton(
+    model: Model, *, name: str = "model", pipelines: Sequence[str] = (), metrics: Sequence[str] = ()
+) -> Compact:
+    """Everything but the body of any model of programs, for a student to be put in: see `student`.
+
+    Args:
+        model: any fitted model that predicts metrics of programs, also a neural one.
+        name: as in `flatten`.
+        pipelines: as in `flatten`.
+        metrics: as in `flatten`.
+
+    Raises:
+        UnsupportedError: the model ranks schedules, or was adapted.
+        UsageError: as in `flatten`.
+    """
+    if not isinstance(model, MetricModel):
+        raise UnsupportedError(f"a {type(model).__name__!r} model does not predict metrics of programs by features")
+    _check_fitted(model)
+    assert model.columns is not None
+    chosen = chosen_metrics(model.metrics, metrics)
+    kept = [model.metrics[i] for i in chosen]
+    slots = [Slot(member=0, metric=i, part=part, trees=no_trees()) for i, metric in enumerate(kept)
+             for part in (Part.GATE, Part.MEAN) if part is Part.MEAN or scale_of(metric) is Scale.ZERO_INFLATED]  # fmt: skip
+    widths, intervals = _intervals(model, chosen)
+    numbers = model.columns.numbers
+    return Compact(
+        name=name, numbers=numbers, ops=_ops(numbers), context=model.columns.context, metrics=tuple(kept),
+        archs=ALL_ARCHS, known_archs=model.archs, targets=target_table(), pipelines=tuple(pipelines),
+        versions=versions(), ratios=_ratios(numbers), slots=(*slots, *widths),
+        guesses=np.zeros((0, len(ALL_ARCHS) + 1, len(numbers) + 1), np.float32),
+        deviations=np.full((1, len(kept)), FLOOR), novelty=model.novelty, intervals=intervals,
+    )  # fmt: skip
+
+
+def _check_fitted(model: MetricModel) -> None:
+    if model._adaptation is not None:
+        raise UnsupportedError(
+            "a model that was adapted by `update` cannot be exported: its Gaussian process stays in Python; export the "
+            "checkpoint that it was adapted from"
+        )
+    if model.columns is None or model.novelty is None:
+        raise UsageError("a model that was never fitted cannot be exported; call fit, or load a checkpoint")
 
 
 def chosen_metrics(known: Sequence[str], wanted: Sequence[str]) -> list[int]:
@@ -116,7 +156,7 @@ def _trees_of(member: MetricModel) -> BoostedTrees:
     if not isinstance(member, BoostedTrees):
         raise UnsupportedError(
             f"the model wraps {member.name!r}, which cannot be exported; those that can: {', '.join(EXPORTABLE)} over "
-            "boosted trees. Distil it into a student (costmodel.export.distil)"
+            "boosted trees. Distil it with --unlabelled"
         )
     return member
 
@@ -182,8 +222,7 @@ def breadth_first(forest: Forest) -> Trees:
         begun = begun + sizes
         nodes, trees = forest.children[nodes[inner]].reshape(-1), np.repeat(trees[inner], 2)
     if not order:
-        return Trees(sizes=np.zeros(0, np.int64), feature=np.zeros(0, np.int32), threshold=np.zeros(0, np.float32),
-                     left=np.zeros(0, np.int32), value=np.zeros(0, np.float32))  # fmt: skip
+        return no_trees()
     kept, lefts = np.concatenate(order), np.concatenate(left)
     sort = np.lexsort((np.concatenate(place), np.concatenate(owner)))
     kept, lefts = kept[sort], lefts[sort]

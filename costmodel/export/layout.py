@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,7 @@ def _file(parts: dict[str, bytes]) -> bytes:
     return MAGIC + struct.pack("<IIQI", FORMAT_VERSION, ABI_VERSION, 28 + len(rest), zlib.crc32(rest)) + rest
 
 
-def _joined(arrays: Sequence[Array], kind: type[np.generic]) -> bytes:
+def _joined(arrays: Sequence[Array], kind: type[Any]) -> bytes:
     return b"".join(np.asarray(array).astype(kind).tobytes() for array in arrays)
 
 
@@ -213,7 +214,8 @@ def _leaves(c: Compact) -> bytes:
 
 def _network(network: Network) -> bytes:
     found = np.array([len(network.inputs), len(network.layers)], np.uint32).tobytes()
-    found += network.inputs.astype(np.uint32).tobytes() + network.limits.astype(np.float32).tobytes()
+    found += network.inputs.astype(np.uint32).tobytes()
+    found += network.limits.astype(np.float32).tobytes() + network.gains.astype(np.float32).tobytes()
     for layer in network.layers:
         found += np.array([*layer.weights.shape, layer.bits, int(layer.relu)], np.uint32).tobytes()
         found += layer.scale.astype(np.float32).tobytes() + layer.bias.astype(np.float32).tobytes()

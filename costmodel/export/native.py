@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
-import time
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -57,10 +56,10 @@ class _Graph(ctypes.Structure):
 NUMBERS = ("mean", "std", "low", "high", "nonzero")
 
 
-def sources() -> dict[str, bytes]:
-    """The C files of the package by name."""
+def sources(names: Sequence[str] = ("costmodel.h", "costmodel.c", "example.c")) -> dict[str, bytes]:
+    """C files of the package by name; by default those that are exported."""
     folder = resources.files("costmodel") / "native" / "c"
-    return {name: (folder / name).read_bytes() for name in ("costmodel.h", "costmodel.c", "example.c")}
+    return {name: (folder / name).read_bytes() for name in names}
 
 
 def compiler() -> str | None:
@@ -78,21 +77,11 @@ def build(folder: Path, *flags: str) -> Path:
     cc = compiler()
     if cc is None:
         raise MissingDependencyError("no C compiler (cc, gcc, clang) is installed; install one to build the predictor")
-    for name, data in sources().items():
+    for name, data in (sources() | sources(("timing.c",))).items():
         (folder / name).write_bytes(data)
     library = folder / "libcostmodel.so"
-    command = [
-        cc,
-        "-std=c11",
-        "-O2",
-        "-shared",
-        "-fPIC",
-        *flags,
-        str(folder / "costmodel.c"),
-        "-o",
-        str(library),
-        "-lm",
-    ]
+    files = [str(folder / name) for name in ("costmodel.c", "timing.c")]
+    command = [cc, "-std=c11", "-O2", "-shared", "-fPIC", *flags, *files, "-o", str(library), "-lm"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ToolchainError(f"{cc} refused costmodel.c: {done.stderr.strip()[:300]}")
@@ -152,17 +141,17 @@ class NativeModel:
         ))  # fmt: skip
         return self._found()
 
-    def seconds_per_call(self, features: Array, target: _Target, rounds: int = 5, calls: int = 200) -> float:
-        """Best of some rounds over all rows of `features[n, P + 1]`; Python's own call is taken off."""
-        rows = [self._request(np.ascontiguousarray(row, np.float64), target, None) for row in features]
-        nothing = min(_timed(self._c.costmodel_abi_version, calls) for _ in range(rounds))
-        best = float("inf")
-        for _ in range(rounds):
-            start_ns = time.perf_counter_ns()
-            for i in range(calls):
-                self._ask(rows[i % len(rows)])
-            best = min(best, (time.perf_counter_ns() - start_ns) * 1e-9 / calls)
-        return max(best - nothing, 0.0)
+    def seconds_per_call(self, features: Array, target: _Target, rounds: int = 7, calls: int = 100) -> float:
+        """Processor time of a call, all metrics, over rows in turn of `features[n, P + 1]`; best of some rounds."""
+        rows = np.ascontiguousarray(features, np.float64)
+        request = self._request(rows[0], target, None)
+        return min(
+            float(self._c.costmodel_seconds(
+                self._model, ctypes.byref(request), rows.ctypes.data, len(rows), calls, self._scratch, len(self._scratch),
+                self._estimates,
+            ))
+            for _ in range(rounds)
+        )  # fmt: skip
 
     def _request(self, features: Array | None, target: _Target, pipeline: str | None) -> _Request:
         found = _Request(
@@ -197,14 +186,6 @@ def measured_us(weights: bytes, features: Array, target: str, folder: Path, flag
         model.close()
 
 
-def _timed(call: object, calls: int) -> float:
-    assert callable(call)
-    start_ns = time.perf_counter_ns()
-    for _ in range(calls):
-        call()
-    return (time.perf_counter_ns() - start_ns) * 1e-9 / calls
-
-
 def _declared(library: Path) -> ctypes.CDLL:
     found = ctypes.CDLL(str(library))
     size, pointer, text = ctypes.c_size_t, ctypes.c_void_p, ctypes.c_char_p
@@ -218,6 +199,7 @@ def _declared(library: Path) -> ctypes.CDLL:
         "scratch_bytes": ([pointer], size),
         "target_by_name": ([pointer, text, pointer], ctypes.c_int),
         "predict": ([pointer, pointer, pointer, size, pointer, size, pointer], ctypes.c_int),
+        "seconds": ([pointer, pointer, pointer, size, size, pointer, size, pointer], ctypes.c_double),
         "predict_graph": ([pointer, pointer, pointer, pointer, size, pointer, size, pointer], ctypes.c_int),
     }
     for name, (arguments, result) in signatures.items():

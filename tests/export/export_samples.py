@@ -11,7 +11,10 @@ import pytest
 
 from costmodel.core.target import Target
 from costmodel.export import flatten
+from costmodel.export.genetic import NetworkShape
 from costmodel.export.native import compiler
+from costmodel.export.soft import ask_teacher
+from costmodel.export.student import train_student
 from costmodel.ir import read
 from costmodel.models import MODELS
 from costmodel.models.context import context_names, context_rows
@@ -29,7 +32,20 @@ KINDS_OF_MODELS = {
 ASKED = (*TARGETS, "nvptx64/sm_90", "riscv64/sifive-p670")
 needs_cc = pytest.mark.skipif(compiler() is None, reason="no C compiler")
 
-__all__ = ["ASKED", "KINDS_OF_MODELS", "METRICS", "TARGETS", "compact", "fitted", "needs_cc", "odd", "question", "row"]
+__all__ = [
+    "ASKED",
+    "KINDS_OF_MODELS",
+    "METRICS",
+    "TARGETS",
+    "compact",
+    "fitted",
+    "needs_cc",
+    "odd",
+    "question",
+    "row",
+    "soft",
+    "student",
+]
 
 
 @cache
@@ -74,3 +90,15 @@ def row(names: tuple[str, ...], encoding: Encoding) -> np.ndarray:
         elif name.startswith("count:"):
             found[-1] += value
     return found
+
+
+@cache
+def soft():
+    """What the conformal model says of unlabelled functions."""
+    return ask_teacher(compact(), fitted("conformal"), programs(40, 9)[1], seed=1)
+
+
+@cache
+def student(bits: int = 8):
+    """A small network in its place."""
+    return train_student(compact(), soft(), NetworkShape(inputs=24, hidden=(16, 8), bits=bits)).compact

@@ -80,7 +80,7 @@ struct costmodel {
   layer layers[8];
   uint32_t layer_count, input_count;
   const uint32_t *inputs, *pools, *graph_head;
-  const float *limits;
+  const float *limits, *gains;
   size_t widest;
   uint32_t *token_column, *bucket_of;
   size_t tokens;
@@ -538,7 +538,7 @@ static int read_novelty(costmodel *m) {
   return finite_floats(m->references, m->blocks_of_references * k * LANES);
 }
 
-/* Section NETWORK: inputs, layers; sources; limits; then for each layer in, out, bits, relu, scales, bias, weights. */
+/* Section NETWORK: inputs, layers; sources; limits; gains; then for each layer in, out, bits, relu, scales, bias, weights. */
 static int read_layer(costmodel *m, const unsigned char **at, size_t *left, uint32_t in, layer *found) {
   uint32_t head[4];
   if (*left < 16) return 0;
@@ -580,13 +580,15 @@ static int read_network(costmodel *m) {
   m->input_count = read_u32(s->data);
   m->layer_count = read_u32(s->data + 4);
   if (m->input_count == 0 || m->input_count > main_width(m) || m->layer_count == 0 || m->layer_count > 8) return 0;
-  if (s->bytes < 8 + 8 * (size_t)m->input_count) return 0;
+  if (s->bytes < 8 + 12 * (size_t)m->input_count) return 0;
   m->inputs = (const uint32_t *)(const void *)(s->data + 8);
   m->limits = (const float *)(const void *)(s->data + 8 + 4 * (size_t)m->input_count);
+  m->gains = m->limits + m->input_count;
+  if (!finite_floats(m->limits, 2 * (size_t)m->input_count)) return 0;
   for (uint32_t i = 0; i < m->input_count; ++i)
-    if (m->inputs[i] >= main_width(m) || !(m->limits[i] >= 0) || !(m->limits[i] <= FLT_MAX)) return 0;
-  const unsigned char *at = s->data + 8 + 8 * (size_t)m->input_count;
-  size_t left = s->bytes - 8 - 8 * (size_t)m->input_count;
+    if (m->inputs[i] >= main_width(m) || !(m->limits[i] >= 0)) return 0;
+  const unsigned char *at = s->data + 8 + 12 * (size_t)m->input_count;
+  size_t left = s->bytes - 8 - 12 * (size_t)m->input_count;
   uint32_t in = m->input_count;
   for (uint32_t i = 0; i < m->layer_count; ++i) {
     int done = read_layer(m, &at, &left, in, &m->layers[i]);
@@ -904,7 +906,7 @@ static const float *run_network(const costmodel *m, work *w) {
     const float limit = m->limits[i], *weights = first->weights + (size_t)i * first->padded;
     if (value == 0.0f) continue;
     value = value > limit ? limit : value < -limit ? -limit : value;
-    add_scaled(out, value, weights, first->padded);
+    add_scaled(out, value * m->gains[i], weights, first->padded);
   }
   if (first->relu)
     for (uint32_t j = 0; j < first->padded; ++j) out[j] = out[j] > 0 ? out[j] : 0.0f;

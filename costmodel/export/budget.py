@@ -1,0 +1,177 @@
+"""A compact inside a budget of bytes and microseconds: as it is, with coarser leaves, shortened, or a student.
+
+Owns the order in which things are tried: the first that loses nothing; without unlabelled functions the longest prefix
+of the trees; with them the student, of trees or a network, that disagrees least with its teacher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from costmodel.core.errors import UsageError
+from costmodel.export.compact import Compact, Part
+from costmodel.export.genetic import Budget, NetworkShape, Shape, TreeShape, cost_of, naswot, over_budget, search
+from costmodel.export.layout import pack
+from costmodel.export.native import build, compiler, NativeModel
+from costmodel.export.soft import Soft, ask_teacher
+from costmodel.export.student import Student, first_rounds, importance, rounded_leaves, train_student
+from costmodel.models.base import Array
+from costmodel.models.examples import Encoding
+from costmodel.models.metric_model import MetricModel
+
+_SHARES = (0.85, 0.7, 0.55, 0.4, 0.3, 0.2, 0.12, 0.06, 0.03)
+_ATTEMPTS = 3
+_SHRINK = 0.85
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fitted:
+    """What fits: the compact, how it came to be, its cost (`measured`, or estimated where there is no compiler)."""
+
+    compact: Compact
+    how: str
+    cost: Budget
+    measured: bool
+    student: Student | None = None
+
+
+class Scales:
+    """Tells what a compact weighs and takes; builds the C predictor once, where there is a compiler."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` must live as long as this does."""
+        self._library = build(folder) if compiler() else None
+
+    @property
+    def measured(self) -> bool:
+        """Whether microseconds are measured."""
+        return self._library is not None
+
+    def cost(self, compact: Compact) -> Budget:
+        """Bytes of the weights, microseconds of a function of 500 operations with all metrics."""
+        weights = pack(compact)
+        if self._library is None:
+            return replace(cost_of(compact), size_bytes=len(weights))
+        model = NativeModel(self._library, weights)
+        try:
+            seconds = model.seconds_per_call(typical_rows(compact), model.target(next(iter(compact.targets))))
+        finally:
+            model.close()
+        return Budget(size_bytes=len(weights), latency_us=1e6 * seconds)
+
+
+def typical_rows(compact: Compact, count: int = 8, seed: int = 0) -> Array:
+    """Features `[count, P + 1]` of functions of 500 operations, a third of them not zero, for timing."""
+    rng = np.random.default_rng(seed)
+    rows = np.where(rng.random((count, len(compact.numbers) + 1)) < 1 / 3, rng.integers(1, 40, (count, 1)), 0).astype(
+        float
+    )
+    rows[:, compact.ops] = 500.0
+    return rows
+
+
+def inside(
+    compact: Compact,
+    budget: Budget,
+    *,
+    model: MetricModel | None = None,
+    unlabelled: Sequence[Encoding] = (),
+    seed: int = 0,
+) -> Fitted:
+    """The best that fits the budget.
+
+    Args:
+        compact: what `flatten` gave, or `skeleton` (then a student is always made).
+        budget: most bytes and microseconds.
+        model: the teacher, where there are unlabelled functions.
+        unlabelled: functions to distil on; none: only what needs no data is tried.
+        seed: of the search and the training.
+
+    Raises:
+        UsageError: nothing fits; the message names the nearest point.
+    """
+    with TemporaryDirectory() as folder:
+        scales = Scales(Path(folder))
+        tried: list[Fitted] = []
+        hollow = not any(
+            slot.output is not None or len(slot.trees) for slot in compact.slots if slot.part is not Part.WIDTH
+        )
+        for how, found in [] if hollow else _lossless(compact):
+            tried.append(_fitted(found, how, scales))
+            if not budget.excess(tried[-1].cost):
+                return tried[-1]
+        if model is not None and unlabelled:
+            soft = ask_teacher(compact, model, unlabelled, seed=seed)
+            students = list(_students(compact, soft, budget, scales, seed))
+            fits = [one for one in students if not budget.excess(one.cost)]
+            if fits:
+                return min(fits, key=lambda one: _loss(one, soft))
+            tried += students
+        for how, found in [] if hollow else _prefixes(compact):
+            tried.append(_fitted(found, how, scales))
+            if not budget.excess(tried[-1].cost):
+                return tried[-1]
+    nearest = min(tried, key=lambda one: budget.excess(one.cost))
+    raise UsageError(over_budget(budget, nearest.cost))
+
+
+def _fitted(compact: Compact, how: str, scales: Scales, student: Student | None = None) -> Fitted:
+    return Fitted(compact=compact, how=how, cost=scales.cost(compact), measured=scales.measured, student=student)
+
+
+def _lossless(compact: Compact) -> Iterator[tuple[str, Compact]]:
+    yield "exact", compact
+    if compact.leaf_bits == 32:
+        yield "leaves of 16 bits", rounded_leaves(compact, 16)
+        yield "leaves of 8 bits", rounded_leaves(compact, 8)
+
+
+def _prefixes(compact: Compact) -> Iterator[tuple[str, Compact]]:
+    for share in _SHARES:
+        yield (
+            f"the first {100 * share:.0f} % of the trees, leaves of 8 bits",
+            rounded_leaves(first_rounds(compact, share), 8),
+        )
+
+
+def _loss(fitted: Fitted, soft: Soft) -> float:
+    assert fitted.student is not None
+    spread = np.maximum(soft.teacher.mean.std(axis=0), 1e-6)
+    return float(np.mean(fitted.student.disagreement / spread))
+
+
+def best_shape(compact: Compact, soft: Soft, kind: type[Shape], budget: Budget, seed: int) -> Shape:
+    """What the genetic search proposes; raises `UsageError` where nothing fits."""
+    order = np.argsort(-importance(soft.part(False), seed), kind="stable")
+
+    def fitness(shape: Shape) -> float:
+        if isinstance(shape, TreeShape):
+            return float(np.log2(shape.rounds) + 0.5 * shape.depth)
+        return naswot(soft, shape, order, seed)
+
+    return search(compact, fitness, kind, budget, seed=seed)
+
+
+def _students(compact: Compact, soft: Soft, budget: Budget, scales: Scales, seed: int) -> Iterator[Fitted]:
+    kinds: tuple[type[Shape], ...] = (TreeShape, NetworkShape)
+    for kind in kinds:
+        aim = budget
+        for _ in range(_ATTEMPTS):
+            try:
+                shape = best_shape(compact, soft, kind, aim, seed)
+            except UsageError:
+                shape = NetworkShape(inputs=16, hidden=(8,), bits=4)
+            student = train_student(compact, soft, shape, seed=seed)
+            found = _fitted(student.compact, str(shape), scales, student)
+            yield found
+            if not budget.excess(found.cost):
+                break
+            aim = Budget(
+                size_bytes=aim.size_bytes * min(_SHRINK, budget.size_bytes / found.cost.size_bytes),
+                latency_us=aim.latency_us * min(_SHRINK, budget.latency_us / found.cost.latency_us),
+            )

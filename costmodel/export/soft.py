@@ -1,0 +1,138 @@
+"""What a teacher says of unlabelled functions: the rows that students learn from.
+
+Owns the way from a teacher's answer to targets for slots. The teacher may be any model of programs (boosted trees, an
+ensemble, the hybrid network); its columns and context are the student's. Source: distillation (Hinton et al. 2015), as
+applied to models of code by Shi et al. 2022 (arXiv 2208.07120).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from costmodel.core.errors import UsageError
+from costmodel.core.target import Target
+from costmodel.export.compact import Compact, Part, Slot
+from costmodel.export.evaluate import guess, main_matrix
+from costmodel.models.base import Array
+from costmodel.models.columns import Columns
+from costmodel.models.context import context_names, context_rows
+from costmodel.models.examples import Encoding, Examples
+from costmodel.models.heads import Scale
+from costmodel.models.metric_model import MetricModel, Scaled
+
+MOST_LOGIT = 6.0
+MOST_ROWS = 8000
+LEAST_FUNCTIONS = 20
+HELD_OUT = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Soft:
+    """n rows: the main matrix, and for each of S slots what the teacher's margin is above the guess."""
+
+    x: Array
+    """`[n, width]` f32."""
+    archs: Array
+    """`[n]`."""
+    offsets: Array
+    """`[n, S]`: guesses, or zero."""
+    targets: Array
+    """`[n, S]`: margins over the offsets."""
+    weights: Array
+    """`[n, S]`: how much a row counts for a slot."""
+    held: Array
+    """`[n]` bool: rows of functions that students do not learn from."""
+    teacher: Scaled
+    """`[n, M]`."""
+    examples: Examples
+
+    def part(self, held: bool) -> Soft:
+        """The rows to learn from, or those to compare on."""
+        rows = np.flatnonzero(self.held == held)
+        arrays = {name: getattr(self, name)[rows] for name in ("x", "archs", "offsets", "targets", "weights", "held")}
+        teacher = Scaled(mean=self.teacher.mean[rows], std=self.teacher.std[rows], nonzero=self.teacher.nonzero[rows])
+        return replace(self, **arrays, teacher=teacher, examples=self.examples.take(rows))
+
+
+def body(compact: Compact) -> list[Slot]:
+    """The slots of one member that a student has: one for each metric, one more for each that is zero-inflated."""
+    return [slot for slot in compact.slots if slot.part is not Part.WIDTH and slot.member == 0]
+
+
+def ask_teacher(
+    compact: Compact,
+    model: MetricModel,
+    encodings: Sequence[Encoding],
+    *,
+    seed: int = 0,
+    targets_each: int | None = None,
+) -> Soft:
+    """Ask the teacher about each function on some of the targets that it knows.
+
+    Args:
+        compact: the teacher as `flatten` gave it, for columns, slots and guesses.
+        model: the teacher.
+        encodings: functions without labels.
+        seed: of the draw of targets and of the functions held out.
+        targets_each: targets drawn for each function; by default about `MOST_ROWS` rows, two to eight each.
+
+    Raises:
+        UsageError: fewer functions than `LEAST_FUNCTIONS`.
+    """
+    if len(encodings) < LEAST_FUNCTIONS:
+        raise UsageError(
+            f"distillation got {len(encodings)} functions, at least {LEAST_FUNCTIONS} are needed; give more"
+        )
+    rng = np.random.default_rng(seed)
+    each = targets_each or int(np.clip(MOST_ROWS // len(encodings), 2, 8))
+    examples = _questions(compact, encodings, rng, each)
+    columns = Columns(numbers=compact.numbers, context=compact.context)
+    x = main_matrix(compact, columns.functions(examples.encodings)[examples.program], examples.context)
+    teacher = _only(model.adapted(examples), model.metrics, compact.metrics)
+    held_functions = rng.random(len(encodings)) < HELD_OUT
+    held_functions[:2] = True, False
+    slots = body(compact)
+    offsets = np.stack([_offset(compact, slot, x, examples.archs) for slot in slots], axis=1)
+    margins, weights = zip(*(_margins(compact, slot, teacher) for slot in slots), strict=True)
+    return Soft(
+        x=x, archs=examples.archs, offsets=offsets, targets=np.stack(margins, axis=1) - offsets,
+        weights=np.stack(weights, axis=1), held=held_functions[examples.program], teacher=teacher, examples=examples,
+    )  # fmt: skip
+
+
+def _questions(compact: Compact, encodings: Sequence[Encoding], rng: np.random.Generator, each: int) -> Examples:
+    known = [name for name, (arch, _) in compact.targets.items() if arch in compact.known_archs]
+    names = known or list(compact.targets)
+    targets = [Target.parse(names[i]) for i in rng.integers(0, len(names), len(encodings) * each)]
+    pipelines = compact.pipelines or (None,)
+    rows = [
+        (target, pipelines[i], None)
+        for target, i in zip(targets, rng.integers(0, len(pipelines), len(targets)), strict=True)
+    ]
+    return Examples(
+        encodings=list(encodings), program=np.repeat(np.arange(len(encodings)), each), context=context_rows(rows),
+        context_names=context_names(), archs=np.array([target.arch for target in targets]),
+    )  # fmt: skip
+
+
+def _only(found: Scaled, metrics: Sequence[str], wanted: Sequence[str]) -> Scaled:
+    columns = [list(metrics).index(metric) for metric in wanted]
+    return Scaled(mean=found.mean[:, columns], std=found.std[:, columns], nonzero=found.nonzero[:, columns])
+
+
+def _offset(compact: Compact, slot: Slot, x: Array, archs: Array) -> Array:
+    return np.zeros(len(x)) if slot.guess is None else guess(compact, slot.guess, x, archs)
+
+
+def _margins(compact: Compact, slot: Slot, teacher: Scaled) -> tuple[Array, Array]:
+    """The teacher's margin of a slot, and the weight of each row."""
+    mean, nonzero = teacher.mean[:, slot.metric], teacher.nonzero[:, slot.metric]
+    if compact.scales[slot.metric] is not Scale.ZERO_INFLATED:
+        return mean, np.ones(len(mean))
+    if slot.part is Part.GATE:
+        p = np.clip(nonzero, 1e-9, 1 - 1e-9)
+        return np.clip(np.log(p / (1 - p)), -MOST_LOGIT, MOST_LOGIT), 0.05 + 4 * p * (1 - p)
+    return mean / np.maximum(nonzero, 1e-6), np.maximum(nonzero, 0.02)
