@@ -13,44 +13,48 @@ from costmodel.core.tables import FunctionRow, LabelRow
 from costmodel.datasets.generators.labels import label_rows
 from costmodel.datasets.labelling_cache import LabelCache
 
-ALWAYS = "x86-64/znver4"
 GENERATED = (
-    ("aarch64/neoverse-v2", "nvptx64/sm_90"), ("x86-64/skylake-avx512", "riscv64/sifive-p670"),
-    ("aarch64/neoverse-v2", "amdgcn/gfx942"), ("riscv64/sifive-p670", "nvptx64/sm_80"),
-    ("aarch64/neoverse-v2", "x86-64/skylake-avx512"), ("riscv64/sifive-p670", "nvptx64/sm_90"),
-    ("amdgcn/gfx942", "x86-64/skylake-avx512"), ("aarch64/neoverse-n1", "x86-64/znver2", "nvptx64/sm_86"),
+    ("x86-64/znver4", "nvptx64/sm_90"), ("aarch64/neoverse-v2", "amdgcn/gfx942"),
+    ("x86-64/znver4", "riscv64/sifive-p670"), ("x86-64/skylake-avx512", "nvptx64/sm_80"),
+    ("x86-64/znver4", "aarch64/neoverse-v2"), ("riscv64/sifive-p670", "nvptx64/sm_90"),
+    ("x86-64/skylake-avx512", "amdgcn/gfx942"), ("aarch64/neoverse-n1", "x86-64/znver2", "nvptx64/sm_86"),
 )  # fmt: skip
-"""Beside `ALWAYS`, by the hash of the lowering; the last are targets that only a subset knows."""
+"""By the hash of the lowering; the last are targets that only a subset knows."""
 WRITTEN = (
     ("aarch64/neoverse-v2", "riscv64/sifive-p670"), ("aarch64/neoverse-v2", "x86-64/skylake-avx512"),
     ("riscv64/sifive-p670", "x86-64/skylake-avx512"), ("aarch64/neoverse-v2", "riscv64/sifive-p670"),
     ("aarch64/neoverse-n1", "x86-64/znver2"),
 )  # fmt: skip
-"""For functions that people wrote: they call others, so GPUs are not asked."""
-PART = 400
+"""For functions that people wrote, beside `x86-64/znver4`: they call others, so GPUs are not asked."""
+QUICK = ("llvmlite", "ptxas")
+"""Labellers of generated code; cycles from llvm-mca only for every fourth lowering, because wide tiles keep it busy."""
+PART = 200
 
 
 def label(rows: Sequence[FunctionRow], work: Path, jobs: int) -> list[LabelRow]:
     """Labels of all rows but Triton's; what was labelled before is taken from `work`."""
     cache = LabelCache(work / "labels.sqlite")
-    groups: dict[tuple[str, ...], list[FunctionRow]] = defaultdict(list)
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[FunctionRow]] = defaultdict(list)
     for row in rows:
         if row.level not in ("ttir", "ttgir", "torch"):
-            groups[_targets(row)].append(row)
+            groups[_asked(row)].append(row)
     found = list[LabelRow]()
     done, total, begin = 0, sum(map(len, groups.values())), time.monotonic()
-    for targets, members in sorted(groups.items()):
+    for (targets, labellers), members in sorted(groups.items()):
         for part in _parts(members):
-            found += label_rows(part, targets, cache=cache, jobs=jobs)
+            found += label_rows(part, targets, cache=cache, jobs=jobs, labellers=labellers or None)
             done += len(part)
             say(f"labels: {done} of {total} rows, {time.monotonic() - begin:.0f} s")
     return found
 
 
-def _targets(row: FunctionRow) -> tuple[str, ...]:
-    choices = GENERATED if row.project.startswith("generator-") else WRITTEN
-    key = sha256_text(f"{row.workload_id} {row.schedule}" if row.workload_id else row.ir)
-    return (ALWAYS, *choices[int(key[:8], 16) % len(choices)])
+def _asked(row: FunctionRow) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Targets and labellers, none named where the default is meant."""
+    if not row.project.startswith("generator-"):
+        choice = WRITTEN[int(sha256_text(row.ir)[:8], 16) % len(WRITTEN)]
+        return ("x86-64/znver4", *choice), ()
+    number = int(sha256_text(f"{row.workload_id} {row.schedule}")[:8], 16)
+    return GENERATED[number % len(GENERATED)], () if number // len(GENERATED) % 4 == 0 else QUICK
 
 
 def _parts(rows: Sequence[FunctionRow]) -> list[list[FunctionRow]]:

@@ -20,7 +20,7 @@ _COMPILED = ("ttir", "ttgir")
 
 def label_rows(
     rows: Sequence[FunctionRow], targets: Sequence[str], *, cache: LabelCache | None = None, jobs: int | None = None,
-    metrics: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None, labellers: Sequence[str] | None = None,
 ) -> list[LabelRow]:  # fmt: skip
     """Labels of all rows but Triton's, in canonical order; arguments as of `label_functions`."""
     answering = {_lowering(row): row for row in rows if row.level == "llvm"}
@@ -32,7 +32,7 @@ def label_rows(
     asked = [row for row in rows if row.function_id not in copied and row.level not in _COMPILED]
     if not asked or not targets:
         return []
-    found = label_functions(asked, targets, cache=cache, jobs=jobs, metrics=metrics)
+    found = label_functions(asked, targets, cache=cache, jobs=jobs, metrics=metrics, labellers=labellers)
     by_function: dict[str, list[LabelRow]] = {}
     for label in found:
         by_function.setdefault(label.function_id, []).append(label)
