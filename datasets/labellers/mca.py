@@ -1,8 +1,9 @@
 """`llvm-mca`: cycles, IPC and use of the execution units, from LLVM's scheduling models.
 
 A static model: no caches, no branch misses, no store forwarding. Each block is a region that is repeated 100 times, or
-10 times where it is long enough to fill the machine by itself (over 256 instructions); its cycles for one repetition count as often as the block runs (`frequencies`). For a loop of one block that is llvm-mca's
-own reading of the loop. Needs llvm-mca and opt of LLVM 22: the wheel's know x86 and AArch64, apt's RISC-V too.
+10 times where it is long enough to fill the machine by itself (over 256 instructions); its cycles for one repetition
+count as often as the block runs (`frequencies`). For a loop of one block that is llvm-mca's own reading of the loop.
+Needs llvm-mca and opt of LLVM 22: the wheel's know x86 and AArch64, apt's RISC-V too.
 """
 
 from __future__ import annotations
