@@ -80,7 +80,7 @@ class LocalServer:
         poll = select.poll()
         poll.register(listener, select.POLLIN)
         poll.register(self._interrupt.fileno(), select.POLLIN)
-        while not self._interrupt.requested:
+        while True:
             poll.poll()
             if self._interrupt.requested:
                 return

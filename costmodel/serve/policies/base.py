@@ -16,7 +16,7 @@ class Policy(ABC):
     """Answers one advisor's questions."""
 
     name: ClassVar[str]
-    needs: ClassVar[tuple[str, ...]] = ()
+    needs: tuple[str, ...] = ()
     """Features that the compiler must send."""
 
     def begin(self, context: str) -> None:  # noqa: B027 - most policies do not care
