@@ -188,7 +188,7 @@ class _Tokens(_FunctionParser):
                         tokens += [table[found[slot]] for slot in shape.operands]  # type: ignore[index]
                     elif shape.is_direct:
                         tokens += [
-                            table[found[slot]] if slot.__class__ is int else slot  # type: ignore[index,misc]
+                            table[found[slot]] if slot.__class__ is int else slot  # type: ignore[misc]
                             for slot in shape.operands
                         ]
                     else:
