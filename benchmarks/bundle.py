@@ -23,6 +23,7 @@ from bundle_parts import gpu, labels, measured, parts, sources
 from bundle_parts.quota import keep, limits, say
 
 from costmodel.core.errors import CostModelError
+from costmodel.core.hashing import sha256_text
 from costmodel.core.tables import FunctionRow, LabelRow
 from costmodel.datasets.coverage import card_notes, coverage, write_coverage
 from costmodel.datasets.store import write_dataset
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("triton", "linalg", "zoo", "sources", "measured"), help="no other part")
     parser.add_argument("--skip", nargs="*", default=[], choices=("triton", "linalg", "zoo", "sources", "measured"))
     parser.add_argument("--quick", action="store_true", help="a hundredth of it")
+    parser.add_argument("--share", type=float, default=1.0, help="of the lowerings and functions, Triton's left whole")
     parser.add_argument("--list", action="store_true", help="print the source packages as pip requirements")
     args = parser.parse_args()
     if args.list:
@@ -57,6 +59,12 @@ def main() -> None:
     if args.only in (None, "measured") and "measured" not in args.skip:
         measured.write(args.out / "measured", ["python", "benchmarks/bundle.py"])
     say(f"{time.monotonic() - begin_s:.0f} s")
+
+
+def drawn(row: FunctionRow) -> float:
+    """A number in [0, 1) that is the same for all levels of one lowering, and for the same code always."""
+    key = sha256_text(f"{row.workload_id} {row.schedule}" if row.workload_id else row.ir)
+    return int(key[-8:], 16) / 2**32
 
 
 def labelled(args: argparse.Namespace) -> None:
@@ -71,6 +79,7 @@ def labelled(args: argparse.Namespace) -> None:
         given += made.labels
     if args.sdists is not None and "sources" not in args.skip and args.only in (None, "sources"):
         functions += sources.functions(args.sdists, args.work, args.jobs, quick=args.quick)
+    functions = [row for row in functions if row.level in ("ttir", "ttgir") or drawn(row) < args.share]
     found = labels.label(keep(functions, slack=LABEL_SLACK), args.work, args.jobs)
     functions = keep(functions)
     ids = {row.function_id for row in functions}
@@ -81,7 +90,7 @@ def labelled(args: argparse.Namespace) -> None:
     report = coverage(kept)
     write_dataset(
         args.out / "labelled", kept, [row for row in rows if row.function_id in useful], seed=SEED,
-        command=["python", "benchmarks/bundle.py"],
+        command=["python", "benchmarks/bundle.py", "--share", f"{args.share:g}"],
         notes={**card_notes(kept, report), "limits": limits(), "unlabelled": {"dropped": len(functions) - len(kept)}},
         extra=lambda folder: write_coverage(folder, report),
     )  # fmt: skip

@@ -14,12 +14,15 @@ from costmodel.datasets.generators.labels import label_rows
 from costmodel.datasets.labelling_cache import LabelCache
 
 GENERATED = (
-    ("x86-64/znver4", "nvptx64/sm_90"), ("aarch64/neoverse-v2", "amdgcn/gfx942"),
-    ("x86-64/znver4", "riscv64/sifive-p670"), ("x86-64/skylake-avx512", "nvptx64/sm_80"),
-    ("x86-64/znver4", "aarch64/neoverse-v2"), ("riscv64/sifive-p670", "nvptx64/sm_90"),
-    ("x86-64/skylake-avx512", "amdgcn/gfx942"), ("aarch64/neoverse-n1", "x86-64/znver2", "nvptx64/sm_86"),
+    ("aarch64/neoverse-v2",), ("x86-64/skylake-avx512", "riscv64/sifive-p670"),
+    ("aarch64/neoverse-v2", "riscv64/sifive-p670"), ("riscv64/sifive-p670",),
+    ("aarch64/neoverse-v2", "x86-64/skylake-avx512"), ("amdgcn/gfx942",),
+    ("aarch64/neoverse-n1", "x86-64/znver2"),
 )  # fmt: skip
-"""By the hash of the lowering; the last are targets that only a subset knows."""
+"""Beside `ALWAYS`, by the hash of the lowering; the last are targets that only a subset knows.
+
+NVIDIA's registers come with the Triton kernels: a kernel unrolled for a CPU takes ptxas minutes, and tells nothing.
+"""
 WRITTEN = (
     ("aarch64/neoverse-v2", "riscv64/sifive-p670"), ("aarch64/neoverse-v2", "x86-64/skylake-avx512"),
     ("riscv64/sifive-p670", "x86-64/skylake-avx512"), ("aarch64/neoverse-v2", "riscv64/sifive-p670"),
