@@ -231,19 +231,16 @@ class _Batch:
         items = [module.item(lowered) for module in self.modules]
         return pool.submit(_LABEL, items, self.target, names, timeout_s=limit_s)
 
-    def halves(self) -> tuple[_Batch, ...]:
-        """Smaller batches that together ask the same; none where this is one function without the others."""
+    def parts(self) -> tuple[_Batch, ...]:
+        """Module by module, then function by function without its neighbours; none where it is that already."""
         if len(self.modules) > 1:
-            middle = len(self.modules) // 2
-            parts = [self.modules[:middle], self.modules[middle:]]
+            singles = [(module,) for module in self.modules]
+        elif self.modules[0].alone:
+            return ()
         else:
-            (module,) = self.modules
-            if len(module.jobs) == 1 and module.alone:
-                return ()
-            middle = len(module.jobs) // 2
-            both = (module.jobs[:middle], module.jobs[middle:])
-            parts = [(_Module(text=module.text, jobs=jobs, alone=True),) for jobs in both if jobs]
-        return tuple(_Batch(target=self.target, steps=self.steps, modules=part) for part in parts)
+            text = self.modules[0].text
+            singles = [(_Module(text=text, jobs=(job,), alone=True),) for job in self.modules[0].jobs]
+        return tuple(_Batch(target=self.target, steps=self.steps, modules=modules) for modules in singles)
 
 
 def _run_batches(pool: WorkerPool, batches: Sequence[_Batch], lowered: dict[int, Lowered], answers: _Answers) -> None:
@@ -254,8 +251,8 @@ def _run_batches(pool: WorkerPool, batches: Sequence[_Batch], lowered: dict[int,
         outcome = handle.result()
         if outcome.ok:
             answers.add(list(_collect(batch, outcome.value, lowered)))
-        elif halves := batch.halves():
-            waiting[:0] = [(half, half.submit(pool, lowered)) for half in halves]
+        elif parts := batch.parts():
+            waiting[:0] = [(part, part.submit(pool, lowered)) for part in parts]
         else:
             (job,) = batch.modules[0].jobs
             cause = Value(cause=_cause(outcome))

@@ -8,6 +8,8 @@ import pytest
 
 from costmodel.core.errors import DatabaseError, MissingDependencyError, UnknownNameError, UsageError
 from costmodel.core.tables import FunctionRow
+from costmodel.core.target import Target
+from costmodel.datasets.labellers.compiled import Unit
 from costmodel.datasets.labelling import label_functions
 from costmodel.datasets.labelling_cache import LabelCache
 
@@ -152,6 +154,14 @@ def test_every_function_has_a_row_and_what_is_wrong_a_cause():
     assert causes[6].startswith("compile_error:")
 
 
+def test_code_bytes_are_the_symbols_size_in_the_object():
+    rows = [row("scale", SCALE), row("pressure", PRESSURE)]
+    for name in (TARGETS[0], TARGETS[4]):
+        labels = label_functions(rows, [name], metrics=["code_bytes"], jobs=1)
+        sizes = [Unit(one.ir, Target.parse(name)).code_bytes[one.entry] for one in rows]
+        assert [label.value for label in labels] == sizes
+
+
 def test_a_function_that_one_processor_refuses_spares_the_others_of_its_module():
     module = (
         SCALE
@@ -172,6 +182,15 @@ def test_what_kills_the_compiler_costs_only_itself():
     labels = label_functions(rows, ["nvptx64/sm_90"], labellers=["llvmlite"], jobs=1)
     assert [label.value is None for label in labels] == [False, True, False]
     assert labels[1].cause.startswith("crash: ")
+
+
+def test_a_fatal_error_of_the_compiler_is_told_in_its_words():
+    large = "declare void @use(ptr)\ndefine void @large() {\n  %a = alloca [200000 x i8]\n  call void @use(ptr %a)\n"
+    labels = label_functions(
+        [row("large", f"{large}  ret void\n}}"), row("scale", SCALE)], [TARGETS[4]], metrics=["spills"], jobs=1
+    )
+    assert "stack frame size (200" in labels[0].cause
+    assert labels[1].value == 0
 
 
 def test_what_kills_the_compiler_is_left_out_where_only_its_neighbour_is_asked():
