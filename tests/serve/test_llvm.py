@@ -74,8 +74,8 @@ def test_opt_inlines_as_it_is_told(serve, start, base, tmp_path, policy):
         subprocess.run([str(part) for part in [*command[:-1], tmp_path / "own.ll"]], check=True)
         assert text == (tmp_path / "own.ll").read_text()
     if policy in ("always", "never"):
-        assert len(re.findall(r"call i32", text)) == (0 if policy == "always" else 9)
-    assert policy != "cost" or len(re.findall(r"call i32 @small", text)) == 0
+        assert len(re.findall(r"call .*@", text)) == (0 if policy == "always" else 9)
+    assert policy != "cost" or len(re.findall(r"call .*@small", text)) == 0
 
 
 @pytest.mark.toolchain("llc")

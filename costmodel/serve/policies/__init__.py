@@ -22,7 +22,6 @@ POLICIES: dict[str, Registry[type[Policy]]] = {
         {
             "default": f"{_HERE}.evict_weights:DefaultEviction",
             "never": f"{_HERE}.evict_weights:NoEviction",
-            "cost": f"{_HERE}.evict_cost:CostEviction",
         },
     ),
     "regalloc-priority": Registry(
