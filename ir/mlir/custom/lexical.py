@@ -57,7 +57,10 @@ GROUP = re.compile(r"\([^(){}\[\]<>\"/]*+\)|\[[^(){}\[\]<>\"/]*+\]|\[(?:[^(){}\[
 DICTIONARY = re.compile(
     rf"\{{{SPACE}(?:[\w$.\-]++|{STRING}){SPACE}(?:=(?!=)|,)|\{{[ \t]*+(?:[\w$.\-]++|{STRING})[ \t]*+\}}|\{{[ \t]*+\}}"
 )
-OPERAND_BRACE = re.compile(rf"\{{{SPACE}{VALUE_TEXT}{SPACE}(?:,{SPACE}{VALUE_TEXT}{SPACE})*+\}}")
+OPERAND_BRACE = re.compile(
+    rf"\{{{SPACE}{VALUE_TEXT}{SPACE}(?:,{SPACE}{VALUE_TEXT}{SPACE})*+\}}|\{{{SPACE}(?:ro|wo|rw){SPACE}%"
+)
+"""A brace around operands: `{%a, %b}`, or accesses of IREE's streams (`{ro %a[...] : ..., wo %b[...] : ...}`)."""
 TYPED_OPERAND_BRACE = re.compile(
     rf"{OPERAND_BRACE.pattern}|\{{{SPACE}{VALUE_TEXT}{SPACE}(?:,{SPACE}{VALUE_TEXT}{SPACE})*+:{SPACE}[A-Za-z!]"
 )

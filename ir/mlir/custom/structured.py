@@ -16,6 +16,7 @@ from costmodel.ir.mlir.types import ShapedType, parse_type
 _LIST = re.compile(r"\b(ins|outs|init|inits)\s*\(([^:()]*)")
 _SEGMENTS = re.compile(r"operandSegmentSizes = array<i32: (\d{1,9}), (\d{1,9})>")
 _OWN_MAPS = re.compile(r"\s*(?:[^{}%]*\b)?indexing_maps\s*=\s*(\[[^\[\]]*\])")
+_LISTED = re.compile(r"\b(permutation|dimensions)\s*=\s*\[\s*(\d[\d, ]*)\]")
 _TRAIT = re.compile(r"\s*(#[\w$.\-]+)\s")
 _ITERATOR = re.compile(r'"(parallel|reduction|window)"')
 _MULTIPLY = re.compile(r"matmul|matvec|vecmat|dot|conv_|mmt4d|contract")
@@ -25,6 +26,8 @@ _BINARY = {"add": ("addf", "addi"), "sub": ("subf", "subi"), "mul": ("mulf", "mu
 _UNARY = {"exp": "math.exp", "log": "math.log", "abs": "math.absf", "ceil": "math.ceil", "floor": "math.floor",
           "negf": "arith.negf", "round": "math.round", "sqrt": "math.sqrt", "rsqrt": "math.rsqrt", "tanh": "math.tanh",
           "erf": "math.erf"}  # fmt: skip
+_UNSIGNED = {"maxsi": "arith.maxui", "minsi": "arith.minui", "divsi": "arith.divui", "extsi": "arith.extui",
+             "fptosi": "arith.fptoui", "sitofp": "arith.uitofp"}  # fmt: skip
 _POOLING = {"max": ("maximumf", "maxsi"), "min": ("minimumf", "minsi"), "sum": ("addf", "addi")}
 _WITHOUT_BODY = ("linalg.index", "linalg.yield", "linalg.softmax", "linalg.pack", "linalg.unpack")
 
@@ -38,6 +41,8 @@ def inherent(operation: Operation, text: str) -> None:
     outs = counts.get("outs", counts.get("init", counts.get("inits", 0)))
     if outs:
         operation._property_text = f"operandSegmentSizes = array<i32: {counts.get('ins', 0)}, {outs}>"
+    listed = [f"{name} = array<i64: {items}>" for name, items in _LISTED.findall(text)]
+    operation._property_text = ", ".join(part for part in (*listed, operation._property_text) if part)
     own = _OWN_MAPS.match(text)
     if own is not None:
         maps = resolve_aliases(own[1], operation._chunk.aliases)
@@ -67,10 +72,10 @@ def num_outputs(operation: Operation) -> int:
 
 
 def complete(operation: Operation, chunk: Chunk) -> None:
-    """Fill in result types, and the body of a named operation."""
+    """Fill in result types, which are those of the outputs, and the body of a named operation."""
     outputs = num_outputs(operation)
     for result, value in zip(operation.results, operation.operands[len(operation.operands) - outputs :], strict=False):
-        result.type_text = result.type_text or value.type_text
+        result.type_text = value.type_text or result.type_text
     linalg_maps.add_maps(operation)
     if operation.regions or operation.name in _WITHOUT_BODY or not outputs or not operation.name.startswith("linalg."):
         return
@@ -89,6 +94,7 @@ class _Body:
         elements = [str(kind.element) if isinstance(kind, ShapedType) else str(kind) for kind in kinds]
         self.elements = elements if all(elements) else None
         self.block: Block | None = None
+        self.unsigned = "unsigned" in operation.name or "cast_unsigned" in operation._attribute_text
 
     def fill(self, name: str) -> None:
         """The body of `linalg.name`; nothing where the name is not known."""
@@ -154,6 +160,8 @@ class _Body:
 
     def _arith(self, names: tuple[str, str], left: Value, right: Value, kind: str) -> Value:
         name = names[0] if kind.startswith(("f", "bf", "tf")) else names[1]
+        if self.unsigned and "unsigned" in self.operation.name:
+            name = _UNSIGNED.get(name, name)
         return self._add(name if "." in name else f"arith.{name}", [left, right], kind)
 
     def _cast(self, value: Value, kind: str) -> Value:
@@ -168,6 +176,8 @@ class _Body:
             name = "arith.extsi" if bits[0] < bits[1] else "arith.trunci"
         else:
             name = "arith.fptosi" if floats[0] else "arith.sitofp"
+        if self.unsigned:
+            name = _UNSIGNED.get(name.removeprefix("arith."), name)
         return self._add(name, [value], kind)
 
     def _end(self, value: Value) -> None:
