@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,10 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--most-functions", type=int, default=4000, metavar="N", help="of those, at most so many (4000)"
     )
+    parser.add_argument(
+        "--takes", choices=("features", "graph"), default="features",
+        help="what the C function is asked with; a model that takes graph arrays is distilled on --unlabelled",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of the search and the training of students (0)")
 
 
@@ -56,18 +61,21 @@ def run(args: argparse.Namespace) -> int:
     from costmodel.export.budget import inside
     from costmodel.export.bundle import check_folder, export_c, export_onnx
     from costmodel.export.genetic import Budget
+    from costmodel.export.graph_inputs import of_graphs
     from costmodel.models.predictor import Predictor
 
     if args.budget_bytes <= 0 or not args.budget_us > 0:
         raise UsageError(f"the budget is {args.budget_bytes} bytes and {args.budget_us} µs; give numbers above 0")
+    if args.takes == "graph" and args.unlabelled is None:
+        raise UsageError("--takes graph makes a student; give functions to distil on with --unlabelled DIR")
     check_folder(args.output)
     predictor = Predictor.load(args.model)
     budget = Budget(size_bytes=args.budget_bytes, latency_us=args.budget_us)
     compact = _compact(predictor, args)
-    unlabelled = (
-        [] if args.unlabelled is None else read_unlabelled(args.unlabelled, predictor, args.most_functions, args.seed)
-    )
-    fitted = inside(compact, budget, model=predictor.model, unlabelled=unlabelled, seed=args.seed)  # type: ignore[arg-type]
+    unlabelled, seen = _unlabelled(predictor, args), None
+    if args.takes == "graph":
+        compact, seen = of_graphs(compact, unlabelled, args.seed)
+    fitted = inside(compact, budget, model=predictor.model, unlabelled=unlabelled, seen=seen, seed=args.seed)  # type: ignore[arg-type]
     extra = _card(fitted)
     files = (export_c if args.format == "c" else export_onnx)(fitted.compact, args.output, extra=extra)
     print(
@@ -80,6 +88,14 @@ def run(args: argparse.Namespace) -> int:
     if "first" in fitted.how:
         print("costmodel: that loses accuracy; --unlabelled DIR distils a student instead", file=sys.stderr)
     return 0
+
+
+def _unlabelled(predictor: Predictor, args: argparse.Namespace) -> list[Encoding]:
+    if args.unlabelled is None:
+        return []
+    return read_unlabelled(
+        args.unlabelled, predictor, args.most_functions, args.seed, graph=args.takes == "graph"
+    )  # fmt: skip
 
 
 def _compact(predictor: Predictor, args: argparse.Namespace) -> Any:
@@ -107,7 +123,7 @@ def _card(fitted: Fitted) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def read_unlabelled(folder: Path, predictor: Predictor, most: int, seed: int) -> list[Encoding]:
+def read_unlabelled(folder: Path, predictor: Predictor, most: int, seed: int, *, graph: bool = False) -> list[Encoding]:
     """Encodings of the functions of a data set or of IR files; unreadable ones are left out, and counted.
 
     Raises:
@@ -116,6 +132,7 @@ def read_unlabelled(folder: Path, predictor: Predictor, most: int, seed: int) ->
     from costmodel.models.metric_model import MetricModel, Needs
 
     needs = predictor.model.needs if isinstance(predictor.model, MetricModel) else Needs()
+    needs = replace(needs, graph=needs.graph or graph)
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder; give a data set or a folder of {', '.join(_SUFFIXES)}")
     source = _of_data_set if (folder / "functions.parquet").is_file() else _of_files

@@ -15,7 +15,7 @@ import numpy as np
 
 from costmodel.core.errors import UsageError
 from costmodel.export.compact import Compact, Part
-from costmodel.export.genetic import Budget, NetworkShape, Shape, TreeShape, cost_of, naswot, over_budget, search
+from costmodel.export.genetic import SMALLEST, Budget, NetworkShape, Shape, TreeShape, cost_of, naswot, over_budget, search, shape_cost
 from costmodel.export.layout import pack
 from costmodel.export.native import build, compiler, NativeModel
 from costmodel.export.soft import Soft, ask_teacher
@@ -26,7 +26,6 @@ from costmodel.models.metric_model import MetricModel
 
 _SHARES = (0.85, 0.7, 0.55, 0.4, 0.3, 0.2, 0.12, 0.06, 0.03)
 _ATTEMPTS = 3
-_SHRINK = 0.85
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,6 +80,7 @@ def inside(
     *,
     model: MetricModel | None = None,
     unlabelled: Sequence[Encoding] = (),
+    seen: Sequence[Encoding] | None = None,
     seed: int = 0,
 ) -> Fitted:
     """The best that fits the budget.
@@ -90,6 +90,7 @@ def inside(
         budget: most bytes and microseconds.
         model: the teacher, where there are unlabelled functions.
         unlabelled: functions to distil on; none: only what needs no data is tried.
+        seen: those as the student sees them (`graph_inputs.of_graphs`).
         seed: of the search and the training.
 
     Raises:
@@ -106,7 +107,7 @@ def inside(
             if not budget.excess(tried[-1].cost):
                 return tried[-1]
         if model is not None and unlabelled:
-            soft = ask_teacher(compact, model, unlabelled, seed=seed)
+            soft = ask_teacher(compact, model, unlabelled, seen=seen, seed=seed)
             students = list(_students(compact, soft, budget, scales, seed))
             fits = [one for one in students if not budget.excess(one.cost)]
             if fits:
@@ -116,6 +117,8 @@ def inside(
             tried.append(_fitted(found, how, scales))
             if not budget.excess(tried[-1].cost):
                 return tried[-1]
+        if not tried:  # a hollow compact, and no shape fits
+            raise UsageError(over_budget(budget, shape_cost(compact, SMALLEST)))
     nearest = min(tried, key=lambda one: budget.excess(one.cost))
     raise UsageError(over_budget(budget, nearest.cost))
 
@@ -165,13 +168,18 @@ def _students(compact: Compact, soft: Soft, budget: Budget, scales: Scales, seed
             try:
                 shape = best_shape(compact, soft, kind, aim, seed)
             except UsageError:
-                shape = NetworkShape(inputs=16, hidden=(8,), bits=4)
+                break
             student = train_student(compact, soft, shape, seed=seed)
             found = _fitted(student.compact, str(shape), scales, student)
             yield found
             if not budget.excess(found.cost):
                 break
-            aim = Budget(
-                size_bytes=aim.size_bytes * min(_SHRINK, budget.size_bytes / found.cost.size_bytes),
-                latency_us=aim.latency_us * min(_SHRINK, budget.latency_us / found.cost.latency_us),
-            )
+            aim = _lowered(aim, budget, found.cost)
+
+
+def _lowered(aim: Budget, budget: Budget, cost: Budget) -> Budget:
+    """What to aim at next: lower by what the last student was over."""
+    return Budget(
+        size_bytes=aim.size_bytes - max(0.0, 1.1 * (cost.size_bytes - budget.size_bytes)),
+        latency_us=aim.latency_us - max(0.0, 1.1 * (cost.latency_us - budget.latency_us)),
+    )

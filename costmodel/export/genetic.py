@@ -68,6 +68,8 @@ class TreeShape:
 
 
 Shape = NetworkShape | TreeShape
+SMALLEST = NetworkShape(inputs=16, hidden=(8,), bits=4)
+SMALLEST_TREES = TreeShape(rounds=5, depth=3, leaf_bits=8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,11 +161,7 @@ def search(
         UsageError: not even the smallest shape fits; the message names its cost.
     """
     rng = np.random.default_rng(seed)
-    smallest = (
-        NetworkShape(inputs=16, hidden=(8,), bits=4)
-        if kind is NetworkShape
-        else TreeShape(rounds=5, depth=3, leaf_bits=8)
-    )
+    smallest = SMALLEST if kind is NetworkShape else SMALLEST_TREES
     if budget.excess(shape_cost(compact, smallest)):
         raise UsageError(over_budget(budget, shape_cost(compact, smallest)))
     known: dict[Shape, float] = {}

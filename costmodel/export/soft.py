@@ -67,6 +67,7 @@ def ask_teacher(
     model: MetricModel,
     encodings: Sequence[Encoding],
     *,
+    seen: Sequence[Encoding] | None = None,
     seed: int = 0,
     targets_each: int | None = None,
 ) -> Soft:
@@ -76,6 +77,7 @@ def ask_teacher(
         compact: the teacher as `flatten` gave it, for columns, slots and guesses.
         model: the teacher.
         encodings: functions without labels.
+        seen: the same functions as the student sees them, where it reads other numbers (`graph_inputs`).
         seed: of the draw of targets and of the functions held out.
         targets_each: targets drawn for each function; by default about `MOST_ROWS` rows, two to eight each.
 
@@ -90,7 +92,7 @@ def ask_teacher(
     each = targets_each or int(np.clip(MOST_ROWS // len(encodings), 2, 8))
     examples = _questions(compact, encodings, rng, each)
     columns = Columns(numbers=compact.numbers, context=compact.context)
-    x = main_matrix(compact, columns.functions(examples.encodings)[examples.program], examples.context)
+    x = main_matrix(compact, columns.functions(seen or encodings)[examples.program], examples.context)
     teacher = _only(model.adapted(examples), model.metrics, compact.metrics)
     held_functions = rng.random(len(encodings)) < HELD_OUT
     held_functions[:2] = True, False

@@ -26,6 +26,7 @@
 #define WALKED 8u    /* trees at once */
 #define Z90 1.6448536269514722
 #define NEVER 1e15f
+#define KINDS 8u /* of nodes; a token's column is token * KINDS + kind */
 
 enum section {
   COUNTS = 1, STRINGS, METRICS, CONTEXT, TARGETS, RATIOS, COLUMNS, CUTS, WIDTH_COLUMNS, WIDTH_CUTS, SLOTS, TREES, NODES,
@@ -608,7 +609,7 @@ static int read_graph(costmodel *m) {
   if (m->graph_head[1] > 4096) return 0;
   for (uint32_t i = 0; i < m->n.features; ++i) {
     uint32_t pool = m->pools[2 * i], index = m->pools[2 * i + 1];
-    uint32_t most = pool == POOL_TOKEN ? 65536 : pool < POOL_NUM_SUM ? 256 : m->graph_head[1];
+    uint32_t most = pool == POOL_TOKEN ? 65536 * KINDS : pool < POOL_NUM_SUM ? 256 : m->graph_head[1];
     if (pool >= POOL_END || index >= most) return 0;
     if (pool == POOL_TOKEN && index >= m->tokens) m->tokens = (size_t)index + 1;
   }
@@ -1151,8 +1152,9 @@ static costmodel_status pool(const costmodel *m, const costmodel_graph *g, doubl
   const size_t p = m->n.features;
   memset(features, 0, (p + 1) * sizeof *features);
   for (size_t i = 0; i < g->node_count; ++i) {
-    const int32_t token = g->node_token[i];
-    const uint32_t column_of_token = token >= 0 && (size_t)token < m->tokens ? m->token_column[token] : 0;
+    const int64_t token = (int64_t)g->node_token[i] * KINDS + g->node_kind[i];
+    const int listed = g->node_token[i] >= 0 && g->node_kind[i] < KINDS && (size_t)token < m->tokens;
+    const uint32_t column_of_token = listed ? m->token_column[token] : 0;
     kinds[g->node_kind[i]] += 1;
     if (column_of_token) features[column_of_token - 1] += 1;
     else if (g->node_kind[i] == 0) features[p] += 1; /* an operation never seen */
