@@ -15,11 +15,22 @@ import numpy as np
 
 from costmodel.core.errors import UsageError
 from costmodel.export.compact import Compact, Part
-from costmodel.export.genetic import SMALLEST, Budget, NetworkShape, Shape, TreeShape, cost_of, naswot, over_budget, search, shape_cost
+from costmodel.export.genetic import (
+    SMALLEST,
+    Budget,
+    NetworkShape,
+    Shape,
+    TreeShape,
+    cost_of,
+    naswot,
+    over_budget,
+    search,
+    shape_cost,
+)
 from costmodel.export.layout import pack
-from costmodel.export.native import build, compiler, NativeModel
+from costmodel.export.native import NativeModel, build, compiler
 from costmodel.export.soft import Soft, ask_teacher
-from costmodel.export.student import Student, first_rounds, importance, rounded_leaves, train_student
+from costmodel.export.student import Student, first_rounds, rounded_leaves, train_student
 from costmodel.models.base import Array
 from costmodel.models.examples import Encoding
 from costmodel.models.metric_model import MetricModel
@@ -150,12 +161,11 @@ def _loss(fitted: Fitted, soft: Soft) -> float:
 
 def best_shape(compact: Compact, soft: Soft, kind: type[Shape], budget: Budget, seed: int) -> Shape:
     """What the genetic search proposes; raises `UsageError` where nothing fits."""
-    order = np.argsort(-importance(soft.part(False), seed), kind="stable")
 
     def fitness(shape: Shape) -> float:
         if isinstance(shape, TreeShape):
             return float(np.log2(shape.rounds) + 0.5 * shape.depth)
-        return naswot(soft, shape, order, seed)
+        return naswot(soft, shape, seed)
 
     return search(compact, fitness, kind, budget, seed=seed)
 

@@ -19,7 +19,8 @@ from costmodel.models.heads import Scale, scale_of
 from costmodel.models.novelty import Novelty
 
 FIGURES = (
-    "vector_bits", "vector_registers", "l1d_bytes", "l2_bytes", "l3_bytes", "cores", "peak_flop_per_s", "peak_bytes_per_s",
+    "vector_bits", "vector_registers", "l1d_bytes", "l2_bytes", "l3_bytes", "cores", "peak_flop_per_s",
+    "peak_bytes_per_s",
     "general_registers", "issue_width", "load_units", "store_units", "fma_units",
 )  # fmt: skip
 """Of a target, in the order of `costmodel_target` in C; the last five are of its core."""

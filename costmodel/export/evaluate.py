@@ -153,7 +153,8 @@ def _in_units(compact: Compact, examples: Examples, found: Scaled, half: Array, 
         for name, column in zip(parts, columns, strict=True):
             parts[name][:, i] = column if most is None else np.minimum(column, most)
     return Prediction(
-        parts["mean"], parts["std"], compact.units, metrics=compact.metrics, low=np.minimum(parts["low"], parts["mean"]),
+        parts["mean"], parts["std"], compact.units, metrics=compact.metrics, low=np.minimum(parts["low"],
+        parts["mean"]),
         high=np.maximum(parts["high"], parts["mean"]), nonzero=found.nonzero,
         known=(distance <= 1.0) & np.isin(examples.archs, compact.known_archs), distance=distance,
     )  # fmt: skip

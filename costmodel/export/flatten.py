@@ -60,7 +60,8 @@ def flatten(
     widths, intervals = _intervals(model, chosen)
     return Compact(
         name=name, numbers=model.columns.numbers, ops=_ops(model.columns.numbers), context=model.columns.context,
-        metrics=tuple(model.metrics[i] for i in chosen), archs=ALL_ARCHS, known_archs=model.archs, targets=target_table(),
+        metrics=tuple(model.metrics[i] for i in chosen), archs=ALL_ARCHS, known_archs=model.archs,
+        targets=target_table(),
         pipelines=tuple(pipelines), versions=versions(), ratios=_ratios(model.columns.numbers),
         slots=(*slots, *widths), guesses=builder.guesses(),
         deviations=np.stack([member._deviation[chosen] for member in members]).astype(np.float64),
@@ -89,8 +90,12 @@ def skeleton(
     assert model.columns is not None
     chosen = chosen_metrics(model.metrics, metrics)
     kept = [model.metrics[i] for i in chosen]
-    slots = [Slot(member=0, metric=i, part=part, trees=no_trees()) for i, metric in enumerate(kept)
-             for part in (Part.GATE, Part.MEAN) if part is Part.MEAN or scale_of(metric) is Scale.ZERO_INFLATED]  # fmt: skip
+    slots = [
+        Slot(member=0, metric=i, part=part, trees=no_trees())
+        for i, metric in enumerate(kept)
+        for part in (Part.GATE, Part.MEAN)
+        if part is Part.MEAN or scale_of(metric) is Scale.ZERO_INFLATED
+    ]
     widths, intervals = _intervals(model, chosen)
     numbers = model.columns.numbers
     return Compact(
@@ -180,7 +185,8 @@ class _Builder:
             forest = Forest.of([member._boosters.boosters[place]])
             found.append(Slot(
                 member=number, metric=list(chosen).index(metric), part=Part.MEAN if part == "mean" else Part.GATE,
-                base=float(forest.base[0]), guess=None if guess is None else len(self._rows), trees=breadth_first(forest),
+                base=float(forest.base[0]), guess=None if guess is None else len(self._rows),
+                trees=breadth_first(forest),
             ))  # fmt: skip
             if guess is not None:
                 rows = [guess.weights[guess.archs.index(a)] if a in guess.archs else guess.weights.mean(axis=0)

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
 from costmodel.core.errors import UsageError
 from costmodel.export.compact import Compact, Part
+from costmodel.export.layout import pack
 from costmodel.export.soft import Soft, body
-from costmodel.models.base import Array
 from costmodel.models.columns import compressed
 
 NS_PER_VISIT = 1.5
@@ -47,7 +49,7 @@ class NetworkShape:
     def multiplications(self, outputs: int) -> int:
         """Of one prediction."""
         sizes = (self.inputs, *self.hidden, outputs)
-        return sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        return sum(a * b for a, b in pairwise(sizes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +107,7 @@ def cost_of(compact: Compact) -> Budget:
 
 def shape_cost(compact: Compact, shape: Shape) -> Budget:
     """Estimated cost of a student of `shape` in the place of the compact's body."""
-    widths = replace(compact, slots=tuple(s for s in compact.slots if s.part is Part.WIDTH), network=None, leaf_bits=16)
-    kept, slots = cost_of(widths), len(body(compact))
+    kept, slots = _kept(compact), len(body(compact))
     if isinstance(shape, TreeShape):
         trees, leaves = slots * shape.rounds, slots * shape.rounds * 0.7 * 2**shape.depth
         size = leaves * (BYTES_PER_LEAF[shape.leaf_bits] + 2)
@@ -116,6 +117,16 @@ def shape_cost(compact: Compact, shape: Shape) -> Budget:
         size = weights * shape.bits / 8 + 8 * (sum(shape.hidden) + slots) + 12 * shape.inputs
         ns = weights * NS_PER_WEIGHT
     return Budget(size_bytes=kept.size_bytes + size, latency_us=kept.latency_us + ns / 1000)
+
+
+@lru_cache(maxsize=4)
+def _kept(compact: Compact) -> Budget:
+    """Cost of what a student keeps: everything but the body."""
+    widths = tuple(replace(slot, leaf_scale=1.0) for slot in compact.slots if slot.part is Part.WIDTH)
+    kept = replace(compact, slots=widths, network=None, leaf_bits=8)
+    leaves = sum(float((slot.trees.sizes + 1).sum() / 2) for slot in widths)
+    size = len(pack(replace(kept, leaf_bits=32))) - 3 * leaves
+    return Budget(size_bytes=size, latency_us=cost_of(kept).latency_us)
 
 
 def _fixed_bytes(compact: Compact) -> float:
@@ -130,18 +141,17 @@ def _fixed_us(compact: Compact) -> float:
     return (references * NS_PER_REFERENCE + len(compact.numbers) * NS_PER_COLUMN) / 1000
 
 
-def naswot(soft: Soft, shape: NetworkShape, order: Array, seed: int = 0) -> float:
+def naswot(soft: Soft, shape: NetworkShape, seed: int = 0) -> float:
     """Log-determinant of the agreement of unit signs over a batch, for an untrained network; higher is better.
 
     Args:
         soft: rows.
         shape: whose score it is.
-        order: columns of the main matrix, the most telling first.
         seed: of the weights and the batch.
     """
     rng = np.random.default_rng(seed)
     rows = rng.choice(len(soft.x), min(BATCH, len(soft.x)), replace=False)
-    value = compressed(soft.x[np.ix_(rows, order[: shape.inputs])]).astype(np.float64)
+    value = compressed(soft.x[np.ix_(rows, soft.order[: shape.inputs])]).astype(np.float64)
     value = (value - value.mean(axis=0)) / np.maximum(value.std(axis=0), 0.05)
     agreement = np.zeros((len(rows), len(rows)))
     for width in shape.hidden:

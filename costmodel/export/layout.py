@@ -1,7 +1,7 @@
 """The file of weights, format 1: sections of little-endian arrays behind a checked header.
 
-Owns the bytes that `native/c/costmodel.c` reads. Header: magic, format and ABI versions, size, CRC-32 of all from byte 28
-on, number of sections; then id, offset and bytes of each. Invariant: equal compacts give equal bytes; thresholds are
+Owns the bytes that `native/c/costmodel.c` reads. Header: magic, format and ABI versions, size, CRC-32 of all from byte
+28 on, number of sections; then id, offset and bytes of each. Invariant: equal compacts give equal bytes; thresholds are
 exact (a tree compares the number of a column's cuts that lie at or below the value).
 """
 
@@ -29,7 +29,8 @@ MAGIC = b"COSTMODL"
 _NONE = 0xFFFFFFFF
 _SECTIONS = (
     "counts", "strings", "metrics", "context", "targets", "ratios", "columns", "cuts", "width_columns", "width_cuts",
-    "slots", "trees", "nodes", "leaves", "guesses", "novelty", "references", "numbers", "deviations", "conformal", "archs",
+    "slots", "trees", "nodes", "leaves", "guesses", "novelty", "references", "numbers", "deviations", "conformal",
+    "archs",
     "versions", "network", "graph",
 )  # fmt: skip
 _SCALES = (Scale.LINEAR, Scale.LOG1P, Scale.LOG, Scale.LOGIT, Scale.ZERO_INFLATED)
@@ -138,7 +139,8 @@ def _counts(c: Compact, columns: int, width_columns: int) -> bytes:
     values = [
         len(c.numbers), len(c.context), len(c.metrics), len(c.archs), len(c.targets), len(c.pipelines), len(c.slots),
         c.members, c.ops, len(c.ratios), columns, width_columns, int(c.intervals is not None),
-        0 if c.novelty is None else c.novelty.components.shape[1], 0 if c.novelty is None else len(c.novelty.references),
+        0 if c.novelty is None else c.novelty.components.shape[1],
+        0 if c.novelty is None else len(c.novelty.references),
         0 if c.novelty is None else min(NEIGHBOURS, len(c.novelty.references)),
         _NONE if own is None else c.pipelines.index(own), _LEAF_KINDS[c.leaf_bits], sum(len(s.trees) for s in c.slots),
         len(c.versions), PIPELINE_BUCKETS, int(c.graph is not None), len(c.guesses),

@@ -136,7 +136,8 @@ class NativeModel:
         )  # fmt: skip
         request = self._request(None, target, None)
         self._check(self._c.costmodel_predict_graph(
-            self._model, ctypes.byref(arrays), ctypes.byref(request), self._scratch, len(self._scratch), self._estimates,
+            self._model, ctypes.byref(arrays), ctypes.byref(request), self._scratch, len(self._scratch),
+            self._estimates,
             len(self.metrics), ctypes.byref(self._answer),
         ))  # fmt: skip
         return self._found()
@@ -147,7 +148,8 @@ class NativeModel:
         request = self._request(rows[0], target, None)
         return min(
             float(self._c.costmodel_seconds(
-                self._model, ctypes.byref(request), rows.ctypes.data, len(rows), calls, self._scratch, len(self._scratch),
+                self._model, ctypes.byref(request), rows.ctypes.data, len(rows), calls, self._scratch,
+                len(self._scratch),
                 self._estimates,
             ))
             for _ in range(rounds)

@@ -2,8 +2,8 @@
 
 Owns the graph. Inputs: `features` f32 [N, P + 1], the numbers by name and last the operations under no name, and
 `context` f32 [N, C], as `models.context.encode_context` gives it. Outputs, f32: `mean`, `std`, `low`, `high`, `nonzero`
-[N, M] in the metrics' units, `distance` [N], and `known` [N] bool. Metrics that an architecture lacks are numbers without
-meaning. In single precision: agreement with Python to about 1e-5. Sources: ONNX operators, versions 17 and ML 3.
+[N, M] in the metrics' units, `distance` [N], and `known` [N] bool. Metrics that an architecture lacks are numbers
+without meaning. In single precision: agreement with Python to about 1e-5. Sources: ONNX operators, versions 17 and ML 3.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _outputs(g: _Graph, c: Compact) -> None:
 
 
 def _margins(g: _Graph, c: Compact, x: str, numbers: str, archs: str) -> str:
-    """[N, S]"""
+    """Margins `[N, S]`."""
     slots = [slot for slot in c.slots if slot.part is not Part.WIDTH]
     found = g.constant([[0.0 if s.guess is not None else s.base for s in slots]])
     for number in sorted({s.guess for s in slots if s.guess is not None}):
@@ -164,7 +164,8 @@ def _trees(g: _Graph, slots: Sequence[Slot], x: str) -> str:
         nodes_modes=["LEAF" if one else "BRANCH_LT" for one in leaf], nodes_truenodeids=whole["left"],
         nodes_falsenodeids=np.where(leaf, 0, all_["left"] + 1).astype(int).tolist(),
         target_treeids=all_["tree"][leaf].astype(int).tolist(), target_nodeids=all_["node"][leaf].astype(int).tolist(),
-        target_ids=all_["target"][leaf].astype(int).tolist(), target_weights=all_["weight"][leaf].astype(float).tolist(),
+        target_ids=all_["target"][leaf].astype(int).tolist(),
+        target_weights=all_["weight"][leaf].astype(float).tolist(),
     )  # fmt: skip
 
 
@@ -216,7 +217,7 @@ def _average(g: _Graph, values: Sequence[str]) -> str:
 
 
 def _distance(g: _Graph, c: Compact, numbers: str, unseen: str) -> str:
-    """[N, 1]"""
+    """From the training data, `[N, 1]`."""
     known = c.novelty
     if known is None:
         return g("Mul", unseen, g.constant(0.0))

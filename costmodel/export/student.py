@@ -1,13 +1,14 @@
 """Students: a small network or fewer trees in place of a compact's body, trained on what the teacher says.
 
-Owns the training (numpy for networks, XGBoost for trees), the rounding of weights, and the widening of intervals by what
-a student gets wrong. Weights of 4 and 8 bits are learned as rounded ones (straight-through, Jacob et al. 2018).
+Owns the training (numpy for networks, XGBoost for trees), the rounding of weights, and the widening of intervals by
+what a student gets wrong. Weights of 4 and 8 bits are learned as rounded ones (straight-through, Jacob et al. 2018).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -135,32 +136,8 @@ def first_rounds(compact: Compact, share: float) -> Compact:
 # ---- networks
 
 
-def importance(soft: Soft, seed: int = 0) -> Array:
-    """How much each column of the main matrix tells of the teacher, `[width]`: gain of a few trees for each slot."""
-    xgb = library()
-    found = np.zeros(soft.x.shape[1])
-    for i in range(soft.targets.shape[1]):
-        booster = xgb.train(
-            {"max_depth": 4, "eta": 0.3, "nthread": 1, "verbosity": 0, "seed": seed, "tree_method": "hist"},
-            xgb.DMatrix(soft.x, soft.targets[:, i], weight=soft.weights[:, i]), 20,
-        )  # fmt: skip
-        gains = booster.get_score(importance_type="total_gain")
-        total = sum(gains.values()) or 1.0
-        for name, gain in gains.items():
-            found[int(name[1:])] += gain / total
-    return found
-
-
-def chosen_inputs(soft: Soft, count: int) -> Array:
-    """The `count` columns that tell most, in order; columns that never change are left out."""
-    varied = np.ptp(soft.x, axis=0) > 0
-    spread = compressed(soft.x).std(axis=0)
-    order = np.lexsort((-spread, -importance(soft)))
-    return np.sort([i for i in order if varied[i]][:count]).astype(np.int64)
-
-
 def _network(compact: Compact, soft: Soft, shape: NetworkShape, seed: int) -> Compact:
-    inputs = chosen_inputs(soft, shape.inputs)
+    inputs = np.sort(soft.order[: shape.inputs])
     z = compressed(soft.x[:, inputs]).astype(np.float64)
     gains = 1 / np.maximum(z.std(axis=0), 0.05)
     center = (z * gains).mean(axis=0)
@@ -173,7 +150,7 @@ def _network(compact: Compact, soft: Soft, shape: NetworkShape, seed: int) -> Co
     layers[-1] = replace(layers[-1], scale=layers[-1].scale * spread, bias=layers[-1].bias * spread + middle)
     network = Network(inputs=inputs, limits=1.25 * np.abs(z).max(axis=0), gains=gains, layers=tuple(layers))
     slots = [replace(slot, trees=no_trees(), base=0.0, output=i) for i, slot in enumerate(body(compact))]
-    return rounded_leaves(replace(compact, slots=(*slots, *_widths(compact)), network=network), 16)
+    return rounded_leaves(replace(compact, slots=(*slots, *_widths(compact)), network=network), 8)
 
 
 class _Perceptron:
@@ -181,7 +158,7 @@ class _Perceptron:
 
     def __init__(self, sizes: Sequence[int], bits: int, rng: np.random.Generator) -> None:
         self._bits, self._rng = bits, rng
-        self._weights = [rng.normal(0, np.sqrt(2 / i), (i, o)) for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
+        self._weights = [rng.normal(0, np.sqrt(2 / i), (i, o)) for i, o in pairwise(sizes)]
         self._biases = [np.zeros(o) for o in sizes[1:]]
         self._moments = [[np.zeros_like(p), np.zeros_like(p)] for p in (*self._weights, *self._biases)]
         self._steps = 0

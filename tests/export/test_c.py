@@ -15,11 +15,11 @@ from costmodel.core.errors import CheckpointError
 from costmodel.export import export_c, flatten, pack
 from costmodel.export.native import NUMBERS, NativeModel, build, compiler
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(Path(__file__).parent))
 from export_samples import ASKED, KINDS_OF_MODELS, METRICS, compact, fitted, needs_cc, odd, question, row
 
 pytestmark = needs_cc
+HERE = Path(__file__).parent
 SANITIZED = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
 
 

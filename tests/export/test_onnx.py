@@ -9,9 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
-
 from costmodel.core.errors import UnsupportedError
 from costmodel.core.target import Target
 from costmodel.export import evaluate, export_onnx
@@ -23,7 +20,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 from export_samples import ASKED, KINDS_OF_MODELS, METRICS, compact, odd, question, row, student
 
 
-def ask(model: bytes, found, encodings, targets):
+@pytest.fixture(scope="module")
+def onnxruntime():
+    pytest.importorskip("onnx")
+    return pytest.importorskip("onnxruntime")
+
+
+def ask(onnxruntime, model: bytes, found, encodings, targets):
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     features = np.stack([row(found.numbers, encoding) for encoding in encodings]).astype(np.float32)
     context = context_rows([(Target.parse(target), "p-v1", None) for target in targets])
@@ -32,11 +35,11 @@ def ask(model: bytes, found, encodings, targets):
 
 
 @pytest.mark.parametrize("what", [*KINDS_OF_MODELS, "network"])
-def test_onnx_and_python_agree(what):
+def test_onnx_and_python_agree(onnxruntime, what):
     found = student() if what == "network" else compact(what)
     encodings = odd(20)
     targets = [ASKED[i % len(ASKED)] for i in range(len(encodings))]
-    answers = ask(build(found), found, encodings, targets)
+    answers = ask(onnxruntime, build(found), found, encodings, targets)
     for i, (encoding, target) in enumerate(zip(encodings, targets, strict=True)):
         expected = evaluate(found, question(encoding, target))
         for name in ("mean", "std", "low", "high", "nonzero"):
@@ -46,7 +49,7 @@ def test_onnx_and_python_agree(what):
             assert bool(answers["known"][i]) == bool(expected.known[0])
 
 
-def test_the_file_names_its_metrics(tmp_path):
+def test_the_file_names_its_metrics(onnxruntime, tmp_path):
     files = export_onnx(compact(), tmp_path / "out")
     assert sorted(path.name for path in files) == ["costmodel.json", "costmodel.onnx"]
     session = onnxruntime.InferenceSession(str(tmp_path / "out" / "costmodel.onnx"))

@@ -24,7 +24,18 @@ from costmodel.models import MODELS
 
 sys.path.insert(0, str(Path(__file__).parent))
 from export_samples import (
-    ASKED, METRICS, compact, fitted, needs_cc, odd, programs, question, row, sample, soft, student,
+    ASKED,
+    METRICS,
+    compact,
+    fitted,
+    needs_cc,
+    odd,
+    programs,
+    question,
+    row,
+    sample,
+    soft,
+    student,
 )  # fmt: skip
 
 PLENTY = Budget(size_bytes=1e9, latency_us=1e9)
