@@ -73,8 +73,9 @@ def missing_metrics(target: Target) -> dict[str, str]:
     wanted: dict[str, str] = {}
     for name in ORDER:
         labeller = LABELLERS.get(name)()
-        if labeller.default and labeller.version(target) is None:
-            wanted.update({m: labeller.needs for m in labeller.gives.get(target.arch, ()) if m not in have})
+        offered = [m for m in labeller.gives.get(target.arch, ()) if m not in have]
+        if labeller.default and offered and labeller.version(target) is None:
+            wanted.update(dict.fromkeys(offered, labeller.needs))
     return wanted
 
 

@@ -104,3 +104,10 @@ def test_bad_input_is_one_line(
 def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["label", str(tmp_path / "absent.ll"), "--target", "x86-64/znver4"]) == 2
     assert "No such file" in capsys.readouterr().err
+
+
+def test_a_table_for_gpus_without_their_tools(code: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["label", str(code), "--target", "nvptx64/sm_90,amdgcn/gfx942"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("amdgcn/gfx942" in line and "registers_vector" in line for line in lines)
+    assert any("nvptx64/sm_90" in line and "instructions" in line for line in lines)
