@@ -12,6 +12,8 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 SETUPTOOLS := $(shell sed -n 's/^requires = \["\(setuptools==[0-9.]*\)"\]/\1/p' pyproject.toml)
 comma := ,
 # Tuned kernels are linked with cc where there is one, else with the wheel of the `link` extra.
+# What tests want beside what users need: every reader, model and labeller that comes as a wheel.
+TEST_EXTRAS := onnx,data,train,graph,tokens,triton,dev
 LINK := $(if $(shell command -v cc 2>/dev/null),,$(comma)link)
 
 DEMO := .demo
@@ -43,7 +45,7 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml setup.py
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
-	$(PIP) install --no-build-isolation -e '.[onnx,dev$(LINK)]'
+	$(PIP) install --no-build-isolation -e '.[$(TEST_EXTRAS)$(LINK)]'
 	@touch $@
 
 venv: $(VENV)/.dev links
