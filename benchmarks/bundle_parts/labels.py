@@ -16,12 +16,12 @@ from costmodel.datasets.labelling_cache import LabelCache
 GENERATED = (
     ("aarch64/neoverse-v2",), ("x86-64/skylake-avx512", "riscv64/sifive-p670"),
     ("aarch64/neoverse-v2", "riscv64/sifive-p670"), ("riscv64/sifive-p670",),
-    ("aarch64/neoverse-v2", "x86-64/skylake-avx512"), ("amdgcn/gfx942",),
+    ("aarch64/neoverse-v2", "x86-64/skylake-avx512"),
     ("aarch64/neoverse-n1", "x86-64/znver2"),
 )  # fmt: skip
 """Beside `ALWAYS`, by the hash of the lowering; the last are targets that only a subset knows.
 
-NVIDIA's registers come with the Triton kernels: a kernel unrolled for a CPU takes ptxas minutes, and tells nothing.
+Registers of GPUs come with the Triton kernels: one unrolled for a CPU takes a GPU compiler minutes, and tells nothing.
 """
 WRITTEN = (
     ("aarch64/neoverse-v2", "riscv64/sifive-p670"), ("aarch64/neoverse-v2", "x86-64/skylake-avx512"),
