@@ -1,10 +1,15 @@
 """The direct reader of the custom form against the bindings' generic print: same operations, same resolution."""
 
+from importlib.util import find_spec
+
 import pytest
 
+from costmodel.core.workers import run_isolated
 from costmodel.ir.mlir import parse_generic
 from costmodel.ir.mlir.bindings import to_generic
 from costmodel.ir.mlir.custom import parse_custom
+from costmodel.ir.mlir.levels import levelled
+from costmodel.ir.program import functions_of
 
 pytest.importorskip("mlir.ir", reason="the MLIR bindings are not installed")
 
@@ -176,3 +181,105 @@ def test_attributes_that_features_read_agree_with_the_bindings(name):
         ]
         both.append(rows)
     assert both[0] == both[1]
+
+
+SAME = {
+    "named": """
+func.func @net(%x: tensor<1x3x18x18xf32>, %w: tensor<8x3x3x3xf32>, %o: tensor<1x8x8x8xf32>, %a: tensor<4x8xf32>,
+    %b: tensor<16x8xf32>, %e: tensor<8x16xf32>, %c: tensor<4x16xf32>, %v: tensor<16xf32>) -> tensor<4x16xf32> {
+  %0 = linalg.conv_2d_nchw_fchw {dilations = dense<1> : vector<2xi64>, strides = dense<2> : vector<2xi64>}
+      ins(%x, %w : tensor<1x3x18x18xf32>, tensor<8x3x3x3xf32>) outs(%o : tensor<1x8x8x8xf32>) -> tensor<1x8x8x8xf32>
+  %1 = linalg.transpose ins(%b : tensor<16x8xf32>) outs(%e : tensor<8x16xf32>) permutation = [1, 0]
+  %2 = linalg.matmul ins(%a, %1 : tensor<4x8xf32>, tensor<8x16xf32>) outs(%c : tensor<4x16xf32>) -> tensor<4x16xf32>
+  %3 = linalg.broadcast ins(%v : tensor<16xf32>) outs(%c : tensor<4x16xf32>) dimensions = [0]
+  %4 = linalg.add ins(%2, %3 : tensor<4x16xf32>, tensor<4x16xf32>) outs(%c : tensor<4x16xf32>) -> tensor<4x16xf32>
+  return %4 : tensor<4x16xf32>
+}""",
+    "slices": """
+#layout = affine_map<(d0)[s0] -> (d0 + s0)>
+func.func @slices(%m: memref<16xf32>, %t: tensor<8x8xf32>, %i: index, %p: f32) -> tensor<10x9xf32> {
+  %s = memref.subview %m[%i] [4] [1] : memref<16xf32> to memref<4xf32, #layout>
+  %z = arith.constant 0 : index
+  memref.store %p, %s[%z] : memref<4xf32, #layout>
+  %a = memref.alloc(%i) {alignment = 64 : i64} : memref<?x4xf32>
+  %c = memref.collapse_shape %a [[0, 1]] : memref<?x4xf32> into memref<?xf32>
+  memref.store %p, %c[%z] : memref<?xf32>
+  %e = tensor.extract_slice %t[%i, 0] [4, 8] [1, 1] : tensor<8x8xf32> to tensor<4x8xf32>
+  %n = tensor.insert_slice %e into %t[0, 0] [4, 8] [1, 1] : tensor<4x8xf32> into tensor<8x8xf32>
+  %d = tensor.pad %n low[1, 0] high[1, 1] {
+  ^bb0(%x: index, %y: index):
+    tensor.yield %p : f32
+  } : tensor<8x8xf32> to tensor<10x9xf32>
+  return %d : tensor<10x9xf32>
+}""",
+    "vectors": """
+#trait = {indexing_maps = [affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d2, d1)>,
+    affine_map<(d0, d1, d2) -> (d0, d1)>], iterator_types = ["parallel", "parallel", "reduction"]}
+func.func @vectors(%m: memref<4x8xf32>, %b: vector<8x4xf32>, %c: vector<4x4xf32>, %i: index, %k: vector<8xi1>) -> f32 {
+  %p = arith.constant 0.000000e+00 : f32
+  %a = vector.transfer_read %m[%i, %i], %p : memref<4x8xf32>, vector<4x8xf32>
+  %0 = vector.contract #trait %a, %b, %c : vector<4x8xf32>, vector<8x4xf32> into vector<4x4xf32>
+  %1 = vector.transpose %0, [1, 0] : vector<4x4xf32> to vector<4x4xf32>
+  %2 = vector.multi_reduction <add>, %1, %0 [] : vector<4x4xf32> to vector<4x4xf32>
+  %3 = vector.extract %a[1] : vector<8xf32> from vector<4x8xf32>
+  %4 = vector.mask %k { vector.reduction <add>, %3 : vector<8xf32> into f32 } : vector<8xi1> -> f32
+  %5 = vector.bitcast %3 : vector<8xf32> to vector<8xi32>
+  vector.transfer_write %2, %m[%i, %i] {in_bounds = [true, true]} : vector<4x4xf32>, memref<4x8xf32>
+  return %4 : f32
+}""",
+    "addresses": """
+llvm.func @low(%p: !llvm.ptr, %n: i64, %s: !llvm.struct<(i32, array<2 x f32>)>) -> f32 {
+  %one = llvm.mlir.constant(1 : i64) : i64
+  %a = llvm.alloca %one x !llvm.array<4 x f32> {alignment = 16 : i64} : (i64) -> !llvm.ptr
+  %q = llvm.getelementptr %p[%n, 1, %n] : (!llvm.ptr, i64, i64) -> !llvm.ptr, !llvm.struct<(f32, array<4 x i8>)>
+  %x = llvm.load %q {alignment = 4 : i64} : !llvm.ptr -> f32
+  %m = llvm.extractvalue %s[1, 0] : !llvm.struct<(i32, array<2 x f32>)>
+  %y = llvm.fadd %x, %m {fastmathFlags = #llvm.fastmath<fast>} : f32
+  %j = llvm.add %n, %one overflow<nsw> : i64
+  llvm.store %y, %a : f32, !llvm.ptr
+  llvm.return %y : f32
+}""",
+}
+
+
+@pytest.mark.parametrize("name", ["loops", "while", "linalg", "vector", "llvm", *SAME])
+def test_graph_and_features_do_not_depend_on_the_form(name):
+    text = {**SAMPLES, **SAME}[name]
+    printed, complaint = to_generic(text, name)
+    assert printed is not None, complaint
+    generic = {function.name: function for function in functions_of(parse_generic(printed))}
+    found, diagnostics = levelled(parse_custom(text))
+    assert diagnostics == ()
+    for function in found:
+        other = generic[function.name]
+        assert function.features().to_dict() == other.features().to_dict()
+        ours, theirs = function.graph(), other.graph()
+        assert [x.tolist() for x in arrays(ours)] == [x.tolist() for x in arrays(theirs)]
+
+
+def arrays(graph):
+    return graph.node_kind, graph.node_token, graph.node_num, graph.edge_index, graph.edge_kind, graph.edge_pos
+
+
+@pytest.mark.parametrize(
+    ("package", "module", "dialects", "text", "operation"),
+    [
+        ("iree.compiler", "iree.compiler.ir", None,
+         "util.func public @f(%x: i32) -> i32 {\n  util.return %x : i32\n}\n", "util.return"),
+        ("torch_mlir", "torch_mlir.ir", "torch_mlir.dialects.torch",
+         "func.func @f() -> !torch.int {\n  %i = torch.constant.int 3\n  return %i : !torch.int\n}\n",
+         "torch.constant.int"),
+    ],
+)  # fmt: skip
+def test_bindings_of_other_projects_know_their_dialects(package, module, dialects, text, operation):
+    if find_spec(package.partition(".")[0]) is None:
+        pytest.skip(f"{package} is not installed")  # importing it here would clash with the bindings imported above
+    budget = (5 << 30) + len(package)  # a worker of its own: different bindings do not share a process
+    outcome = run_isolated(
+        "costmodel.ir.mlir.bindings:print_generic", module, dialects, [text], timeout_s=60.0, memory_bytes=budget
+    )
+    assert outcome.ok, outcome.headline
+    (printed,), error = outcome.value
+    assert error is None
+    assert f'"{operation}"' in printed
+    assert all(function.level == "graph" for function in functions_of(parse_generic(printed)))
