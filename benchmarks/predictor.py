@@ -43,8 +43,11 @@ GPUS = ("nvptx64/sm_80", "nvptx64/sm_86", "nvptx64/sm_90")
 NEW_TARGETS = ("x86-64/skylake-avx512", "aarch64/neoverse-n1", "x86-64/znver2")
 TEST_SHARE = 0.2
 RMSE = "rmse_percent_of_range"
-LIGHT = ("calibration", "coverage_by_family")
-"""Of a cell's figures, what is left out of the file for size."""
+HEAVY = ("calibration", "coverage_by_family")
+CATEGORY = (
+    "rows", RMSE, "mae", "mape_percent", "kendall_tau", "auc_nonzero", "coverage_percent", "width_percent_of_range"
+)  # fmt: skip
+"""What is kept of each category's figures, for the file's size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,10 +215,28 @@ def accuracy(task: str, split: str, seed: int, args: argparse.Namespace) -> Json
     start = time.monotonic()
     fold = fold_of_seed(cases, groups, TEST_SHARE, seed)
     found = examine_fold(cases, groups, fold, make_default(args), seed).document
-    for figures in found["metrics"].values():
-        for name in LIGHT:
+    return light(found) | {"wall_s": round(time.monotonic() - start, 1)}
+
+
+def light(document: Json) -> Json:
+    """A cell without what is long, numbers to five digits."""
+    for figures in document.get("metrics", {}).values():
+        for name in HEAVY:
             figures.pop(name, None)
-    return found | {"wall_s": round(time.monotonic() - start, 1)}
+        for rows in figures.get("by", {}).values():
+            for name, row in rows.items():
+                rows[name] = {key: row[key] for key in CATEGORY if row.get(key) is not None}
+    found: Json = rounded(document)
+    return found
+
+
+def rounded(value: Any) -> Any:
+    """All numbers inside to five digits."""
+    if isinstance(value, Mapping):
+        return {name: rounded(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [rounded(part) for part in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
 def new_target(target: str, seed: int, args: argparse.Namespace) -> Json:
