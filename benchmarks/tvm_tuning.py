@@ -82,7 +82,7 @@ def collect(options: argparse.Namespace) -> None:
     groups: list[int] = []
     for number, (name, make) in enumerate(TRAINING.items()):
         func = make()
-        trials = tune(func, ms.cost_model.RandomModel(seed=number), COLLECTED, number)
+        trials = tune(func, ms.cost_model.RandomModel(seed=number), COLLECTED, number, "replay-trace")
         context = ms.TuneContext(mod=tvm.IRModule({"main": func}), target=tvm_target())
         candidates = [ms.MeasureCandidate(tvm.s_tir.Schedule(mod), []) for _, mod in trials]
         rows += [pool_stores(f.numpy()) for f in extractor.extract_from(context, candidates)]
