@@ -1,10 +1,11 @@
 """The exported C predictor against Python: agreement on real functions, and processor time of a call.
 
-    python benchmarks/export_speed.py DATA_SET... [--model default] [--cache FILE] [--functions 1500]
+    python benchmarks/export_speed.py DATA_SET... [--model default] [--functions 1500]
 
-Functions are read from data sets (labels unused) and asked about on four targets in turn, one row at a time, as Python
-answers them. `worst_difference` is the largest of |C - Python| / max(1, |Python|) over mean, deviation, interval and
-probability. Time is processor time, all metrics, one core, best of 7 rounds of 100 calls over 64 functions.
+Functions are read from data sets (labels unused) or folders of IR and asked about on four targets in turn, one row at a
+time, as Python answers them. `worst_difference` is the largest of |C - Python| / max(1, |Python|) over mean, deviation,
+interval and probability. Time is processor time, all metrics, one core, best of 7 rounds of 100 calls over 64
+functions.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 from _common import ROOT, Json, header, write
 
+from costmodel.cli.export import read_unlabelled
 from costmodel.core.target import Target
 from costmodel.export.compact import Compact
 from costmodel.export.flatten import flatten
@@ -25,22 +27,16 @@ from costmodel.export.layout import pack
 from costmodel.export.native import NUMBERS, NativeModel, build
 from costmodel.models.context import context_names, context_rows
 from costmodel.models.examples import Encoding, Examples
-from costmodel.models.metric_model import Needs
 from costmodel.models.predictor import Predictor
-from costmodel.training.config import TrainConfig
-from costmodel.training.encodings import encode_all
-from costmodel.training.run import load_table
 
 TARGETS = ("x86-64/znver4", "aarch64/neoverse-n1", "riscv64/sifive-p670", "nvptx64/sm_90")
 
 
-def functions(folders: list[Path], cache: Path | None, most: int) -> list[Encoding]:
+def functions(folders: list[Path], predictor: Predictor, most: int) -> list[Encoding]:
     found: list[Encoding] = []
     for folder in folders:
-        table = load_table(folder, TrainConfig(most_functions=most))
-        encodings = encode_all(table.functions, table.function_ids, Needs(), cache=cache)
-        found += [encoding for encoding in encodings if isinstance(encoding, Encoding)]
-    return found[:most]
+        found += read_unlabelled(folder, predictor, most - len(found), 0) if len(found) < most else []
+    return found
 
 
 def row(compact: Compact, encoding: Encoding) -> Any:
@@ -81,14 +77,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--model", default="default")
-    parser.add_argument("--cache", type=Path)
     parser.add_argument("--functions", type=int, default=1500)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "export_speed.json")
     args = parser.parse_args()
     predictor = Predictor.load(args.model)
     compact = flatten(predictor.model, name=predictor.name, pipelines=predictor.card.get("pipelines") or ())
     weights = pack(compact)
-    encodings = functions(args.data, args.cache, args.functions)
+    encodings = functions(args.data, predictor, args.functions)
     timed = np.stack([row(compact, encoding) for encoding in encodings[:64]])
     near = sorted(encodings, key=lambda e: abs(e.numbers["static:ops"] - 500))[:8]
     with TemporaryDirectory() as folder:

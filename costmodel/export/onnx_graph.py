@@ -3,7 +3,7 @@
 Owns the graph. Inputs: `features` f32 [N, P + 1], the numbers by name and last the operations under no name, and
 `context` f32 [N, C], as `models.context.encode_context` gives it. Outputs, f32: `mean`, `std`, `low`, `high`, `nonzero`
 [N, M] in the metrics' units, `distance` [N], and `known` [N] bool. Metrics that an architecture lacks are numbers
-without meaning. In single precision: agreement with Python to about 1e-5. Sources: ONNX operators, versions 17 and ML 3.
+without meaning. In single precision: agreement with Python to about 1e-5. Sources: ONNX operators, versions 17, ML 3.
 """
 
 from __future__ import annotations
