@@ -1,7 +1,7 @@
-"""TVM's tuner with our cost model against its own: collect, train, run. One thread; writes JSON.
+r"""TVM's tuner with our cost model against its own: collect, train, run. One thread; writes JSON.
 
     python benchmarks/tvm_tuning.py collect --out benchmarks/data/tvm_measurements.npz
-    python benchmarks/tvm_tuning.py train --data benchmarks/data/tvm_measurements.npz \\
+    python benchmarks/tvm_tuning.py train --data benchmarks/data/tvm_measurements.npz \
         --out costmodel/models/shipped/tvm-llvm
     python benchmarks/tvm_tuning.py run --out tvm_tuning.json --seeds 0,1,2 --resume
 
