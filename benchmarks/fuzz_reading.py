@@ -5,14 +5,19 @@
 Seeds are the sample programs of the tests and, with `--corpus`, more files. Most mutants stop at the direct readers, so
 that the caller's own process is what is tested; every hundredth goes through `ir.read` and so through the bindings as
 well. The process is held to `--memory-bytes`; a mutant that takes over two seconds of CPU below 100 kB is a finding.
-`--limit-s` ends the run early; the result says how many mutants there were.
+`--limit-s` ends the run early; the result says how many mutants there were. `--jobs N` shares them among N processes,
+each with a seed of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import resource
+import subprocess
+import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -127,13 +132,46 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, action="append", default=[])
     parser.add_argument("--limit-s", type=float, default=float("inf"))
     parser.add_argument("--memory-bytes", type=int, default=6 << 30)
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=None)
     arguments = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_AS, (arguments.memory_bytes, arguments.memory_bytes))
-    document = run(arguments.count, arguments.seed, [SAMPLES, *arguments.corpus], arguments.limit_s)
+    if arguments.jobs > 1:
+        document = shared(arguments)
+    else:
+        resource.setrlimit(resource.RLIMIT_AS, (arguments.memory_bytes, arguments.memory_bytes))
+        document = run(arguments.count, arguments.seed, [SAMPLES, *arguments.corpus], arguments.limit_s)
     if arguments.out is not None:
         _common.write(arguments.out, {**_common.header("fuzz_reading", [arguments.seed]), **document})
     print({key: value for key, value in document.items() if key != "findings"}, len(document["findings"]), "findings")
+
+
+def shared(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The same by several processes of this script, their counts added up."""
+    with tempfile.TemporaryDirectory(prefix="costmodel-fuzz-") as folder:
+        outs = [Path(folder) / f"{job}.json" for job in range(arguments.jobs)]
+        own = [f"--count={arguments.count // arguments.jobs}", f"--limit-s={arguments.limit_s}",
+               f"--memory-bytes={arguments.memory_bytes}", *(f"--corpus={path}" for path in arguments.corpus)]  # fmt: skip
+        running = [
+            subprocess.Popen(
+                [sys.executable, __file__, *own, f"--seed={arguments.seed * 1000 + job}", f"--out={out}"],
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            for job, out in enumerate(outs)
+        ]
+        if any([process.wait() for process in running]):
+            raise SystemExit("a process of the run died; its mutants are unknown")
+        return merged([json.loads(out.read_text()) for out in outs])
+
+
+def merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Counts and findings added up; the worst of the rest."""
+    counts = {key: sum((Counter(part[key]) for part in parts), Counter()) for key in ("outcomes", "kinds")}
+    worst = {key: max(part[key] for part in parts) for key in ("slowest_below_100_kB_cpu_s", "peak_bytes")}
+    mutants = sum(part["mutants"] for part in parts)
+    findings = [finding for part in parts for finding in part["findings"]]
+    return {"mutants": mutants, "jobs": len(parts), "seed_files": parts[0]["seed_files"],
+            **{key: dict(value) for key, value in counts.items()}, **worst, "findings": findings}  # fmt: skip
 
 
 def run(count: int, seed: int, folders: list[Path], limit_s: float) -> dict[str, Any]:

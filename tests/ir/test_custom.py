@@ -185,3 +185,44 @@ def test_aliases_of_aliases_do_not_grow_without_bound():
     text = "\n".join(f"#a{n + 1} = [#a{n}, #a{n}]" for n in range(80))
     module = read(f"{text}\nfunc.func @f() {{\n  my.op {{x = #a80}}\n  return\n}}\n")
     assert len(only(module, "my.op").attributes["x"]) < 1 << 20
+
+
+def attributes(operation):
+    return {**operation.properties, **operation.attributes}
+
+
+def test_a_strided_convolution_gets_the_maps_of_its_definition():
+    module = read(
+        "func.func @f(%x: memref<1x9x9x3xf32>, %w: memref<3x3x3x4xf32>, %o: memref<1x4x4x4xf32>) {\n"
+        "  linalg.conv_2d_nhwc_hwcf {dilations = dense<1> : tensor<2xi64>, strides = dense<[2, 3]> : tensor<2xi64>}\n"
+        "    ins(%x, %w : memref<1x9x9x3xf32>, memref<3x3x3x4xf32>) outs(%o : memref<1x4x4x4xf32>)\n  return\n}\n"
+    )
+    maps = attributes(only(module, "linalg.conv_2d_nhwc_hwcf"))["linalg.memoized_indexing_maps"]
+    dims = "(d0, d1, d2, d3, d4, d5, d6)"
+    assert [str(item) for item in maps.as_list()] == [
+        f"affine_map<{dims} -> (d0, d1 * 2 + d4, d2 * 3 + d5, d6)>",
+        f"affine_map<{dims} -> (d4, d5, d6, d3)>",
+        f"affine_map<{dims} -> (d0, d1, d2, d3)>",
+    ]
+
+
+def test_results_of_destination_style_operations_have_the_outputs_type():
+    module = read(
+        "func.func @f(%a: tensor<2x3xf32>, %o: tensor<3x2xf32>) -> tensor<3x2xf32> {\n"
+        "  %t = linalg.transpose ins(%a : tensor<2x3xf32>) outs(%o : tensor<3x2xf32>) permutation = [1, 0]\n"
+        "  return %t : tensor<3x2xf32>\n}\n"
+    )
+    operation = only(module, "linalg.transpose")
+    assert operation.results[0].type_text == "tensor<3x2xf32>"
+    assert attributes(operation)["permutation"] == "array<i64: 1, 0>"
+
+
+def test_accesses_of_a_stream_are_operands_and_no_region():
+    module = read(
+        "util.func @f(%r: !stream.resource<external>, %c: index) {\n"
+        "  stream.cmd.dispatch @e::@f {\n    ro %r[%c for %c] : !stream.resource<external>{%c},\n"
+        "    wo %r[%c for %c] : !stream.resource<external>{%c}\n  }\n  util.return\n}\n"
+    )
+    operation = only(module, "stream.cmd.dispatch")
+    assert operation.regions == []
+    assert [value.name for value in operation.operands] == ["%r", "%c", "%c", "%c"] * 2

@@ -215,3 +215,12 @@ def test_indentation_does_not_matter():
     tabs = text.replace("\n  ", "\n\t")
     graphs = [ir.program.functions_of(parse_module(one))[0].graph() for one in (text, tabs)]
     assert graphs[0].equals(graphs[1])
+
+
+def test_an_opcode_may_be_followed_by_several_spaces():
+    module = parse_module(
+        "define i64 @f(i64 %n) {\nentry:\n  br label %loop\nloop:\n  %i = phi  i64 [0, %entry], [%j, %loop]\n"
+        "  %j = add  i64 %i, 1\n  %c = icmp slt i64 %j, %n\n  br i1 %c, label %loop, label %done\n"
+        "done:\n  ret i64 %i\n}\n"
+    )
+    assert [operation.name for operation in module.walk()].count("llvm.add") == 1
