@@ -1,7 +1,7 @@
 # Everything runs in .venv, from pinned wheels: no root, no compiler, Python 3.11 or later and pip.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv links lint test test-toolchain demo clean
+.PHONY: help venv links lint test test-toolchain plugins demo clean
 
 # The first interpreter that is new enough, or whatever the caller names: make PYTHON=/path/to/python3.12 test
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -27,6 +27,7 @@ help:
 	@echo 'make demo            install into .venv, tune a real model for $(DEMO_SECONDS) s, print a table'
 	@echo 'make test            install into .venv, lint, type-check, run every test'
 	@echo 'make test-toolchain  the tests that need: apt-get install clang-22 llvm-22 llvm-22-tools mlir-22-tools'
+	@echo 'make plugins         build/plugins: for LLVM and MLIR 22 (apt-get install clang-22 llvm-22-dev libmlir-22-dev)'
 	@echo 'make venv            only install, with what developing needs'
 	@echo 'make links           costmodel/{ir,search,datasets}, for mypy and editors'
 	@echo 'make lint            ruff and mypy'
@@ -63,6 +64,13 @@ test: lint
 
 test-toolchain: $(VENV)/.dev
 	$(PY) -m pytest -m toolchain --require toolchain
+
+# The weights of the default model lie beside the plug-ins, where they look for them.
+plugins: $(VENV)/.installed
+	$(MAKE) -C costmodel/native OUT=$(CURDIR)/build/plugins
+	rm -rf build/export
+	$(PY) -m costmodel.cli.main export default --format c -o build/export
+	cp build/export/costmodel.weights build/plugins/
 
 # The wheel is only a container of the model here: it is checked and opened, never installed.
 $(DEMO)/$(MAGIKA): | $(VENV)/.installed

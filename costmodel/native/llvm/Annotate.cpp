@@ -8,7 +8,8 @@
 
 using namespace cost;
 
-static llvm::StringRef archOf(const llvm::Triple &T) {
+llvm::StringRef cost::archOf(const llvm::Module &M) {
+  const llvm::Triple &T = M.getTargetTriple();
   if (T.getArch() == llvm::Triple::x86_64)
     return "x86-64";
   return llvm::Triple::getArchTypeName(T.getArch());
@@ -18,7 +19,7 @@ std::string cost::targetOf(const llvm::Function &F, const Options &O) {
   if (!O.Target.empty())
     return O.Target;
   llvm::StringRef Cpu = F.getFnAttribute("target-cpu").getValueAsString();
-  return (archOf(F.getParent()->getTargetTriple()) + "/" + Cpu).str();
+  return (archOf(*F.getParent()) + "/" + Cpu).str();
 }
 
 llvm::PreservedAnalyses FeaturesPass::run(llvm::Module &M, llvm::ModuleAnalysisManager &) {

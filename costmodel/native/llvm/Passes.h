@@ -10,6 +10,9 @@
 
 namespace cost {
 
+/// `x86-64`, `aarch64`, ...
+llvm::StringRef archOf(const llvm::Module &M);
+
 /// The target of a function: what the options say, else triple and CPU.
 std::string targetOf(const llvm::Function &F, const Options &O);
 
@@ -27,6 +30,18 @@ public:
   explicit AnnotatePass(Options O) : Asked(std::move(O)) {}
   llvm::PreservedAnalyses run(llvm::Module &M, llvm::ModuleAnalysisManager &);
   static bool isRequired() { return true; }
+
+private:
+  Options Asked;
+};
+
+/// Unrolls each innermost loop by the factor that the model predicts to be the
+/// cheapest where it is sure; leaves the others to LLVM. Pragmas, functions
+/// optimised for size and convergent operations are respected.
+class UnrollPass : public llvm::PassInfoMixin<UnrollPass> {
+public:
+  explicit UnrollPass(Options O) : Asked(std::move(O)) {}
+  llvm::PreservedAnalyses run(llvm::Module &M, llvm::ModuleAnalysisManager &);
 
 private:
   Options Asked;

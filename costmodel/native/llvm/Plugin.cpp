@@ -27,6 +27,10 @@ static bool addModulePass(llvm::StringRef Name, llvm::ModulePassManager &Passes)
     Passes.addPass(AnnotatePass(std::move(*Asked)));
     return true;
   }
+  if (auto Asked = optionsOf(Name, "costmodel-unroll")) {
+    Passes.addPass(UnrollPass(std::move(*Asked)));
+    return true;
+  }
   return false;
 }
 

@@ -7,6 +7,7 @@
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Tools/Plugins/PassPlugin.h"
+#include "llvm/Support/CommandLine.h"
 
 using namespace cost;
 namespace ll = mlir::LLVM;
@@ -48,6 +49,23 @@ private:
 };
 
 } // namespace
+
+/// `--costmodel-annotate=OPTIONS` as a flag. mlir-opt lists the flags of passes
+/// before it loads a plug-in, so the flag stands for a pipeline of this pass.
+static void runAlone(llvm::StringRef Pass, llvm::StringRef Options) {
+  auto &Known = llvm::cl::getRegisteredOptions();
+  auto Pipeline = Known.find("pass-pipeline");
+  std::string Text = ("any(" + Pass + "{" + Options + "})").str();
+  if (Pipeline == Known.end() || Pipeline->second->addOccurrence(0, "pass-pipeline", Text))
+    warn("--" + Pass + " cannot be joined with other passes; write --pass-pipeline='builtin.module(...)'");
+}
+
+static llvm::cl::opt<std::string> AnnotateFlag(
+    "costmodel-annotate", llvm::cl::ValueOptional, llvm::cl::desc("Attach predicted costs to LLVM functions"),
+    llvm::cl::cb<void, std::string>([](const std::string &O) { runAlone("costmodel-annotate", O); }));
+static llvm::cl::opt<std::string> FeaturesFlag(
+    "costmodel-features", llvm::cl::ValueOptional, llvm::cl::desc("Print static features of LLVM functions"),
+    llvm::cl::cb<void, std::string>([](const std::string &O) { runAlone("costmodel-features", O); }));
 
 static mlir::DictionaryAttr attributeOf(mlir::MLIRContext *C, const Predictor &Model,
                                         const Prediction &Found) {
