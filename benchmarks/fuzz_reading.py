@@ -149,8 +149,9 @@ def shared(arguments: argparse.Namespace) -> dict[str, Any]:
     """The same by several processes of this script, their counts added up."""
     with tempfile.TemporaryDirectory(prefix="costmodel-fuzz-") as folder:
         outs = [Path(folder) / f"{job}.json" for job in range(arguments.jobs)]
-        own = [f"--count={arguments.count // arguments.jobs}", f"--limit-s={arguments.limit_s}",
-               f"--memory-bytes={arguments.memory_bytes}", *(f"--corpus={path}" for path in arguments.corpus)]  # fmt: skip
+        count = -(-arguments.count // arguments.jobs)
+        own = [f"--count={count}", f"--limit-s={arguments.limit_s}", f"--memory-bytes={arguments.memory_bytes}"]
+        own += [f"--corpus={path}" for path in arguments.corpus]
         running = [
             subprocess.Popen(
                 [sys.executable, __file__, *own, f"--seed={arguments.seed * 1000 + job}", f"--out={out}"],
@@ -159,7 +160,7 @@ def shared(arguments: argparse.Namespace) -> dict[str, Any]:
             )
             for job, out in enumerate(outs)
         ]
-        if any([process.wait() for process in running]):
+        if max(abs(process.wait()) for process in running):
             raise SystemExit("a process of the run died; its mutants are unknown")
         return merged([json.loads(out.read_text()) for out in outs])
 
