@@ -130,7 +130,7 @@ class _Task:
         """Positive, higher for faster; 1 is the best of these rows."""
         prediction = self.model.predict(rows)
         hoped = prediction.mean - DOUBT * prediction.std
-        return np.exp(-np.minimum(hoped - hoped.min(), _MAX_EXPONENT)).astype(np.float64)
+        return np.asarray(np.exp(-np.minimum(hoped - hoped.min(), _MAX_EXPONENT)), np.float64)
 
 
 def _median_s(result: Any) -> float:
