@@ -27,7 +27,7 @@ from costmodel.export.budget import best_shape
 from costmodel.export.compact import Compact
 from costmodel.export.evaluate import evaluate
 from costmodel.export.flatten import flatten
-from costmodel.export.genetic import Budget, NetworkShape, Shape, TreeShape, cost_of, naswot, shape_cost
+from costmodel.export.genetic import Budget, NetworkShape, Shape, TreeShape, capacity, cost_of, shape_cost
 from costmodel.export.layout import pack
 from costmodel.export.native import NativeModel, build
 from costmodel.export.soft import Soft, ask_teacher
@@ -45,7 +45,7 @@ from costmodel.training.run import load_table
 SEED = 0
 TARGET = "x86-64/znver4"
 ROWS_TIMED = 64
-PROBES = 8
+PROBES = 6
 
 
 class Judge:
@@ -131,7 +131,7 @@ def proxy(compact: Compact, soft: Soft) -> Json:
     rng = np.random.default_rng(SEED)
     shapes = [NetworkShape(inputs=int(rng.choice([16, 64, 128, 256])), bits=8, hidden=tuple(
         int(w) for w in rng.choice([8, 32, 96], rng.integers(1, 3)))) for _ in range(PROBES)]  # fmt: skip
-    scores = [naswot(soft, shape, SEED) for shape in shapes]
+    scores = [capacity(soft, shape, SEED) for shape in shapes]
     errors = [float(np.mean(train_student(compact, soft, shape, seed=SEED).disagreement)) for shape in shapes]
     rows = [
         {"shape": str(s), "fitness": round(f, 2), "disagreement": round(e, 5)}

@@ -21,8 +21,8 @@ from costmodel.export.genetic import (
     NetworkShape,
     Shape,
     TreeShape,
+    capacity,
     cost_of,
-    naswot,
     over_budget,
     search,
     shape_cost,
@@ -165,7 +165,7 @@ def best_shape(compact: Compact, soft: Soft, kind: type[Shape], budget: Budget, 
     def fitness(shape: Shape) -> float:
         if isinstance(shape, TreeShape):
             return float(np.log2(shape.rounds) + 0.5 * shape.depth)
-        return naswot(soft, shape, seed)
+        return capacity(soft, shape, seed)
 
     return search(compact, fitness, kind, budget, seed=seed)
 

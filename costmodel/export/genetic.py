@@ -2,8 +2,8 @@
 
 Owns shapes, their cost and the search. Source: Compressor (Shi et al. 2022, arXiv 2208.07120): candidates are bred by a
 fitness that needs no training, capacity inside the budget; only the winner is trained. For networks the fitness is the
-NASWOT score (Mellor et al. 2021, "Neural Architecture Search without Training"): how differently the units of an
-untrained network switch for different inputs; for trees the logarithm of their leaves.
+NASWOT score (Mellor et al. 2021, "Neural Architecture Search without Training"), how differently the units of an
+untrained network switch for different inputs, and the logarithm of the multiplications; for trees of the leaves.
 """
 
 from __future__ import annotations
@@ -161,6 +161,12 @@ def naswot(soft: Soft, shape: NetworkShape, seed: int = 0) -> float:
     return float(np.linalg.slogdet(agreement + 1e-3 * np.eye(len(rows)))[1])
 
 
+def capacity(soft: Soft, shape: NetworkShape, seed: int = 0) -> float:
+    """The fitness of networks: NASWOT for each row of the batch, and the logarithm of the multiplications."""
+    rows = min(BATCH, len(soft.x))
+    return naswot(soft, shape, seed) / rows + float(np.log2(shape.multiplications(soft.targets.shape[1])))
+
+
 def search(
     compact: Compact, fitness: Callable[[Shape], float], kind: type[Shape], budget: Budget, *, seed: int = 0,
     population: int = 24, generations: int = 12,
@@ -204,7 +210,7 @@ def _drawn(kind: type[Shape], rng: np.random.Generator) -> Shape:
         return TreeShape(
             rounds=int(rng.choice(_ROUNDS)), depth=int(rng.integers(3, 9)), leaf_bits=int(rng.choice([8, 16]))
         )
-    hidden = tuple(int(rng.choice(_WIDTHS)) for _ in range(rng.integers(1, 4)))
+    hidden = tuple(sorted((int(rng.choice(_WIDTHS)) for _ in range(rng.integers(1, 4))), reverse=True))
     return NetworkShape(inputs=int(rng.choice(_INPUTS)), hidden=hidden, bits=int(rng.choice([4, 8])))
 
 
