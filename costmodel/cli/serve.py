@@ -61,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
         return _socket(args)
     if args.advisor is None or args.channel is None:
         raise UsageError(
-            f"give an advisor ({', '.join(ADVISORS)}) and --channel BASE, or --socket PATH; see `costmodel serve --help`"
+            f"give an advisor ({', '.join(ADVISORS)}) and --channel BASE, or --socket PATH; "
+            "see `costmodel serve --help`"
         )
     _refuse(args, ("model", "max_request_bytes", "max_connections"), "--channel")
     return _channel(args)

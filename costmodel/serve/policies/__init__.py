@@ -7,30 +7,33 @@ from costmodel.serve.policies.base import Policy
 
 _HERE = "costmodel.serve.policies"
 
-POLICIES: dict[str, Registry[type[Policy]]] = {
-    "inliner": Registry(
-        "inliner policy",
-        {
-            "default": f"{_HERE}.inline_fixed:DefaultInlining",
-            "always": f"{_HERE}.inline_fixed:AlwaysInline",
-            "never": f"{_HERE}.inline_fixed:NeverInline",
-            "cost": f"{_HERE}.inline_cost:CostInlining",
-        },
-    ),
-    "regalloc-evict": Registry(
-        "regalloc-evict policy",
-        {
-            "default": f"{_HERE}.evict_weights:DefaultEviction",
-            "never": f"{_HERE}.evict_weights:NoEviction",
-        },
-    ),
-    "regalloc-priority": Registry(
-        "regalloc-priority policy",
-        {
-            "default": f"{_HERE}.priority_fixed:SizePriority",
-            "weight": f"{_HERE}.priority_fixed:WeightPriority",
-        },
-    ),
-}
+INLINING: Registry[type[Policy]] = Registry(
+    "inliner policy",
+    {
+        "default": f"{_HERE}.inline_fixed:DefaultInlining",
+        "always": f"{_HERE}.inline_fixed:AlwaysInline",
+        "never": f"{_HERE}.inline_fixed:NeverInline",
+        "cost": f"{_HERE}.inline_cost:CostInlining",
+    },
+)
 
-__all__ = ["POLICIES", "Policy"]
+EVICTION: Registry[type[Policy]] = Registry(
+    "regalloc-evict policy",
+    {
+        "default": f"{_HERE}.evict_weights:DefaultEviction",
+        "never": f"{_HERE}.evict_weights:NoEviction",
+    },
+)
+
+PRIORITY: Registry[type[Policy]] = Registry(
+    "regalloc-priority policy",
+    {
+        "default": f"{_HERE}.priority_fixed:SizePriority",
+        "weight": f"{_HERE}.priority_fixed:WeightPriority",
+    },
+)
+
+POLICIES = {"inliner": INLINING, "regalloc-evict": EVICTION, "regalloc-priority": PRIORITY}
+"""By the advisor's name."""
+
+__all__ = ["EVICTION", "INLINING", "POLICIES", "PRIORITY", "Policy"]
