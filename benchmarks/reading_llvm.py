@@ -241,6 +241,11 @@ def grow(path: Path) -> Json:
     return {"text_bytes": len(text), "cpu_s": used_s, "memory_over_text": bytes_used / len(text), "graphs": len(graphs)}
 
 
+def without_debug(paths: list[Path]) -> list[Path]:
+    """Modules without debug information, of which one text can be made."""
+    return [path for path in paths if "!dbg" not in path.read_text(errors="surrogateescape")]
+
+
 def growth(paths: list[Path], folder: Path) -> list[Json]:
     """`grow` for each size."""
     rows = []
@@ -263,10 +268,18 @@ def main() -> None:
     parser.add_argument("--sources", type=Path, nargs="*", default=[], help="folders with C and C++ files")
     parser.add_argument("--modules", type=Path, nargs="*", default=[], help="folders with .ll files")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "reading_llvm.json")
+    parser.add_argument(
+        "--growth-of", type=Path, help="measure `growth` alone, on a folder's .ll, into the result there"
+    )
     parser.add_argument("--grow", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.grow is not None:
         print(json.dumps(grow(options.grow)))
+        return
+    if options.growth_of is not None:
+        paths = without_debug(sorted(options.growth_of.rglob("*.ll")))
+        with tempfile.TemporaryDirectory(prefix="costmodel-benchmark-") as name:
+            write(options.out, json.loads(options.out.read_text()) | {"growth": growth(paths, Path(name))})
         return
     corpora: dict[str, Counter[str]] = {}
     agreement: dict[str, Counter[str]] = {}
@@ -277,7 +290,7 @@ def main() -> None:
         for root in options.modules:
             for path in sorted(root.glob("*.ll")):
                 compare(root.name, path, corpora, agreement)
-        plain = [path for _, path in built if "!dbg" not in path.read_text(errors="surrogateescape")]
+        plain = without_debug([path for _, path in built])
         text, total = corpus_text(plain, 60_000)
         begin_s = time.perf_counter()
         program = ir.read(text.encode("utf-8", "surrogateescape"), format="llvm")

@@ -287,7 +287,9 @@ class _FunctionParser:
 
     def _label(self, slot: Slot, names: list[str], offset: int, missing: str = _NO_BLOCK) -> Block:
         name = names[slot] if isinstance(slot, int) else str(slot)
-        block = self.labels.get(name)
+        block = self.labels.get(name) or self.labels.get(
+            f"%{name[2:-1]}" if name.startswith('%"') else f'%"{name[1:]}"'
+        )
         if block is None:
             self.fail(missing.format(name), offset)
         return block

@@ -217,6 +217,15 @@ def test_indentation_does_not_matter():
     assert graphs[0].equals(graphs[1])
 
 
+def test_a_block_is_the_same_with_and_without_quotes():
+    module = parse_module(
+        'define i64 @f(i64 %"n") {\nentry:\n  br label %"loop"\nloop:\n  %"i" = phi i64 [0, %"entry"], [%"j", %"loop"]\n'
+        '  %"j" = add i64 %"i", 1\n  br label %loop\n}\n'
+    )
+    entry, loop = module.operations[0].regions[0].blocks
+    assert entry.operations[-1].successors == loop.operations[-1].successors == [loop]
+
+
 def test_an_opcode_may_be_followed_by_several_spaces():
     module = parse_module(
         "define i64 @f(i64 %n) {\nentry:\n  br label %loop\nloop:\n  %i = phi  i64 [0, %entry], [%j, %loop]\n"
