@@ -136,7 +136,8 @@ def read_unlabelled(folder: Path, predictor: Predictor, most: int, seed: int, *,
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder; give a data set or a folder of {', '.join(_SUFFIXES)}")
     source = _of_data_set if (folder / "functions.parquet").is_file() else _of_files
-    found, failed = [], 0
+    found: list[Encoding] = []
+    failed = 0
     for encoding in source(folder, needs, most, seed):
         if encoding is None:
             failed += 1

@@ -191,7 +191,8 @@ def search(
     pool: list[Shape] = [smallest, *(_drawn(kind, rng) for _ in range(population - 1))]
     for _ in range(generations):
         pool = sorted(set(pool), key=lambda shape: (-score(shape), str(shape)))[: population // 2]
-        children = [_mutated(_crossed(*(pool[i] for i in rng.integers(0, len(pool), 2)), rng), rng) for _ in pool]
+        pairs = rng.integers(0, len(pool), (len(pool), 2))
+        children = [_mutated(_crossed(pool[a], pool[b], rng), rng) for a, b in pairs]
         pool += children
     inside = [shape for shape in known if not budget.excess(shape_cost(compact, shape))]
     return max(inside, key=lambda shape: (known[shape], str(shape)))
