@@ -16,7 +16,7 @@ from pathlib import Path
 
 from _common import ROOT, Json, header, write
 
-ROUNDS = 5
+ROUNDS = 3
 TARGET = "x86-64/znver4"
 
 

@@ -1,7 +1,7 @@
-"""`core/Tables.inc`, written from the Python tables: `python -m costmodel.native.tables > costmodel/native/core/Tables.inc`.
+"""`core/Tables.inc`, written from the Python tables.
 
-Owns nothing of its own: features, groups and mathematical functions are those of `costmodel.ir`. A test compares the
-committed file with what this module writes.
+`python -m costmodel.native.tables > costmodel/native/core/Tables.inc` writes it. Owns nothing of its own: features,
+groups and mathematical functions are those of `costmodel.ir`. A test compares the committed file with what this writes.
 """
 
 from __future__ import annotations
@@ -34,15 +34,14 @@ def tables() -> str:
     lines += [f"COSTMODEL_FEATURES_VERSION_VALUE({FEATURES_VERSION})", "#endif", ""]
     lines += _section("FEATURE", (f"{feature.name}" for feature in FEATURES))
     lines += _section("GROUP", (_group(group) for group in GROUPS))
-    lines += _section(
-        "OPERATION", (f'"{name}", {group.name}' for group in GROUPS for name in group.names.split())
-    )
+    lines += _section("OPERATION", (f'"{name}", {group.name}' for group in GROUPS for name in group.names.split()))
     lines += _section("MATH", (f'"{name}"' for name in sorted(costs._FUNCTIONS)))
     lines += _section("SIMPLE_FLOP", (f'"{name}"' for name in sorted(costs._SIMPLE)))
     lines += _section("FUSED_FLOP", (f'"{name}"' for name in sorted(costs._FUSED)))
     for kind, words in (
-        ("MEMORY_WORD", costs._MEMORY_WORDS), ("SHAPE_WORD", costs._SHAPE_WORDS), ("TERMINATOR_WORD", costs._TERMINATOR_WORDS),
-        ("CONVERSION_WORD", costs._CONVERSION_WORDS), ("INTEGER_KIND", costs._INTEGER),
+        ("MEMORY_WORD", costs._MEMORY_WORDS), ("SHAPE_WORD", costs._SHAPE_WORDS),
+        ("TERMINATOR_WORD", costs._TERMINATOR_WORDS), ("CONVERSION_WORD", costs._CONVERSION_WORDS),
+        ("INTEGER_KIND", costs._INTEGER),
     ):  # fmt: skip
         lines += _section(kind, (f'"{word}"' for word in sorted(words)))
     lines += _section("LOAD", (f'"{name}"' for name in sorted(costs._LOADS) if name.startswith("llvm.")))

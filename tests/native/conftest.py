@@ -1,4 +1,4 @@
-"""The plug-ins, built once; runs of opt and mlir-opt with them; weights of a small model with every metric asked for."""
+"""The plug-ins, built once; runs of opt and mlir-opt with them; weights of the default model."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ class Plugins:
 
 
 def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
 @pytest.fixture(scope="session")
@@ -58,4 +58,19 @@ def weights(plugins: Plugins) -> Path:
     pipelines = tuple(predictor.card.get("pipelines") or ())
     path = plugins.folder / "costmodel.weights"
     path.write_bytes(pack(flatten(predictor.model, name=predictor.name, pipelines=pipelines)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def cycles(weights: Path) -> Path:
+    """Weights whose metric `cycles` is the default model's `instructions`: enough to see factors being chosen."""
+    from dataclasses import replace
+
+    from costmodel.export import flatten, pack
+    from costmodel.models.predictor import Predictor
+
+    compact = flatten(Predictor.load().model, name="cycles", pipelines=("codegen",))
+    metrics = tuple("cycles" if name == "instructions" else name for name in compact.metrics)
+    path = weights.with_name("cycles.weights")
+    path.write_bytes(pack(replace(compact, metrics=metrics)))
     return path

@@ -67,7 +67,7 @@ def test_features_from_llvm_functions_equal_pythons(plugins, modules):
 def test_features_from_mlir_operations_equal_pythons(plugins, modules, tmp_path):
     for path in modules[1:3]:
         imported, generic = tmp_path / "in.mlir", tmp_path / "generic.mlir"
-        subprocess.run(["mlir-translate-22", "--import-llvm", str(path), "-o", str(imported)], check=True, timeout=60)
+        subprocess.run(["mlir-translate-22", "--import-llvm", str(path), "-o", str(imported)], check=True, timeout=300)
         done = plugins.mlir_opt(imported, "--costmodel-features", "--mlir-print-op-generic", "-o", str(generic))
         assert done.returncode == 0, done.stderr
         assert _assert_equal(_features(done.stdout), generic) >= 20
@@ -105,7 +105,7 @@ def test_annotations_are_what_python_predicts(plugins, weights, modules):
 
 def test_mlir_annotations_hold_target_and_metrics(plugins, weights, modules, tmp_path):
     imported = tmp_path / "in.mlir"
-    subprocess.run(["mlir-translate-22", "--import-llvm", str(modules[1]), "-o", str(imported)], check=True, timeout=60)
+    subprocess.run(["mlir-translate-22", "--import-llvm", str(modules[1]), "-o", str(imported)], check=True, timeout=300)
     done = plugins.mlir_opt(imported, f"--costmodel-annotate=target={TARGET}")
     assert done.returncode == 0
     assert not done.stderr
@@ -184,3 +184,23 @@ def test_mlir_outside_the_llvm_dialect_is_left_alone(plugins, weights, tmp_path)
     assert done.returncode == 0
     assert "outside the LLVM dialect; lower it first" in done.stderr
     assert "costmodel.prediction" not in done.stdout
+
+
+def test_unrolled_code_is_valid_and_pragmas_and_sizes_are_respected(plugins, cycles, modules, tmp_path):
+    asked = f"costmodel-unroll<target={TARGET};model={cycles}>"
+    done = plugins.opt(f"{asked},verify", modules[1], "-S")
+    assert done.returncode == 0
+    assert not done.stderr
+    small = tmp_path / "small.ll"
+    text = modules[1].read_text(encoding="utf-8")
+    small.write_text(re.sub(r"(attributes #\d+ = \{)", r"\1 optsize", text), encoding="utf-8")
+    plain = plugins.opt("verify", small, "-S")
+    assert plugins.opt(asked, small, "-S").stdout == plain.stdout
+
+
+def test_unrolling_for_another_architecture_changes_nothing(plugins, cycles, modules):
+    plain = plugins.opt("verify", modules[1], "-S")
+    done = plugins.opt(f"costmodel-unroll<target=aarch64/neoverse-v2;model={cycles}>", modules[1], "-S")
+    assert done.returncode == 0
+    assert "the model is asked for aarch64/neoverse-v2, the module is for x86-64" in done.stderr
+    assert done.stdout == plain.stdout
