@@ -92,6 +92,7 @@ def inside(
     model: MetricModel | None = None,
     unlabelled: Sequence[Encoding] = (),
     seen: Sequence[Encoding] | None = None,
+    scales: Scales | None = None,
     seed: int = 0,
 ) -> Fitted:
     """The best that fits the budget.
@@ -102,55 +103,67 @@ def inside(
         model: the teacher, where there are unlabelled functions.
         unlabelled: functions to distil on; none: only what needs no data is tried.
         seen: those as the student sees them (`graph_inputs.of_graphs`).
+        scales: to be used again; by default the predictor is built for this call.
         seed: of the search and the training.
 
     Raises:
         UsageError: nothing fits; the message names the nearest point.
     """
-    with TemporaryDirectory() as folder:
-        scales = Scales(Path(folder))
-        tried: list[Fitted] = []
-        hollow = not any(
-            slot.output is not None or len(slot.trees) for slot in compact.slots if slot.part is not Part.WIDTH
-        )
-        for how, found in [] if hollow else _lossless(compact):
-            tried.append(_fitted(found, how, scales))
-            if not budget.excess(tried[-1].cost):
-                return tried[-1]
-        if model is not None and unlabelled:
-            soft = ask_teacher(compact, model, unlabelled, seen=seen, seed=seed)
-            students = list(_students(compact, soft, budget, scales, seed))
-            fits = [one for one in students if not budget.excess(one.cost)]
-            if fits:
-                return min(fits, key=lambda one: _loss(one, soft))
-            tried += students
-        for how, found in [] if hollow else _prefixes(compact):
-            tried.append(_fitted(found, how, scales))
-            if not budget.excess(tried[-1].cost):
-                return tried[-1]
-        if not tried:  # a hollow compact, and no shape fits
-            raise UsageError(over_budget(budget, shape_cost(compact, SMALLEST)))
-    nearest = min(tried, key=lambda one: budget.excess(one.cost))
-    raise UsageError(over_budget(budget, nearest.cost))
+    if scales is None:
+        with TemporaryDirectory() as folder:
+            return inside(
+                compact, budget, model=model, unlabelled=unlabelled, seen=seen, scales=Scales(Path(folder)), seed=seed
+            )
+    tried: list[Fitted] = []
+    taught = _taught(compact, model, unlabelled, seen, budget, scales, seed)
+    for way in (_lossless(compact, scales), taught, _prefixes(compact, scales)):
+        for found in way:
+            tried.append(found)
+            if not budget.excess(found.cost):
+                return found
+    nearest = min((one.cost for one in tried), key=budget.excess, default=shape_cost(compact, SMALLEST))
+    raise UsageError(over_budget(budget, nearest))
+
+
+def _is_hollow(compact: Compact) -> bool:
+    """Whether it is a skeleton, which cannot be exported without a student."""
+    return not any(s.output is not None or len(s.trees) for s in compact.slots if s.part is not Part.WIDTH)
+
+
+def _taught(
+    compact: Compact,
+    model: MetricModel | None,
+    unlabelled: Sequence[Encoding],
+    seen: Sequence[Encoding] | None,
+    budget: Budget,
+    scales: Scales,
+    seed: int,
+) -> Iterator[Fitted]:
+    """Students, those that fit first and of them the one that disagrees least."""
+    if model is None or not unlabelled:
+        return
+    soft = ask_teacher(compact, model, unlabelled, seen=seen, seed=seed)
+    students = list(_students(compact, soft, budget, scales, seed))
+    yield from sorted(students, key=lambda one: (budget.excess(one.cost), _loss(one, soft)))
 
 
 def _fitted(compact: Compact, how: str, scales: Scales, student: Student | None = None) -> Fitted:
     return Fitted(compact=compact, how=how, cost=scales.cost(compact), measured=scales.measured, student=student)
 
 
-def _lossless(compact: Compact) -> Iterator[tuple[str, Compact]]:
-    yield "exact", compact
+def _lossless(compact: Compact, scales: Scales) -> Iterator[Fitted]:
+    if _is_hollow(compact):
+        return
+    yield _fitted(compact, "exact", scales)
     if compact.leaf_bits == 32:
-        yield "leaves of 16 bits", rounded_leaves(compact, 16)
-        yield "leaves of 8 bits", rounded_leaves(compact, 8)
+        for bits in (16, 8):
+            yield _fitted(rounded_leaves(compact, bits), f"leaves of {bits} bits", scales)
 
 
-def _prefixes(compact: Compact) -> Iterator[tuple[str, Compact]]:
-    for share in _SHARES:
-        yield (
-            f"the first {100 * share:.0f} % of the trees, leaves of 8 bits",
-            rounded_leaves(first_rounds(compact, share), 8),
-        )
+def _prefixes(compact: Compact, scales: Scales) -> Iterator[Fitted]:
+    for share in () if _is_hollow(compact) else _SHARES:
+        how = f"the first {100 * share:.0f} % of the trees, leaves of 8 bits"
+        yield _fitted(rounded_leaves(first_rounds(compact, share), 8), how, scales)
 
 
 def _loss(fitted: Fitted, soft: Soft) -> float:

@@ -46,6 +46,11 @@ def library(tmp_path_factory):
     return build(tmp_path_factory.mktemp("native"))
 
 
+@pytest.fixture(scope="module")
+def scales(tmp_path_factory):
+    return Scales(tmp_path_factory.mktemp("scales"))
+
+
 def agree(found, library, pairs, ask):
     model = NativeModel(library, pack(found))
     for encoding, target in pairs:
@@ -159,31 +164,31 @@ def test_the_search_keeps_the_budget_and_its_seed(kind):
     assert shape_cost(compact(), drawn).size_bytes > shape_cost(compact(), found).size_bytes
 
 
-def test_what_fits_is_left_as_it_is():
-    found = inside(compact(), PLENTY)
+def test_what_fits_is_left_as_it_is(scales):
+    found = inside(compact(), PLENTY, scales=scales)
     assert found.how == "exact"
     assert found.compact is compact()
 
 
-def test_without_functions_the_trees_are_shortened(tmp_path):
-    whole = Scales(tmp_path).cost(rounded_leaves(compact(), 8))
-    found = inside(compact(), replace(PLENTY, size_bytes=whole.size_bytes - 1))
+def test_without_functions_the_trees_are_shortened(scales):
+    whole = scales.cost(rounded_leaves(compact(), 8))
+    found = inside(compact(), replace(PLENTY, size_bytes=whole.size_bytes - 1), scales=scales)
     assert found.how.startswith("the first 85 %")
     assert len(pack(found.compact)) == found.cost.size_bytes < whole.size_bytes
 
 
-def test_with_functions_a_student_is_made(tmp_path):
-    whole = Scales(tmp_path).cost(rounded_leaves(compact(), 8))
+def test_with_functions_a_student_is_made(scales):
+    whole = scales.cost(rounded_leaves(compact(), 8))
     budget = replace(PLENTY, size_bytes=whole.size_bytes - 1000)
-    found = inside(compact(), budget, model=fitted("conformal"), unlabelled=programs(40, 9)[1])
+    found = inside(compact(), budget, model=fitted("conformal"), unlabelled=programs(40, 9)[1], scales=scales)
     assert found.student is not None
     assert found.cost.size_bytes <= budget.size_bytes
     assert found.how == str(found.student.shape)
 
 
-def test_a_budget_that_cannot_be_met_names_the_nearest_point():
+def test_a_budget_that_cannot_be_met_names_the_nearest_point(scales):
     with pytest.raises(UsageError, match=r"no student fits 100 bytes and 1e\+09 µs; the nearest takes \d+ bytes and"):
-        inside(compact(), replace(PLENTY, size_bytes=100))
+        inside(compact(), replace(PLENTY, size_bytes=100), scales=scales)
 
 
 def test_too_few_functions_are_refused():
