@@ -9,6 +9,7 @@
 
 #include "Passes.h"
 #include "Trial.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Transforms/Utils/LoopUtils.h"
 
@@ -123,6 +124,13 @@ static bool apply(llvm::Function &F, llvm::BasicBlock *Header, unsigned Factor,
   return true;
 }
 
+/// Extracting a loop declares intrinsics; those that nothing uses go again.
+static void eraseUnused(llvm::Module &M, const llvm::SmallPtrSetImpl<llvm::Function *> &Before) {
+  for (llvm::Function &F : llvm::make_early_inc_range(M))
+    if (F.isDeclaration() && F.use_empty() && !Before.contains(&F))
+      F.eraseFromParent();
+}
+
 static bool unrollFunction(llvm::Function &F, Chooser &Choose, llvm::FunctionAnalysisManager &Manager) {
   llvm::SmallVector<llvm::BasicBlock *, 8> Headers;
   for (llvm::Loop *L : Manager.getResult<llvm::LoopAnalysis>(F).getLoopsInPreorder())
@@ -148,9 +156,12 @@ llvm::PreservedAnalyses UnrollPass::run(llvm::Module &M, llvm::ModuleAnalysisMan
     return Keep("the model was not trained on the metric 'cycles'");
   auto &Manager = Modules.getResult<llvm::FunctionAnalysisManagerModuleProxy>(M).getManager();
   llvm::SmallVector<llvm::Function *, 16> Functions;
-  for (llvm::Function &F : M)
+  llvm::SmallPtrSet<llvm::Function *, 32> Before;
+  for (llvm::Function &F : M) {
+    Before.insert(&F);
     if (mayChange(F))
       Functions.push_back(&F);
+  }
   Chooser Choose(**Model, *Cycles, Manager);
   llvm::PreservedAnalyses Kept = llvm::PreservedAnalyses::all();
   for (llvm::Function *F : Functions) {
@@ -164,5 +175,6 @@ llvm::PreservedAnalyses UnrollPass::run(llvm::Module &M, llvm::ModuleAnalysisMan
       Kept = llvm::PreservedAnalyses::none();
     }
   }
+  eraseUnused(M, Before);
   return Kept;
 }
