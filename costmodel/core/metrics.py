@@ -82,7 +82,6 @@ _add("code_bytes", "bytes", "text section of the object file", ALL_ARCHS, "lower
 _add("cycles", "cycles", _MCA, CPU_ARCHS, "lower")
 _add("ipc", "instructions/cycle", _MCA, CPU_ARCHS, "higher")
 _add("port_utilisation", "fraction", f"{_MCA}; the busiest unit", CPU_ARCHS, "neutral", 1.0)
-_add("port_utilisation_mean", "fraction", f"{_MCA}; mean over the units that are used", CPU_ARCHS, "neutral", 1.0)
 _add(
     "instructions_executed",
     "instructions",
@@ -99,3 +98,4 @@ _add("flop_utilisation", "fraction", f"{_MEASURED}, over the same machine's meas
 _add(
     "bandwidth_utilisation", "fraction", f"{_MEASURED}, over the same machine's measured peak", ALL_ARCHS, "higher", 1.0
 )
+_add("port_utilisation_mean", "fraction", f"{_MCA}; mean over the units that are used", CPU_ARCHS, "neutral", 1.0)

@@ -179,16 +179,20 @@ def _listen(path: Path) -> socket.socket:
     if len(os.fsencode(path)) > MAX_PATH_BYTES:
         raise UsageError(f"the socket's path has {len(os.fsencode(path))} bytes, at most {MAX_PATH_BYTES} are possible")
     _clear(path)
+    unfinished = path.with_name(path.name[:-1] + ("#" if path.name.endswith("~") else "~"))  # no longer than `path`
+    _clear(unfinished)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     before = os.umask(0o777 & ~MODE)
     try:
-        listener.bind(str(path))
+        listener.bind(str(unfinished))
+        listener.listen(64)
+        unfinished.rename(path)  # whoever sees the socket can connect
     except OSError as error:
         listener.close()
+        unfinished.unlink(missing_ok=True)
         raise UsageError(f"cannot make the socket {str(path)!r}: {error.strerror}; choose another --socket") from None
     finally:
         os.umask(before)
-    listener.listen(64)
     listener.setblocking(False)
     return listener
 

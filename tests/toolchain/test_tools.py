@@ -23,8 +23,8 @@ from costmodel.toolchain.tools import (
 
 @pytest.fixture
 def fake_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Put a program of that name and version first on PATH."""
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    """Put a program of that name and version on PATH, and nothing else."""
+    monkeypatch.setenv("PATH", str(tmp_path))
 
     def make(name: str, version: str) -> Path:
         path = tmp_path / name
