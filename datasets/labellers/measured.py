@@ -7,7 +7,8 @@ crashes or runs on has a cause and no time. Times are of warm caches and one thr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from costmodel.core.errors import MissingDependencyError, ToolchainError
@@ -153,7 +154,6 @@ def bandwidth_for(size_bytes: int, peaks: Peaks, target: Target) -> float:
 
 
 def _share(trial: Trial, least_s: float) -> Value:
-    """`least_s` over each sample, at most 1: a peak is measured too, and may be beaten by a little."""
-    share: Callable[[float], float] = lambda seconds: min(1.0, least_s / seconds)  # noqa: E731
-    assert trial.runtime_s is not None
-    return Value(value=share(trial.runtime_s), samples=tuple(map(share, trial.samples_s)))
+    """`least_s` over each sample, at most 1 (a peak is measured too, and may be beaten by a little), and their median."""
+    shares = tuple(min(1.0, least_s / seconds) for seconds in trial.samples_s)
+    return Value(value=statistics.median(shares), samples=shares)
