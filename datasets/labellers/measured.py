@@ -154,6 +154,6 @@ def bandwidth_for(size_bytes: int, peaks: Peaks, target: Target) -> float:
 
 
 def _share(trial: Trial, least_s: float) -> Value:
-    """`least_s` over each sample, at most 1 (a peak is measured too, and may be beaten by a little), and their median."""
+    """`least_s` over each sample, at most 1 (a peak is measured too and may be beaten), and their median."""
     shares = tuple(min(1.0, least_s / seconds) for seconds in trial.samples_s)
     return Value(value=statistics.median(shares), samples=shares)
