@@ -1,28 +1,14 @@
 """Telling two kinds apart by a score: spill or no spill, seen or not seen.
 
-Owns the area under the ROC curve (Mann and Whitney 1947; Hanley and McNeil 1982) and the curve itself.
+Owns the figures of detection; the area under the ROC curve is `costmodel.models.roc`'s.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from costmodel.models.base import Array
-
-
-def area_under_curve(scores: Array, positive: Array) -> float | None:
-    """Chance that a positive scores above a negative, ties half; None where one kind is missing.
-
-    Args:
-        scores: `[n]`, higher for what should be positive.
-        positive: `[n]` bool.
-    """
-    count, others = int(positive.sum()), int((~positive).sum())
-    if not count or not others:
-        return None
-    ranks = rankdata(scores)
-    return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * others))
+from costmodel.models.roc import area_under_curve
 
 
 def detection_figures(probability: Array, positive: Array) -> dict[str, float | None]:

@@ -77,6 +77,18 @@ def find_apt_tool(name: str) -> Tool | None:
     return Tool(name=name, path=Path(found), version=tool_version(Path(found)), source="path") if found else None
 
 
+@cache
+def find_tool_for(name: str, arch: str) -> Tool | None:
+    """The first of `find_tool` and `find_apt_tool` whose build knows `arch`, by its own list of targets."""
+    for tool in (find_tool(name), find_apt_tool(name)):
+        if tool is None:
+            continue
+        done = subprocess.run([str(tool.path), "--version"], capture_output=True, text=True, timeout=30, check=False)
+        if re.search(rf"^\s+{arch}\s", done.stdout, re.MULTILINE):
+            return tool
+    return None
+
+
 def toolchain_id() -> str:
     """The versions that the mlir backend's code depends on, as a short stable text for a record's key.
 

@@ -8,9 +8,9 @@ not zero; coverage is the share of labels inside the 90 % interval; AUC of zero 
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from costmodel.models.base import Array, Prediction
+from costmodel.models.roc import area_under_curve
 
 
 def card_figures(prediction: Prediction, truth: Array, training: Array) -> dict[str, dict[str, float]]:
@@ -50,12 +50,3 @@ def _rmse(errors: Array) -> float:
 def _mape(mean: Array, y: Array) -> float:
     kept = y != 0
     return 100 * float(np.abs(mean[kept] / y[kept] - 1).mean())
-
-
-def area_under_curve(scores: Array, positive: Array) -> float | None:
-    """Chance that a positive scores above a negative, ties half; None where one kind is missing."""
-    count, others = int(positive.sum()), int((~positive).sum())
-    if not count or not others:
-        return None
-    ranks = rankdata(scores)
-    return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * others))

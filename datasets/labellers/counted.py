@@ -24,7 +24,7 @@ from costmodel.datasets.labellers.assembly import Instruction, split_functions
 from costmodel.datasets.labellers.compiled import Compiled
 from costmodel.datasets.labellers.freestanding import program
 from costmodel.toolchain.retarget import target_machine
-from costmodel.toolchain.tools import APT_LINE, LLVM_MAJOR, Tool, find_apt_tool, find_tool
+from costmodel.toolchain.tools import APT_LINE, LLVM_MAJOR, find_tool_for
 
 METRIC = "instructions_executed"
 RUN_TIMEOUT_S = 20.0
@@ -89,7 +89,7 @@ class CountedLabeller:
 
     def version(self, target: Target) -> str | None:
         """The emulator's version, if linker, assembler and, where the plugin is built, a C compiler are here too."""
-        if _linker() is None or _assembler(target.arch) is None:
+        if _linker() is None or find_tool_for("llvm-mc", target.arch) is None:
             return None
         if target.arch != "x86-64" and shutil.which("cc") is None:
             return None
@@ -150,7 +150,7 @@ def _machine_count(instruction: Instruction) -> int:
 
 
 def _assemble(path: Path, target: Target) -> None:
-    tool = _assembler(target.arch)
+    tool = find_tool_for("llvm-mc", target.arch)
     if tool is None:
         raise ToolchainError(f"no llvm-mc for {target.arch}; {APT_LINE}")
     features = target.llvm_features()
@@ -164,17 +164,6 @@ def _assemble(path: Path, target: Target) -> None:
     done = subprocess.run([*command, str(path)], capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, check=False)
     if done.returncode != 0:
         raise ToolchainError(f"llvm-mc refuses LLVM's own assembly: {done.stderr[:150]}")
-
-
-@cache
-def _assembler(arch: str) -> Tool | None:
-    for tool in (find_tool("llvm-mc"), find_apt_tool("llvm-mc")):
-        if tool is None:
-            continue
-        done = subprocess.run([str(tool.path), "--version"], capture_output=True, text=True, timeout=30, check=False)
-        if re.search(rf"^\s+{arch}\s", done.stdout, re.MULTILINE):
-            return tool
-    return None
 
 
 def _run(program: Path, target: Target, scratch: Path) -> int:

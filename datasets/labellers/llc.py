@@ -7,11 +7,9 @@ final code, may see fewer.
 
 from __future__ import annotations
 
-import re
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,7 +20,7 @@ from costmodel.datasets.labellers.compiled import Compiled
 from costmodel.datasets.labellers.linked import linked_bitcode, linked_name, units_of
 from costmodel.datasets.labellers.waves import most_waves
 from costmodel.toolchain.remarks import Remark, parse_remarks
-from costmodel.toolchain.tools import APT_LINE, Tool, find_apt_tool, find_tool
+from costmodel.toolchain.tools import APT_LINE, Tool, find_tool_for
 
 TIMEOUT_S = 120.0
 _CPU = ("spills", "reloads", "stack_bytes", "instructions")
@@ -67,16 +65,9 @@ class LlcLabeller:
         return [read(remarks.get(name, []), target) for name in names]
 
 
-@cache
 def find_llc(arch: str) -> Tool | None:
     """An llc whose build knows `arch`."""
-    for tool in (find_tool("llc"), find_apt_tool("llc")):
-        if tool is None:
-            continue
-        done = subprocess.run([str(tool.path), "--version"], capture_output=True, text=True, timeout=30, check=False)
-        if re.search(rf"^\s+{arch}\s", done.stdout, re.MULTILINE):
-            return tool
-    return None
+    return find_tool_for("llc", arch)
 
 
 def _run(tool: Tool, bitcode: bytes, target: Target) -> str:

@@ -13,7 +13,6 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, ClassVar
 
 from costmodel.core.errors import ToolchainError
@@ -24,7 +23,7 @@ from costmodel.datasets.labellers.causes import cause_of
 from costmodel.datasets.labellers.compiled import Compiled
 from costmodel.datasets.labellers.frequencies import block_frequencies
 from costmodel.datasets.labellers.linked import linked_bitcode, linked_name, units_of
-from costmodel.toolchain.tools import APT_LINE, Tool, find_apt_tool, find_tool
+from costmodel.toolchain.tools import APT_LINE, Tool, find_tool, find_tool_for
 
 ITERATIONS = 100
 LONG_BLOCK = 256
@@ -33,7 +32,6 @@ _RULE = 2
 """Part of the tool's version: labels of other rules of repetition are not taken for these."""
 TIMEOUT_S = 120.0
 _METRICS = ("cycles", "ipc", "port_utilisation", "port_utilisation_mean")
-_REGISTERED = {"x86-64": "x86-64", "aarch64": "aarch64", "riscv64": "riscv64"}
 _CALLS = re.compile(r"callq?|bl|blr|blraa|jalr?|tail")
 _UNKNOWN = re.compile(r"error: (.*)")
 
@@ -85,16 +83,9 @@ class McaLabeller:
         ]
 
 
-@cache
 def find_mca(arch: str) -> Tool | None:
     """An llvm-mca whose build knows `arch`: the first that `find_tool` finds, else apt's."""
-    for tool in (find_tool("llvm-mca"), find_apt_tool("llvm-mca")):
-        if tool is None:
-            continue
-        done = subprocess.run([str(tool.path), "--version"], capture_output=True, text=True, timeout=30, check=False)
-        if re.search(rf"^\s+{_REGISTERED[arch]}\s", done.stdout, re.MULTILINE):
-            return tool
-    return None
+    return find_tool_for("llvm-mca", arch)
 
 
 def _refused(function: Compiled) -> str | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from costmodel.core.errors import ParseError
 from costmodel.ir.mlir.affine import AffineMap, parse_affine_map
-from costmodel.ir.mlir.syntax import COMMENT, STRING, split_items
+from costmodel.ir.mlir.syntax import STRING, split_items
 from costmodel.ir.mlir.types import ScalarType, Type, parse_type
 
 if TYPE_CHECKING:
@@ -90,8 +90,6 @@ def parse_dictionary(text: str, aliases: dict[str, str]) -> dict[str, Attribute]
     """Split the inside of `{...}`: `a = 1 : i32, b` gives `{"a": "1 : i32", "b": "unit"}`."""
     entries: dict[str, Attribute] = {}
     for item in split_items(text):
-        if "//" in item:
-            item = COMMENT.sub(lambda match: match[1] or " ", item).strip()
         match = _ENTRY.fullmatch(item)
         if match is None:
             raise ParseError(f"expected 'name = value' in an attribute dictionary, found {item[:60]!r}")

@@ -156,7 +156,7 @@ class _ChunkParser:
                 self.fail(f"a bracket in the value of {name} is never closed", -1 - item_end)
             position = max(position, item_end)
             value = self.text[match.start(2) : position]
-            value = syntax.COMMENT.sub(lambda found: found[1] or " ", value) if "//" in value else value
+            value = syntax.uncommented(value)
             self.chunk.aliases[name] = resolve_aliases(value.strip(), self.chunk.aliases)
         return position
 

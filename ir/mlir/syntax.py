@@ -88,10 +88,14 @@ def balanced_end(text: str, start: int, end: int) -> int:
     return -1
 
 
+def uncommented(text: str) -> str:
+    """`text` with a space for each comment; what looks like one inside a string stays."""
+    return COMMENT.sub(lambda match: match[1] or " ", text) if "//" in text else text
+
+
 def split_items(text: str) -> list[str]:
     """Split at commas outside brackets and strings; `""` gives an empty list. Items are stripped."""
-    if "//" in text:
-        text = COMMENT.sub(lambda match: match[1] or " ", text)
+    text = uncommented(text)
     if "," not in text:
         item = text.strip()
         return [item] if item else []

@@ -57,7 +57,7 @@ def read_alias(text: str, at: int, end: int, aliases: dict[str, str]) -> int:
         return -1
     position = max(match.end(), stop)
     value = text[match.start(2) : position]
-    value = syntax.COMMENT.sub(lambda found: found[1] or " ", value) if "//" in value else value
+    value = syntax.uncommented(value)
     aliases[match[1]] = resolve_aliases(value.strip(), aliases)
     return position
 

@@ -137,7 +137,7 @@ class _Part(BodiesPart):
                 return position
             position = max(position, stop)
             value = self.text[match.start(2) : position]
-            value = syntax.COMMENT.sub(lambda found: found[1] or " ", value) if "//" in value else value
+            value = syntax.uncommented(value)
             self.chunk.aliases[name] = resolve_aliases(value.strip(), self.chunk.aliases)
         return position
 
