@@ -20,10 +20,10 @@ from costmodel.ir.llvm.types import TYPE, mlir_type
 from costmodel.ir.mlir.structure import Block, Chunk, MlirModule, Operation, Region, Source, Value
 from costmodel.ir.mlir.syntax import split_items
 
-_DEFINE = re.compile(r"^define\b[^@\n]*?(@\"[^\"\n]*\"|@[\w$.\-]+)\s*\(", re.MULTILINE)
+DEFINE = re.compile(r"^define\b[^@\n]*?(@\"[^\"\n]*\"|@[\w$.\-]+)\s*\(", re.MULTILINE)
 _LABEL_LINE = re.compile(r"(\"[^\"]*\"|[\w$.\-]+):\s*(?:;.*)?$")
 _OLD_LABEL = re.compile(r"; <label>:(\d+)")
-_TYPE_NAMES = re.compile(r"^(%\"[^\"\n]*\"|%[\w$.\-]+)\s*=\s*type\b", re.MULTILINE)
+TYPE_NAMES = re.compile(r"^(%\"[^\"\n]*\"|%[\w$.\-]+)\s*=\s*type\b", re.MULTILINE)
 _CONTINUED = re.compile(r"\n(?=[ \t]+(?:to label|unwind |cleanup\s|catch |filter |i\d+ -?\d+, label|\[label)|[ \t]*\])")
 _LOCAL = re.compile(r"(%[\w$.\-]++)")
 _METADATA = re.compile(r", ![^\n]*+")
@@ -51,17 +51,17 @@ def parse_module(text: str, *, file: str = "<string>") -> MlirModule:
     if HOLE in text:
         raise ParseError("a NUL character, which no LLVM IR holds", location=source.location(text.index(HOLE)))
     chunk = Chunk(source)
-    type_names = frozenset(_TYPE_NAMES.findall(text))
+    type_names = frozenset(TYPE_NAMES.findall(text))
     with collector.paused():
-        for match in _DEFINE.finditer(text):
+        for match in DEFINE.finditer(text):
             end = text.find("\n}", match.end())
             if end < 0:
                 raise ParseError("the text ends inside a function", location=source.location(match.start()))
-            module.operations.append(_FunctionParser(chunk, match, end, type_names).run())
+            module.operations.append(FunctionParser(chunk, match, end, type_names).run())
     return module
 
 
-class _FunctionParser:
+class FunctionParser:
     """Reads one function: instructions first, names that come before their definition when all are known."""
 
     def __init__(self, chunk: Chunk, head: re.Match[str], end: int, type_names: frozenset[str]) -> None:
@@ -84,6 +84,7 @@ class _FunctionParser:
         self.next_number = 0
 
     def fail(self, message: str, offset: int) -> NoReturn:
+        """Raise `ParseError` at `offset` of the chunk."""
         raise ParseError(message, location=self.chunk.source.location(offset))
 
     def run(self) -> Operation:

@@ -17,7 +17,7 @@ from typing import cast
 from costmodel.core.errors import ParseError
 from costmodel.ir import collector, semantics
 from costmodel.ir.llvm.constants import constant_operation
-from costmodel.ir.llvm.functions import _DEFINE, _TYPE_NAMES, _FunctionParser
+from costmodel.ir.llvm.functions import DEFINE, TYPE_NAMES, FunctionParser
 from costmodel.ir.llvm.templates import HOLE, Slot, Template
 from costmodel.ir.mlir.attributes import parse_dictionary
 from costmodel.ir.mlir.structure import Block, Chunk, Operation, Region, Source
@@ -80,10 +80,10 @@ def function_tokens(text: str, scheme: str, seed: int | None = None) -> list[tup
     if HOLE in text:
         raise Unusual
     chunk = Chunk(Source(text, ""))
-    type_names = frozenset(_TYPE_NAMES.findall(text))
+    type_names = frozenset(TYPE_NAMES.findall(text))
     found: list[tuple[str, list[str]]] = []
     with collector.paused():
-        for match in _DEFINE.finditer(text):
+        for match in DEFINE.finditer(text):
             end = text.find("\n}", match.end())
             if end < 0:
                 raise Unusual
@@ -93,7 +93,7 @@ def function_tokens(text: str, scheme: str, seed: int | None = None) -> list[tup
     return found
 
 
-class _Tokens(_FunctionParser):
+class _Tokens(FunctionParser):
     """The reader of a function that keeps rows of tokens for each block."""
 
     def __init__(self, chunk: Chunk, head: re.Match[str], end: int, type_names: frozenset[str]) -> None:
