@@ -1,13 +1,15 @@
 """Measure the Triton families on the GPU of this machine, with nothing but torch, triton and numpy.
 
-    python benchmarks/collect_gpu.py --out gpu.jsonl --count 40 --seed 1
+    python benchmarks/collect_gpu.py --out gpu.jsonl --count 100 --jobs 14 --time-s 540
     python benchmarks/collect_gpu.py --out dry.jsonl --count 2 --dry-run sm_90
 
 Copy the checkout (or only `benchmarks/collect_gpu.py` and `datasets/triton_kernels/`) to the machine and run; nothing
 of this project needs to be installed. One JSON line for each configuration: family, schedule text (the same as in the
-data set, so rows join), sizes, status, latency samples in seconds, registers, spills, shared memory, error against
-torch, device and versions. It appends, and goes on where it was stopped. `--dry-run ARCH` compiles for an architecture
-without a GPU and measures nothing. `bundle.py` joins the file as `benchmarks/data/gpu_measurements.jsonl.gz`.
+data set, and with its seed in the same order, so rows join), sizes, status, latency samples in seconds, registers,
+spills, shared memory, error against torch, device and versions. It appends, and goes on where it was stopped; with
+`--jobs`, that many processes compile first, into Triton's own cache, and nothing is timed meanwhile. `--dry-run ARCH`
+compiles for an architecture without a GPU and measures nothing. `bundle.py` joins the file, compressed, as
+`benchmarks/data/gpu_measurements.jsonl.gz`.
 
 A sample is the time of one launch between two CUDA events, after a warm-up, with the level-2 cache overwritten before
 each; short launches are repeated inside a sample. A configuration whose output differs from torch's is `wrong`.
@@ -16,6 +18,7 @@ each; short launches are repeated inside a sample. A configuration whose output 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib.util
 import itertools
 import json
@@ -23,7 +26,9 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +36,11 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA_VERSION = 1
+SEED = 20261123
+"""Of the bundled data set: its configurations come first."""
 FLUSH_BYTES = 256 << 20
+CHUNK = 8
+"""Configurations that a compiling process gets at a time."""
 WARM_UP, SAMPLES, SHORT_S = 5, 20, 2e-5
 TOLERANCE = {"fp32": 2e-2, "fp16": 3e-2, "bf16": 6e-2, "i8": 3e-2, "i32": 0.0}
 """Of the largest magnitude; products of fp32 may run in tf32."""
@@ -54,38 +63,80 @@ def kernels() -> Any:
 def draws(package: Any, names: list[str], count: int, seed: int) -> Iterator[tuple[Any, Any, dict[str, int]]]:
     """Family, configuration and sizes; families in turn, so that a run cut short has some of each."""
     columns = []
-    for number, name in enumerate(names):
+    for name in names:
         family = package.load(name)
-        rng = np.random.default_rng([seed, number])
-        found = package.configurations(family, count, rng)
+        key = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
+        found = package.configurations(family, 1 << 20, np.random.default_rng([seed, key]))[:count]
+        rng = np.random.default_rng([seed, key, 1])
         columns.append([(family, c, _sizes(family, c, rng)) for c in found])
     for row in itertools.zip_longest(*columns):
         yield from (entry for entry in row if entry is not None)
 
 
 def _sizes(family: Any, configuration: Any, rng: np.random.Generator) -> dict[str, int]:
-    """Sizes for a case; where the configuration is not marked as aligned, one that no 16 divides."""
+    """Sizes for a case."""
     sizes = {key: int(rng.choice(values)) for key, values in family.sizes.items()}
     block = dict(configuration.constants).get("BLOCK")
     if block is not None and "N" in sizes and max(family.sizes["N"]) <= 128:
         sizes["N"] = block  # a kernel that holds its row in one block
-    if not configuration.aligned:
-        inner = list(sizes)[-1]
-        sizes[inner] = max(1, sizes[inner] - 3)
     return sizes
+
+
+def kernel_of(family: Any, configuration: Any) -> Any:
+    """The kernel; one that does not ask whether its arguments are aligned where the configuration is not."""
+    if configuration.aligned:
+        return family.kernel
+    import triton
+
+    return triton.JITFunction(family.kernel.fn, do_not_specialize_on_alignment=list(family.signature))
+
+
+def compile_part(names: Sequence[str], count: int, seed: int, numbers: Sequence[int]) -> int:
+    """Compile some of `draws` for this machine's GPU into Triton's cache; those that fail are left to `measured`."""
+    import torch
+    import triton
+
+    package = kernels()
+    drawn = list(draws(package, list(names), count, seed))
+    running = importlib.import_module(f"{package.__name__}.running")
+    for family, configuration, sizes in (drawn[number] for number in numbers):
+        case = family.case(running.Maker(torch, "cuda", configuration.dtype, seed=0), sizes, configuration)
+        options = {"num_warps": configuration.num_warps, "num_stages": configuration.num_stages}
+        try:
+            kernel_of(family, configuration).warmup(
+                *case.arguments, grid=case.grid, **dict(configuration.constants), **options
+            )
+        except (RuntimeError, triton.CompilationError, triton.runtime.errors.TritonError):
+            continue
+    return len(numbers)
+
+
+def compile_all(args: argparse.Namespace, numbers: Sequence[int]) -> None:
+    """`compile_part` over `--jobs` processes, the first configurations first, for at most half of the time."""
+    end_s = time.monotonic() + args.time_s / 2
+    with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool:
+        parts = [numbers[i : i + CHUNK] for i in range(0, len(numbers), CHUNK)]
+        waiting = [pool.submit(compile_part, args.families, args.count, args.seed, part) for part in parts]
+        compiled = 0
+        for future in waiting:
+            if time.monotonic() > end_s and future.cancel():
+                continue
+            compiled += future.result()
+    print(f"compiled {compiled} of {len(numbers)} configurations", file=sys.stderr)
 
 
 def measured(
     torch: Any, package: Any, family: Any, configuration: Any, sizes: Mapping[str, int], flush: Any
 ) -> dict[str, Any]:
-    """One line's fields for a configuration that is run."""
+    """One line's fields for a configuration that is run; `compile_s` is small where Triton's cache had it."""
     running = importlib.import_module(f"{package.__name__}.running")
     case = family.case(running.Maker(torch, "cuda", configuration.dtype, seed=0), sizes, configuration)
     constants = dict(configuration.constants)
     options = {"num_warps": configuration.num_warps, "num_stages": configuration.num_stages}
+    kernel = kernel_of(family, configuration)
 
     def launch() -> Any:
-        return family.kernel[case.grid](*case.arguments, **constants, **options)
+        return kernel[case.grid](*case.arguments, **constants, **options)
 
     begin_s = time.perf_counter()
     handle = launch()
@@ -149,11 +200,13 @@ def compiled(family: Any, configuration: Any, arch: str) -> dict[str, Any]:
 
 def main() -> None:
     """Command line."""
-    package = kernels()
+    begin_s, package = time.monotonic(), kernels()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=40, help="configurations of each family (default: 40)")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--jobs", type=int, default=0, help="processes that compile beforehand (default: none)")
+    parser.add_argument("--time-s", type=float, default=float("inf"), help="stop after so many seconds")
     parser.add_argument("--families", nargs="*", default=list(package.NAMES), choices=package.NAMES, metavar="FAMILY")
     parser.add_argument("--dry-run", metavar="ARCH", help="compile for sm_80, sm_90, gfx942, … without a GPU")
     args = parser.parse_args()
@@ -166,11 +219,22 @@ def main() -> None:
     versions = {"torch": torch.__version__, "triton": triton.__version__, "python": platform.python_version()}
     flush = None if args.dry_run else torch.empty(FLUSH_BYTES, dtype=torch.int8, device="cuda")
     done = _done(args.out, device)
+    keyed = [
+        (
+            {"family": family.name, "schedule": str(configuration), "sizes": sizes, "device": device},
+            family,
+            configuration,
+        )
+        for family, choice, sizes in draws(package, args.families, args.count, args.seed)
+    ]
+    left = [i for i, (key, *_) in enumerate(keyed) if json.dumps(key, sort_keys=True) not in done]
+    if args.jobs and args.dry_run is None:
+        compile_all(args, left)
     with args.out.open("a") as file:
-        for family, configuration, sizes in draws(package, args.families, args.count, args.seed):
-            key = {"family": family.name, "schedule": str(configuration), "sizes": sizes, "device": device}
-            if json.dumps(key, sort_keys=True) in done:
-                continue
+        for key, family, configuration in (keyed[i] for i in left):
+            if time.monotonic() - begin_s > args.time_s:
+                sys.exit("stopped at the end of the time given; the same command goes on")
+            sizes = key["sizes"]
             fields = _one(torch, triton, package, family, configuration, sizes, flush, args.dry_run)
             target = _target(torch, args.dry_run)
             line = {"schema_version": SCHEMA_VERSION, **key, "target": target, **fields, **versions}

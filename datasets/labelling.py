@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from costmodel.core.metrics import get_metric
@@ -24,6 +24,7 @@ from costmodel.datasets.labelling_cache import LabelCache, cache_key
 from costmodel.datasets.labelling_lower import Lowered, pipeline_of
 from costmodel.datasets.labelling_plan import Step, plan
 from costmodel.datasets.labelling_tasks import Item, Labels
+from costmodel.toolchain.retarget import CODEGEN
 from costmodel.toolchain.tools import toolchain_id
 
 BATCH_FUNCTIONS = 24
@@ -65,7 +66,8 @@ def label_functions(
         labellers: names from `LABELLERS`; by default those that are quick and here. The first that gives a metric
             answers, in the order of `ORDER`.
         metrics: what is asked; by default all that the labellers give.
-        pipeline: lowering of MLIR rows without a schedule; by default the one for the row's level.
+        pipeline: lowering of MLIR rows without a schedule, or `codegen-v1` for LLVM IR that is to be compiled as it is;
+            by default the one for the row's level and stage.
         cache: where answers are looked up first and kept.
         jobs: worker processes; by default one for each usable core.
 
@@ -173,15 +175,15 @@ def _label(pool: WorkerPool, missing: Sequence[_Job], lowered: dict[int, Lowered
     """Fill `answers` for the jobs."""
     refused = [(job, low.cause) for job in missing if (low := lowered[job.row]).cause is not None]
     answers.add([(job, step, step.all(Value(cause=cause))) for job, cause in refused for step in answers.missing(job)])
-    groups: dict[tuple[str, tuple[Step, ...]], dict[str, list[_Job]]] = {}
+    groups: dict[tuple[str, tuple[Step, ...], bool], dict[str, list[_Job]]] = {}
     for job in missing:
         if steps := answers.missing(job):
-            group = groups.setdefault((job.target.name, steps), {})
+            group = groups.setdefault((job.target.name, steps, job.pipeline != CODEGEN), {})
             group.setdefault(lowered[job.row].text, []).append(job)
     batches = [
         _Batch(target=target, steps=steps, modules=tuple(modules[i] for i in part))
-        for (target, steps), by_text in groups.items()
-        for modules in [[_Module(text=text, jobs=tuple(jobs)) for text, jobs in by_text.items()]]
+        for (target, steps, middle_end), by_text in groups.items()
+        for modules in [[_Module(text=text, jobs=tuple(jobs), middle_end=middle_end) for text, jobs in by_text.items()]]
         for part in _cut(range(len(modules)), [len(module.text) for module in modules])
     ]
     _run_batches(pool, batches, lowered, answers)
@@ -210,10 +212,11 @@ class _Module:
     text: str
     jobs: tuple[_Job, ...]
     alone: bool = False
+    middle_end: bool = True
 
     def item(self, lowered: dict[int, Lowered]) -> Item:
         entries = tuple(dict.fromkeys(lowered[job.row].entry for job in self.jobs))
-        return Item(text=self.text, entries=entries, alone=self.alone)
+        return Item(text=self.text, entries=entries, alone=self.alone, middle_end=self.middle_end)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,8 +241,7 @@ class _Batch:
         elif self.modules[0].alone:
             return ()
         else:
-            text = self.modules[0].text
-            singles = [(_Module(text=text, jobs=(job,), alone=True),) for job in self.modules[0].jobs]
+            singles = [(replace(self.modules[0], jobs=(job,), alone=True),) for job in self.modules[0].jobs]
         return tuple(_Batch(target=self.target, steps=self.steps, modules=modules) for modules in singles)
 
 

@@ -7,7 +7,7 @@ input: `costmodel.datasets.labelling` sends batches here and takes them apart wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from costmodel.core.errors import CostModelError, ParseError
@@ -22,11 +22,15 @@ from costmodel.toolchain.retarget import symbol_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """A module of LLVM IR and those of its functions that are labelled; `alone`: the others may vanish."""
+    """A module of LLVM IR and those of its functions that are labelled.
+
+    `alone`: the others may vanish. Without `middle_end` it is compiled as it is.
+    """
 
     text: str
     entries: tuple[str, ...]
     alone: bool = False
+    middle_end: bool = True
 
 
 Labels = dict[str, Answer]
@@ -70,7 +74,7 @@ def _compile(items: Sequence[Item], target: Target) -> tuple[dict[Key, Compiled]
 
 def _compile_one(item: Item, target: Target) -> dict[str, Compiled | str]:
     """Each entry's code or cause. Where the module as a whole is refused, each entry is compiled without the others."""
-    unit = Unit(item.text, target, frozenset(item.entries) if item.alone else None)
+    unit = Unit(item.text, target, frozenset(item.entries) if item.alone else None, middle_end=item.middle_end)
     try:
         defined = unit.defined
         unit.assembly  # noqa: B018 - what LLVM refuses, it refuses here
@@ -79,7 +83,7 @@ def _compile_one(item: Item, target: Target) -> dict[str, Compiled | str]:
             return dict.fromkeys(item.entries, cause_of(error))
         found: dict[str, Compiled | str] = {}
         for entry in item.entries:
-            found.update(_compile_one(Item(text=item.text, entries=(entry,), alone=True), target))
+            found.update(_compile_one(replace(item, entries=(entry,), alone=True), target))
         return found
     missing = "compile_error: the module defines no function"
     return {

@@ -14,12 +14,13 @@ from costmodel.core.errors import CostModelError
 from costmodel.core.hashing import sha256_file, sha256_text
 from costmodel.core.tables import FunctionRow
 from costmodel.datasets.extract import Options, extract
-from costmodel.datasets.extract.commands import BEFORE
+from costmodel.datasets.extract.commands import AFTER, BEFORE
 from costmodel.datasets.store import read_dataset
 
 TABLE = Path(__file__).with_name("sources.json")
 """Package, version, sha256 of the source package, and the family of its functions."""
-PER_PROJECT = 900
+PER_PROJECT = 700
+"""Of each stage."""
 
 
 def requirements() -> list[str]:
@@ -33,7 +34,7 @@ def _table() -> dict[str, dict[str, str]]:
 
 
 def functions(sdists: Path, work: Path, jobs: int, *, quick: bool) -> list[FunctionRow]:
-    """Functions before optimisation, at most `PER_PROJECT` of each package, chosen by hash."""
+    """Functions before and after optimisation, at most `PER_PROJECT` of each of a package, chosen by hash."""
     rows = list[FunctionRow]()
     for name, entry in sorted(_table().items())[: 2 if quick else None]:
         archive = sdists / entry["file"]
@@ -45,9 +46,11 @@ def functions(sdists: Path, work: Path, jobs: int, *, quick: bool) -> list[Funct
         except CostModelError as error:
             say(f"{name}: {error}")
             continue
-        picked = sorted(found, key=lambda row: sha256_text(row.function_id))[:PER_PROJECT]
-        say(f"{name}: {len(picked)} of {len(found)} functions")
-        rows += picked
+        for stage in (BEFORE, AFTER):
+            of_stage = [row for row in found if row.stage == stage]
+            picked = sorted(of_stage, key=lambda row: sha256_text(row.function_id))[:PER_PROJECT]
+            say(f"{name}: {len(picked)} of {len(of_stage)} functions {stage}")
+            rows += picked
     return rows
 
 
@@ -59,6 +62,8 @@ def _extracted(name: str, entry: dict[str, str], archive: Path, work: Path, jobs
         if not folder.is_dir():
             with tarfile.open(archive) as file:
                 file.extractall(source, filter="data")
-        options = Options(build=folder, output=out, family=entry["family"], jobs=jobs, stages=(BEFORE,), resume=True)
+        options = Options(
+            build=folder, output=out, family=entry["family"], jobs=jobs, stages=(BEFORE, AFTER), resume=True
+        )
         extract(options, lambda line: say(f"{name}: {line}"))
-    return [row for row in read_dataset(out).function_rows() if row.stage == BEFORE]
+    return list(read_dataset(out).function_rows())

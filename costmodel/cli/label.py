@@ -28,7 +28,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=".ll, .bc or .mlir")
     parser.add_argument("--target", required=True, metavar="T1,T2", help="for example x86-64/znver4,nvptx64/sm_90")
     lowering = parser.add_mutually_exclusive_group()
-    lowering.add_argument("--pipeline", metavar="P", help="named lowering of MLIR (default: the one for its level)")
+    lowering.add_argument(
+        "--pipeline", metavar="P",
+        help="named lowering of MLIR (default: the one for its level); codegen-v1 compiles LLVM IR as it is, without O3",
+    )  # fmt: skip
     lowering.add_argument("--schedule", metavar="TEXT", help="schedule of the kernel in an .mlir file of linalg")
     parser.add_argument("--metrics", metavar="M1,M2", help="what to ask (default: all that is quick)")
     parser.add_argument("--labellers", metavar="L1,L2", help="whom to ask (default: those that are quick and here)")
@@ -67,10 +70,11 @@ def _check(args: argparse.Namespace) -> None:
     if args.format == "parquet" and args.output is None:
         raise UsageError("--format parquet needs -o FILE")
     if args.pipeline is not None:
+        from costmodel.datasets.labelling_lower import LLVM
         from costmodel.toolchain.pipelines import PIPELINES
 
-        if args.pipeline not in PIPELINES:
-            raise UsageError(f"unknown pipeline {args.pipeline!r}; known: {', '.join(sorted(PIPELINES))}")
+        if args.pipeline not in (*PIPELINES, *LLVM):
+            raise UsageError(f"unknown pipeline {args.pipeline!r}; known: {', '.join(sorted((*PIPELINES, *LLVM)))}")
 
 
 def _names(text: str | None) -> list[str] | None:

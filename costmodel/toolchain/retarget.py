@@ -1,4 +1,4 @@
-"""LLVM IR of one machine made out for another: `O3-retarget-v1`.
+"""LLVM IR of one machine made out for another: `O3-retarget-v1` and `codegen-v1`.
 
 Owns what is taken off a module and what is put on. Invariants: nothing of the source target stays (attributes, triple,
 layout, `optnone`); every definition stays, whatever its linkage was, so that a function's code does not depend on which
@@ -17,6 +17,9 @@ from costmodel.core.target import Target
 
 PIPELINE = "O3-retarget-v1"
 """Strip and set as above, `print_module` upgrades, then LLVM's `default<O3>` for the new target."""
+
+CODEGEN = "codegen-v1"
+"""The same without `default<O3>`: the IR is what code generation gets (only kernels' bodies are inlined on a GPU)."""
 
 PTX_FEATURES = {"sm_100": "+ptx86", "sm_120": "+ptx87"}
 """The oldest PTX version that knows the processor, where the default one does not."""
@@ -144,6 +147,15 @@ def optimise(module: Any, target: Target) -> None:
     tuning.loop_interleaving = tuning.loop_unrolling = True
     builder = llvm.create_pass_builder(target_machine(target.name), tuning)
     builder.getModulePassManager().run(module, builder)
+
+
+def inline_bodies(module: Any, target: Target) -> None:
+    """Put the bodies that `as_kernels` moved away into their kernels, in place; nothing else is optimised."""
+    llvm = binding()
+    manager = llvm.create_new_module_pass_manager()
+    manager.add_always_inliner_pass()
+    manager.add_global_dead_code_eliminate_pass()
+    manager.run(module, llvm.create_pass_builder(target_machine(target.name), llvm.create_pipeline_tuning_options()))
 
 
 BODY_SUFFIX = "__device_body"

@@ -17,29 +17,36 @@ from functools import cached_property
 from costmodel.core.target import Target
 from costmodel.datasets.labellers.assembly import AsmFunction, split_functions
 from costmodel.toolchain.elf import symbol_bytes
-from costmodel.toolchain.retarget import binding, optimise, retarget, target_machine
+from costmodel.toolchain.retarget import binding, inline_bodies, optimise, retarget, target_machine
 
 _FRAME = re.compile(r"stack frame size \((\d+)\) exceeds limit \(\d+\) in function '(.*)'$", re.MULTILINE)
 _GROUPS = re.compile(r"^(attributes #\d+ = \{)", re.MULTILINE)
 
 
 class Unit:
-    """A module with all its functions, optimised for `target`; every property is computed once."""
+    """A module with all its functions, made out for `target`; every property is computed once."""
 
-    def __init__(self, text: str, target: Target, only: frozenset[str] | None = None) -> None:
+    def __init__(
+        self, text: str, target: Target, only: frozenset[str] | None = None, *, middle_end: bool = True
+    ) -> None:
         """`text` is LLVM IR of any target; see `retarget` for what is raised when it is first used.
 
-        With `only`, functions of other names may vanish: for a module in which one function breaks the rest.
+        With `only`, functions of other names may vanish: for a module in which one function breaks the rest. Without
+        the middle end the IR goes to code generation as it is.
         """
         self.text = text
         self.target = target
         self.only = only
+        self.middle_end = middle_end
 
     @cached_property
     def optimised(self) -> str:
-        """LLVM IR after O3; blocks without a name have got one, so that assembly names them."""
+        """LLVM IR that is compiled; blocks without a name have got one, so that assembly names them."""
         module = retarget(self.text, self.target, self.only)
-        optimise(module, self.target)
+        if self.middle_end:
+            optimise(module, self.target)
+        elif self.target.is_gpu:
+            inline_bodies(module, self.target)
         for function in module.functions:
             if function.is_declaration:
                 continue

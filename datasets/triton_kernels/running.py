@@ -18,20 +18,20 @@ class Maker:
         self.device = device
         self.dtype = dtype
         self.itemsize = {"fp32": 4, "i32": 4, "i8": 1}.get(dtype, 2)
-        self._generator = torch.Generator(device="cpu").manual_seed(seed)
+        self._generator = torch.Generator(device=device).manual_seed(seed)
 
     def _type(self, dtype: str | None) -> Any:
         return getattr(self.torch, _NAMES[dtype or self.dtype])
 
     def rand(self, *shape: int, dtype: str | None = None) -> Any:
         """Standard normal values over 4."""
-        values = self.torch.randn(*shape, generator=self._generator) * 0.25
-        return values.to(self._type(dtype)).to(self.device)
+        values = self.torch.randn(*shape, generator=self._generator, device=self.device) * 0.25
+        return values.to(self._type(dtype))
 
     def ints(self, low: int, high: int, *shape: int, dtype: str) -> Any:
         """Integers from `low` up to below `high`."""
-        values = self.torch.randint(low, high, shape, generator=self._generator)
-        return values.to(self._type(dtype)).to(self.device)
+        values = self.torch.randint(low, high, shape, generator=self._generator, device=self.device)
+        return values.to(self._type(dtype))
 
     def empty(self, *shape: int, dtype: str | None = None) -> Any:
         """Room for a result."""
