@@ -26,8 +26,8 @@ LINE = re.compile(
 )
 """A whole operation on one line, followed by the start of another statement. Groups: results, name, rest."""
 
-LINE_DICTIONARY = re.compile(rf"{STRING}|\{{([^{{}}]*+)\}}")
-"""The dictionary of a `LINE` (group 1), or a string before it."""
+LINE_DICTIONARY = re.compile(rf"{STRING}|(?<!<)\{{([^{{}}]*+)\}}")
+"""The dictionary of a `LINE` (group 1), or a string before it; `<{` belongs to an attribute of a type."""
 
 HEAD = re.compile(
     rf"(?:({RESULT_NAMES}){SPACE}={SPACE})?+(?:({STRING})(?={SPACE}\()|([A-Za-z_][\w$]*+(?:\.[\w$\-]++)*+))"
