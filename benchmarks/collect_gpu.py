@@ -220,11 +220,7 @@ def main() -> None:
     flush = None if args.dry_run else torch.empty(FLUSH_BYTES, dtype=torch.int8, device="cuda")
     done = _done(args.out, device)
     keyed = [
-        (
-            {"family": family.name, "schedule": str(configuration), "sizes": sizes, "device": device},
-            family,
-            configuration,
-        )
+        ({"family": family.name, "schedule": str(choice), "sizes": sizes, "device": device}, family, choice)
         for family, choice, sizes in draws(package, args.families, args.count, args.seed)
     ]
     left = [i for i, (key, *_) in enumerate(keyed) if json.dumps(key, sort_keys=True) not in done]
