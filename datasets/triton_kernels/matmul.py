@@ -243,7 +243,7 @@ def _batched(make: Any, s: Mapping[str, int], f: Configuration) -> Case:
 
 def _int8(make: Any, s: Mapping[str, int], f: Configuration) -> Case:
     a, b = make.ints(-127, 128, s["M"], s["K"], dtype="int8"), make.ints(-127, 128, s["K"], s["N"], dtype="int8")
-    row, column = make.rand(s["M"], dtype="fp32"), make.rand(s["N"], dtype="fp32")
+    row, column = (make.rand(s[name], dtype="fp32") * 2.0**-6 for name in "MN")
     c, t = make.empty(s["M"], s["N"], dtype="fp16"), dict(f.constants)
 
     def expected() -> list[tuple[Any, Any]]:
