@@ -76,6 +76,16 @@ class Results:
             write(self.path, self.document)
         return cells[key]
 
+    def take(self, others: Sequence[Path]) -> None:
+        """Take over the cells of results with the same settings; `SystemExit` where they differ."""
+        for path in others:
+            other = json.loads(path.read_text())
+            if other["settings"] != json.loads(json.dumps(self.document["settings"])):
+                raise SystemExit(f"{path.name} has other settings: {other['settings']}")
+            self.document["cells"] |= other["cells"]
+        if others:
+            write(self.path, self.document)
+
     def finish(self, **parts: Any) -> None:
         """Add what is derived from all cells."""
         self.document |= parts

@@ -12,7 +12,8 @@ no row: it is the truth of cycles and port utilisation. Whole operator families 
 
 Triton has no cost of its own before ptxas, which is the truth there; port utilisation and cycles have no truth on a
 GPU; instructions there are the bytes of machine code.
-A killed run goes on cell by cell. Training is short (`settings` says how short): figures are lower bounds of what these
+A killed run goes on cell by cell; parts run side by side (`--seeds`, `--levels`, each with its own `--out`) come
+together by `--take`. Training is short (`settings` says how short): figures are lower bounds of what these
 models can do, of ours as well.
 """
 
@@ -97,6 +98,9 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, default=256)
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=300, help="of the trees")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where networks are trained")
+    parser.add_argument("--levels", nargs="*", default=[level.name for level in LEVELS], metavar="LEVEL")
+    parser.add_argument("--take", type=Path, nargs="*", default=[], metavar="JSON", help="cells that ran elsewhere")
     parser.add_argument("--note", default="", help="kept in the results, such as which data they are of")
     parser.add_argument("--anew", action="store_true", help="take no earlier cell over")
     parser.add_argument("--markdown", action="store_true", help="print the table of the results and stop")
@@ -111,9 +115,10 @@ def main() -> None:
     settings = {name: getattr(args, name) for name in ("functions", "epochs", "max_tokens", "width", "rounds")}
     settings |= {"data_sha256": sha256, "split": "by_family", "test_share": 0.2, "targets": [CPU, GPU]}
     results = Results(args.out, lambda: header("paper_mlir", args.seeds, "torch", "xgboost"), settings, anew=args.anew)
+    results.take(args.take)
     loaded: dict[str, Loaded | None] = {}
     for seed in args.seeds:
-        for level in LEVELS:
+        for level in (level for level in LEVELS if level.name in args.levels):
             keys = _keys(level, seed)
             if all(key in results.document["cells"] for key in keys):
                 continue
@@ -192,7 +197,8 @@ def build(name: str, scheme: str, metrics: tuple[str, ...], seed: int, args: arg
     if name == OURS:
         return MODELS.get("boosted-trees")(metrics, seed=seed, rounds=args.rounds, threads=1)  # type: ignore[call-arg]
     options = {"scheme": scheme, "epochs": args.epochs, "patience": max(3, args.epochs // 4),
-               "max_tokens": args.max_tokens, "width": args.width, "hidden": 2 * args.width}  # fmt: skip
+               "max_tokens": args.max_tokens, "width": args.width, "hidden": 2 * args.width,
+               "device": args.device}  # fmt: skip
     return MODELS.get(PAPER[name])(metrics, seed=seed, **options)  # type: ignore[call-arg]
 
 

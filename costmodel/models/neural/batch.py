@@ -6,7 +6,7 @@ Owns the layout that networks read. Invariant: each function of a batch stands t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,13 @@ class Batch:
         """P."""
         return int(self.dense.shape[0])
 
+    def to(self, device: str) -> Batch:
+        """The same there."""
+        if device == "cpu":
+            return self
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Batch(**{name: None if part is None else part.to(device) for name, part in parts.items()})
+
 
 def token_tensors(encodings: Sequence[Encoding], most: int) -> dict[str, Any]:
     """Padded tokens and lengths."""
@@ -91,7 +98,7 @@ def masked(batch: Batch, rng: np.random.Generator) -> tuple[Batch, Any, Any]:
     name = "tokens" if batch.tokens is not None else "node_token"
     original = getattr(batch, name)
     mask = MASK if name == "tokens" else VOCABULARY_SIZE
-    hidden = t.from_numpy(rng.random(tuple(original.shape)) < MASKED_SHARE)
+    hidden = t.from_numpy(rng.random(tuple(original.shape)) < MASKED_SHARE).to(original.device)
     hidden = hidden & (original != PAD) if name == "tokens" else hidden
     if not bool(hidden.any()):
         hidden.view(-1)[0] = True

@@ -45,8 +45,8 @@ class GraphNetwork(nn.Module):  # type: ignore[misc]
         """`[P, out]`."""
         states = self.items(batch)
         shape, index = (batch.size, states.shape[1]), batch.node_program.unsqueeze(1).expand_as(states)
-        total = _t.zeros(shape).scatter_add(0, index, states)
-        most = _t.full(shape, -1e4).scatter_reduce(0, index, states, "amax").clamp(min=-1e3)
+        total = _t.zeros(shape, device=states.device).scatter_add(0, index, states)
+        most = _t.full(shape, -1e4, device=states.device).scatter_reduce(0, index, states, "amax").clamp(min=-1e3)
         count = _t.bincount(batch.node_program, minlength=batch.size).clamp(min=1).unsqueeze(1).float()
         scaled = _t.sign(total) * _t.log1p(total.abs())
         return _t.cat([total / count, most, scaled, _t.log1p(count) / 8], 1)

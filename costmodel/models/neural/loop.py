@@ -51,11 +51,12 @@ class _Run:
     def loss(self, rows: Array) -> Any:
         """Of some rows."""
         t = torch()
-        outputs = self.model.network(self.model.batch(self.examples.take(rows)))
-        targets = t.from_numpy(self.targets[rows].astype(np.float32))
-        total = value_loss(outputs, targets, t.from_numpy(self.zero[rows].astype(np.float32)))
+        device = self.model.settings.device
+        outputs = self.model.network(self.model.batch(self.examples.take(rows)).to(device))
+        targets = t.from_numpy(self.targets[rows].astype(np.float32)).to(device)
+        total = value_loss(outputs, targets, t.from_numpy(self.zero[rows].astype(np.float32)).to(device))
         if self.model.settings.ranking != "none":
-            groups = t.from_numpy(self.groups[rows])
+            groups = t.from_numpy(self.groups[rows]).to(device)
             ranked = ranking_loss(outputs[..., 0], targets, groups, self.model.settings.ranking)
             total = total + self.model.settings.ranking_weight * ranked
         return total

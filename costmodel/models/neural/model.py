@@ -45,6 +45,8 @@ class NeuralModel(MetricModel):
         self.options = asdict(self.settings)
         self.network: Any = None
         self.standards: dict[str, Standard] = {}
+        self._dense: dict[int, Array] = {}
+        """While it is trained: an encoding's dense numbers by its identity."""
 
     @property
     def needs(self) -> Needs:
@@ -66,7 +68,11 @@ class NeuralModel(MetricModel):
         columns = (dense, examples.context, magnitudes)
         self.standards = {name: Standard.of(values) for name, values in zip(_STANDARDS, columns, strict=True)}
         self._build()
+        self.network.to(self._device())
+        self._dense = {id(e): row for e, row in zip(examples.encodings, self._standardised(dense), strict=True)}
         train_network(self, examples, targets, groups, monitor)
+        self._dense = {}
+        self.network.cpu()
         self.network.load_state_dict({n: v.half().float() for n, v in self.network.state_dict().items()})
 
     def _check_encodings(self, encodings: Sequence[Encoding]) -> None:
@@ -84,12 +90,25 @@ class NeuralModel(MetricModel):
             dense = len(self.columns.numbers) + 1
             self.network = Whole(self.make_network(dense), len(self.columns.context), len(self.metrics), self.settings)
 
+    def _device(self) -> str:
+        device = self.settings.device
+        if device == "cuda" and not torch().cuda.is_available():
+            raise UsageError("device is 'cuda', and torch sees no GPU here; expected 'cpu'")
+        return device
+
+    def _standardised(self, dense: Array) -> Array:
+        return self.standards["dense"].apply(dense)
+
     def batch(self, examples: Examples) -> Batch:
         """Rows as tensors."""
         assert self.columns is not None
         t = torch()
         encodings = examples.encodings
-        dense = self.standards["dense"].apply(compressed(self.columns.functions(encodings)))
+        known = [self._dense.get(id(e)) for e in encodings]
+        if encodings and all(row is not None for row in known):
+            dense = np.stack(known)  # type: ignore[arg-type]
+        else:
+            dense = self._standardised(compressed(self.columns.functions(encodings)))
         parts: dict[str, Any] = {}
         if self.reads_tokens:
             parts |= token_tensors(encodings, self.settings.max_tokens)

@@ -104,7 +104,8 @@ class Transformer(TokenNetwork):
     def states(self, batch: Batch) -> Any:
         """See `TokenNetwork`."""
         found = self.embedding(batch.tokens)
-        position = _t.arange(found.shape[1], dtype=_t.float32).unsqueeze(1)
-        rate = _t.exp(_t.arange(0, self.width, 2, dtype=_t.float32) * (-math.log(10000.0) / self.width))
+        position = _t.arange(found.shape[1], dtype=_t.float32, device=found.device).unsqueeze(1)
+        steps = _t.arange(0, self.width, 2, dtype=_t.float32, device=found.device)
+        rate = _t.exp(steps * (-math.log(10000.0) / self.width))
         waves = _t.cat([_t.sin(position * rate), _t.cos(position * rate)], 1)[:, : self.width]
         return self.encoder(found + waves, src_key_padding_mask=batch.tokens == PAD)

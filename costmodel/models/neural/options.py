@@ -11,6 +11,7 @@ from costmodel.ir.tokens import SCHEMES
 from costmodel.models.neural.optimizers import check_optimizer
 
 PRETRAINING = ("none", "masked", "execution", "masked+execution")
+DEVICES = ("cpu", "cuda")
 RANKING = ("none", "pairwise", "listmle")
 
 
@@ -40,12 +41,15 @@ class NeuralOptions:
     pretraining: str = "none"
     """What the network learns before any label: masked tokens, execution-like targets, or both."""
     pretraining_epochs: int = 5
+    device: str = "cpu"
+    """Where it is trained: `cpu`, or `cuda` where torch sees a GPU. Predictions are made on the CPU."""
 
     def __post_init__(self) -> None:
         """Raises `UsageError` for what makes no sense."""
         _one_of("scheme", self.scheme, tuple(SCHEMES))
         _one_of("pretraining", self.pretraining, PRETRAINING)
         _one_of("ranking", self.ranking, RANKING)
+        _one_of("device", self.device, DEVICES)
         check_optimizer(self.optimizer)
         for name in ("max_tokens", "width", "layers", "hidden", "epochs", "batch_functions", "patience"):
             if getattr(self, name) < 1:

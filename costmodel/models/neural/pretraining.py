@@ -47,7 +47,7 @@ def pretrain(model: NeuralModel, examples: Examples, monitor: Monitor) -> None:
         t.manual_seed(model.seed + 17)
         execution = t.nn.Linear(body.out, max(1, targets.shape[1]))
         words = t.nn.Linear(model.settings.width, body.embedding.num_embeddings)
-        extra = t.nn.ModuleDict({"body": body, "execution": execution, "words": words})
+        extra = t.nn.ModuleDict({"body": body, "execution": execution, "words": words}).to(model.settings.device)
     optimizer = make_optimizer(
         model.settings.optimizer, extra.parameters(), model.settings.learning_rate, model.settings.weight_decay
     )
@@ -76,9 +76,9 @@ def _epoch(
         for start in range(0, len(rows), model.settings.batch_functions):
             chosen = np.sort(rows[start : start + model.settings.batch_functions])
             part = examples.take(chosen)
-            wanted = t.from_numpy(targets[np.unique(examples.program[chosen])])
+            wanted = t.from_numpy(targets[np.unique(examples.program[chosen])]).to(model.settings.device)
             optimizer.zero_grad()
-            loss = _loss(extra, model.batch(part), wanted, tasks, rng)
+            loss = _loss(extra, model.batch(part).to(model.settings.device), wanted, tasks, rng)
             loss.backward()
             t.nn.utils.clip_grad_norm_(extra.parameters(), 1.0)
             optimizer.step()

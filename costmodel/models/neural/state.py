@@ -19,14 +19,14 @@ _NUMBERS = "numbers"
 
 def pack_state(network: Any, optimizer: Any, best: Mapping[str, Any], numbers: Mapping[str, Any]) -> bytes:
     """Weights, the optimizer's state, the best weights so far, and some numbers."""
-    arrays = {f"network/{name}": value.numpy() for name, value in network.state_dict().items()}
-    arrays |= {f"best/{name}": value.numpy() for name, value in best.items()}
+    arrays = {f"network/{name}": value.cpu().numpy() for name, value in network.state_dict().items()}
+    arrays |= {f"best/{name}": value.cpu().numpy() for name, value in best.items()}
     document = optimizer.state_dict()
     scalars: dict[str, dict[str, Any]] = {}
     for index, entries in document["state"].items():
         for name, value in entries.items():
             if torch().is_tensor(value):
-                arrays[f"optimizer/{index}/{name}"] = value.numpy()
+                arrays[f"optimizer/{index}/{name}"] = value.cpu().numpy()
             elif value is None or isinstance(value, bool | int | float | str):
                 scalars.setdefault(str(index), {})[name] = value
     groups = [{n: v for n, v in group.items() if _plain(v)} for group in document["param_groups"]]
