@@ -33,13 +33,13 @@ Expected<Options> cost::parseOptions(StringRef Text) {
   return Found;
 }
 
-std::string cost::defaultModelPath() {
+std::string cost::besidePlugin(StringRef Name) {
   Dl_info Info;
-  if (!dladdr(reinterpret_cast<void *>(&defaultModelPath), &Info) || !Info.dli_fname)
-    return "costmodel.weights";
+  if (!dladdr(reinterpret_cast<void *>(&besidePlugin), &Info) || !Info.dli_fname)
+    return Name.str();
   llvm::SmallString<128> Path(Info.dli_fname);
   llvm::sys::path::remove_filename(Path);
-  llvm::sys::path::append(Path, "costmodel.weights");
+  llvm::sys::path::append(Path, Name);
   return std::string(Path);
 }
 
@@ -52,7 +52,7 @@ size_t Predictor::slotOf(const Twine &Name) const {
 
 Expected<std::unique_ptr<Predictor>> Predictor::load(const Options &O) {
   std::unique_ptr<Predictor> Made(new Predictor());
-  std::string Path = O.Model.empty() ? defaultModelPath() : O.Model;
+  std::string Path = O.Model.empty() ? besidePlugin("costmodel.weights") : O.Model;
   if (int Status = costmodel_create_from_file(COSTMODEL_ABI_VERSION, Path.c_str(), &Made->Model))
     return fail("cannot load the model " + Path + ": " + costmodel_error_string(Status) +
                 "; write one with `costmodel export MODEL --format c -o DIR` and give model=DIR/costmodel.weights");

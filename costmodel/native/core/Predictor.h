@@ -26,8 +26,8 @@ struct Options {
 /// Reads `target=x86-64/znver4;model=FILE;pipeline=NAME`.
 llvm::Expected<Options> parseOptions(llvm::StringRef Text);
 
-/// costmodel.weights beside the shared library that this code is part of.
-std::string defaultModelPath();
+/// A file beside the shared library that this code is part of.
+std::string besidePlugin(llvm::StringRef Name);
 
 struct Prediction {
   bool IsKnown = false;

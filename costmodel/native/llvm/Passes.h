@@ -35,18 +35,6 @@ private:
   Options Asked;
 };
 
-/// Unrolls each innermost loop by the factor that the model predicts to be the
-/// cheapest where it is sure; leaves the others to LLVM. Pragmas, functions
-/// optimised for size and convergent operations are respected.
-class UnrollPass : public llvm::PassInfoMixin<UnrollPass> {
-public:
-  explicit UnrollPass(Options O) : Asked(std::move(O)) {}
-  llvm::PreservedAnalyses run(llvm::Module &M, llvm::ModuleAnalysisManager &);
-
-private:
-  Options Asked;
-};
-
 } // namespace cost
 
 #endif

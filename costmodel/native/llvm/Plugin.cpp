@@ -1,6 +1,7 @@
 //===- Plugin.cpp - the passes' registration in LLVM ----------------------===//
 
 #include "Passes.h"
+#include "Unroll.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Plugins/PassPlugin.h"
 
@@ -8,10 +9,12 @@ using namespace cost;
 
 /// Options of `costmodel-annotate<...>`; none where the name is another one or
 /// the options are wrong (said on standard error).
-static std::optional<Options> optionsOf(llvm::StringRef Text, llvm::StringRef Pass) {
+template <typename T>
+static std::optional<T> optionsOf(llvm::StringRef Text, llvm::StringRef Pass,
+                                  llvm::Expected<T> (*Parse)(llvm::StringRef)) {
   if (!Text.consume_front(Pass) || (!Text.empty() && (!Text.consume_front("<") || !Text.consume_back(">"))))
     return std::nullopt;
-  auto Found = parseOptions(Text);
+  auto Found = Parse(Text);
   if (Found)
     return std::move(*Found);
   warn(Pass + ": " + llvm::toString(Found.takeError()));
@@ -23,11 +26,15 @@ static bool addModulePass(llvm::StringRef Name, llvm::ModulePassManager &Passes)
     Passes.addPass(FeaturesPass());
     return true;
   }
-  if (auto Asked = optionsOf(Name, "costmodel-annotate")) {
+  if (Name == "costmodel-loops") {
+    Passes.addPass(LoopsPass());
+    return true;
+  }
+  if (auto Asked = optionsOf(Name, "costmodel-annotate", parseOptions)) {
     Passes.addPass(AnnotatePass(std::move(*Asked)));
     return true;
   }
-  if (auto Asked = optionsOf(Name, "costmodel-unroll")) {
+  if (auto Asked = optionsOf(Name, "costmodel-unroll", parseUnrollOptions)) {
     Passes.addPass(UnrollPass(std::move(*Asked)));
     return true;
   }
@@ -35,6 +42,7 @@ static bool addModulePass(llvm::StringRef Name, llvm::ModulePassManager &Passes)
 }
 
 static void registerPasses(llvm::PassBuilder &Builder) {
+  unrollInPipelines(Builder);
   Builder.registerPipelineParsingCallback(
       [](llvm::StringRef Name, llvm::ModulePassManager &Passes,
          llvm::ArrayRef<llvm::PassBuilder::PipelineElement>) { return addModulePass(Name, Passes); });

@@ -1,180 +1,131 @@
 //===- Unroll.cpp - unroll factors by predicted cost ----------------------===//
 //
-// Each innermost loop is unrolled on the side by several factors and asked
-// about alone. The factor of least predicted cycles an iteration is taken where
-// the model knows all of them and is sure of a gain; any other loop is left as
-// it is, for LLVM's own unroller to choose.
+// Each innermost loop gets the factor that the model predicts to be the
+// fastest where it is sure that LLVM's own choice is slower, as metadata for
+// LLVM's unroller; any other loop is left as it is, for that to choose.
 //
 //===----------------------------------------------------------------------===//
 
-#include "Passes.h"
-#include "Trial.h"
-#include "llvm/ADT/SmallPtrSet.h"
+#include "Unroll.h"
+#include "../core/Report.h"
 #include "llvm/IR/Module.h"
-#include "llvm/Transforms/Utils/LoopUtils.h"
+#include "llvm/IR/PassInstrumentation.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/CommandLine.h"
+#include <functional>
 
 using namespace cost;
 
-static constexpr unsigned Factors[] = {1, 2, 4, 8};
-/// Trip count of a loop whose trips are unknown, as the features have it.
-static constexpr double UnknownTrips = 16;
-/// Larger functions are copied too often, larger bodies never gain.
-static constexpr unsigned MaxInstructions = 20000, MaxBody = 256, MaxLoops = 64;
+static llvm::cl::opt<std::string> InPipelines(
+    "costmodel-unroll", llvm::cl::ValueOptional, llvm::cl::value_desc("target=ARCH/CPU;model=FILE"),
+    llvm::cl::desc("Choose unroll factors by predicted cost wherever LLVM's unroller runs"));
 
-/// Whether somebody else has spoken for the loop.
-static bool hasUnrollPragma(const llvm::Loop *L) {
-  llvm::MDNode *Id = L->getLoopID();
-  if (!Id)
-    return false;
-  for (const llvm::MDOperand &Item : llvm::drop_begin(Id->operands())) {
-    auto *Node = llvm::dyn_cast<llvm::MDNode>(Item);
-    auto *Name = Node && Node->getNumOperands() ? llvm::dyn_cast<llvm::MDString>(Node->getOperand(0)) : nullptr;
-    if (Name && (Name->getString().starts_with("llvm.loop.unroll") ||
-                 Name->getString().starts_with("llvm.loop.disable_nonforced")))
-      return true;
-  }
-  return false;
-}
+static llvm::cl::opt<bool> PrintsNumbers("costmodel-loop-numbers",
+                                         llvm::cl::desc("Print the numbers of loops wherever LLVM's unroller runs"));
 
-static bool mayUnroll(const llvm::Loop *L) {
-  if (!L->isInnermost() || hasUnrollPragma(L))
-    return false;
-  unsigned Size = 0;
-  for (const llvm::BasicBlock *B : L->blocks())
-    for (const llvm::Instruction &I : *B) {
-      auto *Call = llvm::dyn_cast<llvm::CallBase>(&I);
-      if (++Size > MaxBody || (Call && (Call->isConvergent() || Call->cannotDuplicate())))
-        return false;
+llvm::Expected<UnrollOptions> cost::parseUnrollOptions(llvm::StringRef Text) {
+  UnrollOptions Found;
+  std::string Rest;
+  for (llvm::StringRef Item : llvm::split(Text, ';')) {
+    if (!Item.consume_front("factor=")) {
+      Rest += (Rest.empty() || Item.empty() ? "" : ";") + Item.str();
+      continue;
     }
-  return true;
-}
-
-static bool mayChange(const llvm::Function &F) {
-  return !F.isDeclaration() && !F.hasOptNone() && !F.hasOptSize() && !F.hasMinSize() &&
-         !F.isPresplitCoroutine() && F.getInstructionCount() <= MaxInstructions;
-}
-
-namespace {
-/// Predicted cycles for one iteration of the loop as it was.
-struct Cost {
-  double Mean, Low, High;
-};
-
-class Chooser {
-public:
-  Chooser(Predictor &Model, size_t Cycles, llvm::FunctionAnalysisManager &Manager)
-      : Model(Model), Cycles(Cycles), Manager(Manager) {}
-  /// The factor for a loop, none where the model is not sure.
-  std::optional<unsigned> factor(llvm::Function &F, llvm::BasicBlock *Header);
-
-private:
-  std::optional<Cost> cost(llvm::Function &F, llvm::BasicBlock *Header, unsigned Factor);
-
-  Predictor &Model;
-  size_t Cycles;
-  llvm::FunctionAnalysisManager &Manager;
-  LlvmReader Reader;
-};
-} // namespace
-
-std::optional<Cost> Chooser::cost(llvm::Function &F, llvm::BasicBlock *Header, unsigned Factor) {
-  Trial Tried(F, Header, Factor, Manager);
-  if (!Tried.outlined())
-    return std::nullopt;
-  const Function &Read = Reader.read(*Tried.outlined());
-  Loops Found = findLoops(Read);
-  if (Found.All.size() != 2)
-    return std::nullopt;
-  double Iterations = Factor * (Found.All[1].Trips ? double(*Found.All[1].Trips) : UnknownTrips);
-  auto Answer = Model.predict(Read);
-  if (!Answer) {
-    llvm::consumeError(Answer.takeError());
-    return std::nullopt;
+    if (Item.getAsInteger(10, Found.Factor) || Found.Factor < 1 || Found.Factor > 64)
+      return llvm::createStringError(llvm::inconvertibleErrorCode(),
+                                     "factor is '" + Item + "', expected a number from 1 to 64");
   }
-  const costmodel_estimate &E = Answer->Estimates[Cycles];
-  if (!Answer->IsKnown || !E.exists || Iterations < 1)
-    return std::nullopt;
-  return Cost{E.mean / Iterations, E.low / Iterations, E.high / Iterations};
+  auto Common = parseOptions(Rest);
+  if (!Common)
+    return Common.takeError();
+  Found.Common = std::move(*Common);
+  return Found;
 }
 
-std::optional<unsigned> Chooser::factor(llvm::Function &F, llvm::BasicBlock *Header) {
-  auto AsItIs = cost(F, Header, 1);
-  if (!AsItIs)
-    return std::nullopt;
-  unsigned Best = 1;
-  Cost Least = *AsItIs;
-  for (unsigned Factor : llvm::drop_begin(Factors)) {
-    auto Tried = cost(F, Header, Factor);
-    if (Tried && Tried->Mean < Least.Mean) {
-      Least = *Tried;
-      Best = Factor;
-    }
+/// LLVM's own choice stays, and why, once.
+void Unroller::giveUp(const llvm::Twine &Why) {
+  warn(Why + "; LLVM's own choice of unroll factors stays");
+  IsUseless = true;
+}
+
+bool Unroller::isReady(llvm::Function &F) {
+  if (Asked.Factor)
+    return true;
+  if (!Model && !IsUseless) {
+    auto Loaded = UnrollModel::load(Asked.Common.Model.empty() ? besidePlugin("costmodel-unroll.weights")
+                                                               : Asked.Common.Model);
+    if (Loaded)
+      Model = std::move(*Loaded);
+    else
+      giveUp(llvm::toString(Loaded.takeError()));
   }
-  // Sure of a gain: the mean lies below the interval of the loop as it is.
-  return Best > 1 && Least.Mean < AsItIs->Low ? std::optional<unsigned>(Best) : std::nullopt;
-}
-
-static bool apply(llvm::Function &F, llvm::BasicBlock *Header, unsigned Factor,
-                  llvm::FunctionAnalysisManager &Manager) {
-  Analyses Known(F, Manager);
-  llvm::Loop *L = Known.loopAt(Header);
-  if (!L || !Known.unroll(L, Factor))
+  if (IsUseless)
     return false;
-  llvm::addStringMetadataToLoop(L, "llvm.loop.unroll.disable");
-  return true;
+  llvm::StringRef Arch = archOf(*F.getParent());
+  std::string Target = targetOf(F, Asked.Common);
+  if (!llvm::StringRef(Target).starts_with((Arch + "/").str()))
+    giveUp("the model is asked for " + Target + ", the module is for " + Arch);
+  else if (llvm::Error E = Model->setTarget(Target))
+    giveUp(llvm::toString(std::move(E)) + "; give one with target=ARCH/CPU");
+  return !IsUseless;
 }
 
-/// Extracting a loop declares intrinsics; those that nothing uses go again.
-static void eraseUnused(llvm::Module &M, const llvm::SmallPtrSetImpl<llvm::Function *> &Before) {
-  for (llvm::Function &F : llvm::make_early_inc_range(M))
-    if (F.isDeclaration() && F.use_empty() && !Before.contains(&F))
-      F.eraseFromParent();
-}
-
-static bool unrollFunction(llvm::Function &F, Chooser &Choose, llvm::FunctionAnalysisManager &Manager) {
-  llvm::SmallVector<llvm::BasicBlock *, 8> Headers;
-  for (llvm::Loop *L : Manager.getResult<llvm::LoopAnalysis>(F).getLoopsInPreorder())
-    if (mayUnroll(L) && Headers.size() < MaxLoops)
-      Headers.push_back(L->getHeader());
+bool Unroller::run(llvm::Function &F, llvm::FunctionAnalysisManager &Manager) {
+  if (!mayChange(F))
+    return false;
+  auto &Loops = Manager.getResult<llvm::LoopAnalysis>(F);
+  if (Loops.empty() || !isReady(F))
+    return false;
   bool Changed = false;
-  for (llvm::BasicBlock *Header : Headers)
-    if (auto Factor = Choose.factor(F, Header))
-      Changed |= apply(F, Header, *Factor, Manager);
+  for (llvm::Loop *L : Loops.getLoopsInPreorder()) {
+    auto Facts = factsOf(*L, F, Manager);
+    if (!Facts)
+      continue;
+    auto Factor = !Asked.Factor                       ? Model->choose(*Facts)
+                  : isPossible(*Facts, Asked.Factor) ? std::optional<unsigned>(Asked.Factor)
+                                                      : std::nullopt;
+    if (!Factor)
+      continue;
+    askForFactor(*L, *Factor);
+    Changed = true;
+  }
   return Changed;
 }
 
 llvm::PreservedAnalyses UnrollPass::run(llvm::Module &M, llvm::ModuleAnalysisManager &Modules) {
-  auto Keep = [](const llvm::Twine &Why) {
-    warn(Why + "; LLVM's own choice of unroll factors stays");
-    return llvm::PreservedAnalyses::all();
-  };
-  auto Model = Predictor::load(Asked);
-  if (!Model)
-    return Keep(llvm::toString(Model.takeError()));
-  auto Cycles = (*Model)->metric("cycles");
-  if (!Cycles)
-    return Keep("the model was not trained on the metric 'cycles'");
   auto &Manager = Modules.getResult<llvm::FunctionAnalysisManagerModuleProxy>(M).getManager();
-  llvm::SmallVector<llvm::Function *, 16> Functions;
-  llvm::SmallPtrSet<llvm::Function *, 32> Before;
-  for (llvm::Function &F : M) {
-    Before.insert(&F);
-    if (mayChange(F))
-      Functions.push_back(&F);
-  }
-  Chooser Choose(**Model, *Cycles, Manager);
-  llvm::PreservedAnalyses Kept = llvm::PreservedAnalyses::all();
-  for (llvm::Function *F : Functions) {
-    std::string Target = targetOf(*F, Asked);
-    if (!llvm::StringRef(Target).starts_with((archOf(M) + "/").str()))
-      return Keep("the model is asked for " + Target + ", the module is for " + archOf(M));
-    if (llvm::Error E = (*Model)->setTarget(Target))
-      return Keep(llvm::toString(std::move(E)));
-    if (unrollFunction(*F, Choose, Manager)) {
-      Manager.invalidate(*F, llvm::PreservedAnalyses::none());
-      Kept = llvm::PreservedAnalyses::none();
-    }
-  }
-  eraseUnused(M, Before);
-  return Kept;
+  Unroller Own(Asked);
+  for (llvm::Function &F : M)
+    if (!F.isDeclaration())
+      Own.run(F, Manager);
+  return llvm::PreservedAnalyses::all(); // metadata of loops alone
+}
+
+/// Asks in front of LLVM's unroller; the metadata that it leaves invalidates no analysis.
+static void hook(llvm::PassBuilder &Builder,
+                 std::function<void(llvm::Function &, llvm::FunctionAnalysisManager &)> Ask) {
+  auto Manager = std::make_shared<llvm::FunctionAnalysisManager *>(nullptr);
+  Builder.registerAnalysisRegistrationCallback(
+      [Manager](llvm::FunctionAnalysisManager &Known) { *Manager = &Known; });
+  auto Before = [Manager, Ask = std::move(Ask)](llvm::StringRef Pass, llvm::Any Unit) {
+    auto **F = llvm::any_cast<const llvm::Function *>(&Unit);
+    if (Pass == "LoopUnrollPass" && F && *Manager)
+      Ask(const_cast<llvm::Function &>(**F), **Manager);
+  };
+  Builder.getPassInstrumentationCallbacks()->registerBeforeNonSkippedPassCallback(std::move(Before));
+}
+
+void cost::unrollInPipelines(llvm::PassBuilder &Builder) {
+  if (!Builder.getPassInstrumentationCallbacks())
+    return;
+  if (PrintsNumbers)
+    hook(Builder, printLoopNumbers);
+  if (!InPipelines.getNumOccurrences())
+    return;
+  auto Parsed = parseUnrollOptions(InPipelines);
+  if (!Parsed)
+    return warn("-costmodel-unroll: " + llvm::toString(Parsed.takeError()) +
+                "; LLVM's own choice of unroll factors stays");
+  auto Shared = std::make_shared<Unroller>(std::move(*Parsed));
+  hook(Builder, [Shared](llvm::Function &F, llvm::FunctionAnalysisManager &Manager) { Shared->run(F, Manager); });
 }

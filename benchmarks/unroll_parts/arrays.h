@@ -1,0 +1,15 @@
+/* The arrays that generated kernels work on; MOST elements each, values small, indices below 1024. */
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MOST 4096
+struct arrays {
+  float f[4][MOST];
+  double d[4][MOST];
+  int32_t i[4][MOST]; /* the last: a permutation of 0..1023, again and again */
+  int64_t l[4][MOST];
+  int16_t s[4][MOST];
+  uint8_t c[4][MOST];
+};
+typedef long kernel(struct arrays *restrict at, long n);
