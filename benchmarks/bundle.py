@@ -1,6 +1,7 @@
 """Make the bundled data set: labelled functions and kernels, and measured schedules, in at most 20 MB.
 
-    pip download --no-deps --no-binary :all: -d SDISTS lz4==4.4.5 …   # as `python benchmarks/bundle.py --list` prints
+    pip download --no-deps --no-binary :all: -d SDISTS lz4==4.4.5 …   # as `python benchmarks/bundle.py --list` prints,
+    apt-get download librust-json-dev …                               # and these, into SDISTS too
     python benchmarks/bundle.py --sdists SDISTS --work WORK           # about an hour; killed and run again, goes on
     python benchmarks/bundle.py --sdists SDISTS --work WORK --quick   # a small one, to see that it works
 
@@ -52,6 +53,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.list:
         print("\n".join(sources.requirements()))
+        print("\n".join(f"# apt-get download {name}" for name in sources.crates()))
         return
     begin_s = time.monotonic()
     if args.only != "measured":

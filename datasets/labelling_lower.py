@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from costmodel.core.errors import CostModelError, UsageError
 from costmodel.core.tables import FunctionRow
 from costmodel.datasets.labellers.causes import cause_of
-from costmodel.toolchain.retarget import CODEGEN
+from costmodel.toolchain.retarget import CODEGEN, print_module
 from costmodel.toolchain.retarget import PIPELINE as RETARGET
-from costmodel.toolchain.retarget import print_module
 
 SCHEDULE = "schedule"
 """Pipeline of rows whose schedule text is the lowering."""

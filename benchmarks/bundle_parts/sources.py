@@ -1,12 +1,17 @@
-"""Functions that people wrote: C and C++ of packages whose licence allows it, built and extracted.
+"""Functions that people wrote: C, C++ and Rust of packages whose licence allows it, built and extracted.
 
-Nothing is downloaded here: the packages lie in a folder, and their hashes are checked.
+Nothing is downloaded here: the packages lie in a folder, and their hashes are checked. C and C++ come as source
+packages of Python, Rust as Debian's packages of crates.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import tarfile
+import tempfile
+import tomllib
 from pathlib import Path
 
 from bundle_parts.quota import say
@@ -25,7 +30,16 @@ PER_PROJECT = 700
 
 def requirements() -> list[str]:
     """Lines for pip."""
-    return [f"{name}=={entry['version']} --hash=sha256:{entry['sha256']}" for name, entry in sorted(_table().items())]
+    return [
+        f"{name}=={entry['version']} --hash=sha256:{entry['sha256']}"
+        for name, entry in sorted(_table().items())
+        if "crate" not in entry
+    ]
+
+
+def crates() -> list[str]:
+    """Names for `apt-get download`."""
+    return [f"librust-{name}-dev" for name, entry in sorted(_table().items()) if "crate" in entry]
 
 
 def _table() -> dict[str, dict[str, str]]:
@@ -57,13 +71,38 @@ def functions(sdists: Path, work: Path, jobs: int, *, quick: bool) -> list[Funct
 def _extracted(name: str, entry: dict[str, str], archive: Path, work: Path, jobs: int) -> list[FunctionRow]:
     out = work / "extracted" / name
     if not (out / "manifest.json").is_file():
-        source = work / "unpacked"
-        folder = source / archive.name.removesuffix(".tar.gz")
-        if not folder.is_dir():
-            with tarfile.open(archive) as file:
-                file.extractall(source, filter="data")
+        folder = _unpacked(entry, archive, work / "unpacked")
         options = Options(
             build=folder, output=out, family=entry["family"], jobs=jobs, stages=(BEFORE, AFTER), resume=True
         )
         extract(options, lambda line: say(f"{name}: {line}"))
     return list(read_dataset(out).function_rows())
+
+
+def _unpacked(entry: dict[str, str], archive: Path, into: Path) -> Path:
+    if "crate" in entry:
+        return _unpacked_crate(entry["crate"], archive, into)
+    folder = into / archive.name.removesuffix(".tar.gz")
+    if not folder.is_dir():
+        with tarfile.open(archive) as file:
+            file.extractall(into, filter="data")
+    return folder
+
+
+def _unpacked_crate(crate: str, archive: Path, into: Path) -> Path:
+    """A crate that builds by itself: its manifest keeps no optional and no development dependency."""
+    folder = into / crate
+    if not folder.is_dir():
+        with tempfile.TemporaryDirectory() as root:
+            subprocess.run(["dpkg-deb", "-x", str(archive), root], check=True)
+            shutil.copytree(Path(root) / "usr" / "share" / "cargo" / "registry" / crate, folder)
+        manifest = folder / "Cargo.toml"
+        given = tomllib.loads(manifest.read_text())
+        package = given["package"]
+        kept = {key: package[key] for key in ("name", "version", "edition", "license") if key in package}
+        lines = ["[package]", *(f"{key} = {json.dumps(value)}" for key, value in kept.items()), "[features]"]
+        features = given.get("features", {})
+        own = {name for name, needs in features.items() if all(need in features for need in needs)}
+        lines += [f"{name} = {json.dumps(features[name])}" for name in sorted(own)]
+        manifest.write_text("\n".join(lines) + "\n")
+    return folder

@@ -31,7 +31,8 @@ _LINKAGE = re.compile(
 _COMDAT = re.compile(rf",? comdat(?:\(\$(?:{_NAME})\))?")
 _TAIL = re.compile(r" (?:personality|prefix|prologue) .*$")
 _KIND = re.compile(r"\b(global|constant|alias|ifunc)\b ")
-_STRING = re.compile(r'c?"[^"]*"')
+_STRING = re.compile(r'([@%$]"[^"]*")|c?"[^"]*"')
+"""A quoted name, kept as group 1, or a string."""
 _LOCAL_LINKAGE = re.compile(r"^(?:private|internal) ")
 
 
@@ -148,7 +149,7 @@ class _Closure:
         if "!DI" in text:  # locations inside loop metadata
             text = "!{}"
         self.nodes[number] = text
-        self._visit(_STRING.sub("", text))
+        self._visit(_STRING.sub(r"\1", text))
 
     def _symbol(self, name: str) -> None:
         if name == self.root or name in self.symbols:
@@ -158,7 +159,7 @@ class _Closure:
             return
         self.symbols[name] = line
         if line.startswith("@"):
-            self._visit(_STRING.sub('""', line.partition(" = ")[2]))
+            self._visit(_STRING.sub(r"\1", line.partition(" = ")[2]))
         else:
             self._visit(line)
 

@@ -286,6 +286,7 @@ MODULE = r"""
 %node = type { i32, ptr }
 %unused = type { i64 }
 @table = internal constant [2 x ptr] [ptr @helper, ptr @other]
+@vtable = internal constant { [4 x i8], ptr } { [4 x i8] c"\01@x\00", ptr @"far <T>" }
 @counter = internal global i32 0
 @shared = global %node zeroinitializer, align 8
 @"odd name" = private constant [4 x i8] c"a@b\00"
@@ -297,9 +298,13 @@ define linkonce_odr hidden i32 @other(i32 %x) personality ptr @person {
   ret i32 %x
 }
 declare i32 @person(...)
+define internal void @"far <T>"() {
+  ret void
+}
 define internal i32 @root(i32 %x) {
   %f = load ptr, ptr @table, !range.like !0
   %c = load i32, ptr @counter
+  %v = load i32, ptr @vtable
   %s = load i32, ptr getelementptr (%node, ptr @shared, i64 0, i32 0)
   %y = call i32 %f(i32 %c)
   %n = load i8, ptr @"odd name"
@@ -319,10 +324,10 @@ def test_a_function_takes_what_it_needs_and_nothing_else() -> None:
     module = llvm.parse_assembly(text)
     module.verify()
     assert {one.name: one.is_declaration for one in module.functions} == {
-        "root": False, "helper": True, "other": True, "alias": True,
+        "root": False, "helper": True, "other": True, "alias": True, "far <T>": True,
     }  # fmt: skip
     assert "define i32 @root(" in text
-    assert {one.name for one in module.global_variables} == {"table", "counter", "shared", "odd name"}
+    assert {one.name for one in module.global_variables} == {"table", "vtable", "counter", "shared", "odd name"}
     assert "@shared = external global %node, align 8" in text
     assert "%unused" not in text
     assert "!1 =" not in text
