@@ -21,6 +21,8 @@ from costmodel.training.table import TrainingTable
 
 BY = {"by_family": "family", "by_project": "project", "by_network": "network", "by_target": "", "by_function": ""}
 """What is held out together, by the name of the split; the column of the functions that numbers it."""
+UNREALISED = ("linalg", "tensor")
+"""Levels at which a schedule says something that the code does not: below, it is in the code already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,7 +57,8 @@ def _examples(table: TrainingTable, encodings: Sequence[Encoding]) -> Examples:
     targets = {name: Target.parse(name) for name in sorted(set(table.targets.tolist()))}
     rows = []
     for function, target, pipeline in zip(table.function, table.targets, table.pipelines, strict=True):
-        schedule = table.functions[function].schedule if pipeline == SCHEDULE_PIPELINE else None
+        row = table.functions[function]
+        schedule = row.schedule if pipeline == SCHEDULE_PIPELINE and row.level in UNREALISED else None
         rows.append((targets[str(target)], str(pipeline), schedule))
     return Examples(
         encodings=encodings, program=table.function, context=context_rows(rows), context_names=context_names(),

@@ -16,11 +16,13 @@ import numpy as np
 import costmodel
 from costmodel.core.hashing import sha256_text
 from costmodel.models import MODELS, Model
+from costmodel.models.context import SCHEDULE_PIPELINE
 from costmodel.models.encode import versions
+from costmodel.models.levels import default_pipelines
 from costmodel.models.metric_model import MetricModel, Needs
 from costmodel.training.config import TrainConfig
 from costmodel.training.encodings import encode_all
-from costmodel.training.examples import Prepared, groups_of, prepare
+from costmodel.training.examples import UNREALISED, Prepared, groups_of, prepare
 from costmodel.training.figures import card_figures
 from costmodel.training.held import Held, hold
 from costmodel.training.keeper import Keeper, Screen
@@ -115,6 +117,7 @@ def _card(
         "metrics": list(ready.table.metrics),
         "targets": sorted(set(seen.targets.tolist())),
         "pipelines": sorted(set(seen.pipelines.tolist())),
+        "default_pipelines": _defaults(seen),
         "levels": sorted({row.level for row in seen.functions}),
         "versions": versions(),
         "data_sha256": ready.table.sha256,
@@ -130,3 +133,9 @@ def _card(
         "refused_rows": held.refused,
         "figures": dict(figures),
     }
+
+
+def _defaults(table: TrainingTable) -> dict[str, str]:
+    """Pipeline by level where a question names none; a schedule that the code does not tell is none."""
+    rows = zip(table.column("level").tolist(), table.pipelines.tolist(), strict=True)
+    return default_pipelines(row for row in rows if not (row[0] in UNREALISED and row[1] == SCHEDULE_PIPELINE))

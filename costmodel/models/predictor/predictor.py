@@ -22,6 +22,7 @@ from costmodel.models.base import Array
 from costmodel.models.context import SCHEDULE_PIPELINE, context_names, context_rows
 from costmodel.models.encode import check_finite, encode_function
 from costmodel.models.examples import Encoding, Examples
+from costmodel.models.levels import level_of
 from costmodel.models.metric_model import MetricModel, Needs
 from costmodel.models.predictor.answer import Answer, MetricAnswer
 from costmodel.models.predictor.shipped import DEFAULT_MODEL, read_card, resolve
@@ -81,7 +82,7 @@ class Predictor:
             programs: a program, a function, an encoding, or several of them.
             target: `arch/cpu`, `native`, or several.
             metrics: names; by default all that the model has and the target's architecture knows.
-            pipeline: the lowering that is meant; by default the model's own, where it has but one.
+            pipeline: the lowering that is meant; by default the one that the model knows best for the function's level.
             schedule: a schedule's text, instead of a pipeline.
 
         Raises:
@@ -96,7 +97,8 @@ class Predictor:
         pipeline = self._pipeline(pipeline, schedule)
         needs = self.model.needs if isinstance(self.model, MetricModel) else Needs()
         encodings = [_encoding(function, needs) for function in functions]
-        rows = [(one, pipeline, schedule) for _ in functions for one in targets]
+        pipelines = [pipeline or self._default_pipeline(encoding) for encoding in encodings]
+        rows = [(one, through, schedule) for through in pipelines for one in targets]
         examples = Examples(
             encodings=encodings, program=np.repeat(np.arange(len(functions)), len(targets)),
             context=context_rows(rows), context_names=context_names(), archs=np.array([one.arch for one, _, _ in rows]),
@@ -105,7 +107,9 @@ class Predictor:
             return []
         found = self.model.predict(examples)
         names = [_name(function, i) for i, function in enumerate(functions) for _ in targets]
-        return [_answer(found, i, names[i], one.name, pipeline, chosen[one.name]) for i, (one, _, _) in enumerate(rows)]
+        return [
+            _answer(found, i, names[i], one.name, through, chosen[one.name]) for i, (one, through, _) in enumerate(rows)
+        ]
 
     def _metrics(self, target: Target, metrics: Sequence[str]) -> tuple[str, ...]:
         if not metrics:
@@ -128,15 +132,20 @@ class Predictor:
             if pipeline is not None:
                 raise UsageError("give a pipeline or a schedule, not both")
             return SCHEDULE_PIPELINE
-        if pipeline is None:
-            return known[0] if len(known) == 1 else None
-        if known and pipeline not in known:
+        if known and pipeline is not None and pipeline not in known:
             close = difflib.get_close_matches(pipeline, known, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise UnknownNameError(
                 f"model {self.name!r} was not trained on pipeline {pipeline!r}; known: {', '.join(known)}{hint}"
             )
         return pipeline
+
+    def _default_pipeline(self, encoding: Encoding) -> str | None:
+        known = list(self.card.get("pipelines") or ())
+        if len(known) == 1:
+            return str(known[0])
+        by_level: Mapping[str, str] = self.card.get("default_pipelines") or {}
+        return by_level.get(level_of(encoding.numbers))
 
 
 def _functions(programs: Programs) -> Iterable[Function | Encoding]:

@@ -1,0 +1,35 @@
+"""The level of abstraction of a function, from the names of its operations, and the pipeline that is meant by default.
+
+Owns the order of levels: the highest one whose dialects occur decides, as in the rows of a data set.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+_LEVELS = (
+    ("ttgir", ("ttg", "ttng", "amdg", "amdgpu")),
+    ("ttir", ("tt",)),
+    ("torch", ("torch",)),
+    ("linalg", ("linalg", "tosa", "tensor", "stablehlo")),
+    ("vector", ("vector",)),
+    ("affine", ("affine",)),
+    ("scf", ("scf", "memref")),
+    ("llvm", ("llvm",)),
+)
+_COUNT = "count:"
+
+
+def level_of(numbers: Mapping[str, float]) -> str:
+    """Level of an encoding by its counts of operations; empty where no dialect says."""
+    dialects = {name[len(_COUNT) :].partition(".")[0] for name in numbers if name.startswith(_COUNT)}
+    return next((level for level, names in _LEVELS if dialects.intersection(names)), "")
+
+
+def default_pipelines(rows: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Level to the commonest pipeline of `(level, pipeline)` pairs, the first by name of equals."""
+    counts: dict[str, Counter[str]] = {}
+    for level, pipeline in rows:
+        counts.setdefault(level, Counter())[pipeline] += 1
+    return {level: min(found, key=lambda name: (-found[name], name)) for level, found in sorted(counts.items())}
