@@ -11,7 +11,10 @@ from bundle_parts.quota import say
 from costmodel.core.hashing import sha256_text
 from costmodel.core.tables import FunctionRow, LabelRow
 from costmodel.datasets.generators.labels import label_rows
+from costmodel.datasets.labelling import label_functions
 from costmodel.datasets.labelling_cache import LabelCache
+from costmodel.datasets.labelling_lower import AFTER
+from costmodel.toolchain.retarget import PIPELINE as RETARGET
 
 GENERATED = (
     ("aarch64/neoverse-v2",), ("x86-64/skylake-avx512", "riscv64/sifive-p670"),
@@ -48,6 +51,20 @@ def label(rows: Sequence[FunctionRow], work: Path, jobs: int) -> list[LabelRow]:
             found += label_rows(part, targets, cache=cache, jobs=jobs, labellers=labellers or None)
             done += len(part)
             say(f"labels: {done} of {total} rows, {time.monotonic() - begin:.0f} s")
+    return found + _optimised_again(rows, cache, jobs)
+
+
+def _optimised_again(rows: Sequence[FunctionRow], cache: LabelCache, jobs: int) -> list[LabelRow]:
+    """A third of the functions after optimisation through O3 as well: what a user's `.ll` file goes through."""
+    groups: dict[tuple[str, ...], list[FunctionRow]] = defaultdict(list)
+    for row in rows:
+        if row.stage == AFTER and int(sha256_text(row.ir)[8:16], 16) % 3 == 0:
+            groups[_asked(row)[0]].append(row)
+    found = list[LabelRow]()
+    for targets, members in sorted(groups.items()):
+        for part in _parts(members):
+            found += label_functions(part, targets, cache=cache, jobs=jobs, pipeline=RETARGET)
+        say(f"labels: {len(members)} optimised functions through {RETARGET} again")
     return found
 
 
