@@ -50,7 +50,7 @@ def graph_html(source: Function | Program) -> str:
 
 def _data(builder: GraphBuilder, graph: ProgramGraph, root: Operation) -> dict[str, Any]:
     """Names of kinds, nodes (kind, label) with the numbers that are not 0, edges, layers of blocks."""
-    labels = _labels(builder, graph.num_nodes, root)
+    labels = _labels(builder, graph, root)
     return {
         "nodeKinds": [kind.name.lower() for kind in NodeKind],
         "edgeKinds": [kind.name.lower() for kind in EdgeKind],
@@ -69,9 +69,9 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
 
 
-def _labels(builder: GraphBuilder, count: int, root: Operation) -> list[str]:
-    labels = [""] * count
-    for text, (node, _) in builder.type_nodes.items():
+def _labels(builder: GraphBuilder, graph: ProgramGraph, root: Operation) -> list[str]:
+    labels = [""] * graph.num_nodes
+    for text, (node, *_) in builder.type_nodes.items():
         labels[node] = labels[node] or _short(text)
     for (kind, name, text), node in builder.shared_nodes.items():
         labels[node] = _short(f"{name} = {text}" if kind == NodeKind.ATTRIBUTE else text)
@@ -83,7 +83,8 @@ def _labels(builder: GraphBuilder, count: int, root: Operation) -> list[str]:
             labels[node] = _short(f"{_value_name(value, number)} : {value.type_text}")
     for number, (block, node) in enumerate(builder.blocks.items()):
         labels[node] = _short((block.label or f"^entry{number}").lstrip("^"))
-    for operation, node in zip(_operations(builder, root), builder.op_nodes, strict=True):
+    nodes = np.flatnonzero(graph.node_kind == NodeKind.OPERATION).tolist()
+    for operation, node in zip(_operations(builder, root), nodes, strict=True):
         labels[node] = _operation_label(operation)
     return [label or "region" for label in labels]
 

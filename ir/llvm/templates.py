@@ -8,13 +8,13 @@ Invariant: a template depends on the shape alone; the cache is bounded.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from costmodel.core.errors import ParseError
 from costmodel.ir.llvm.instructions import parse
 from costmodel.ir.llvm.legacy import upgrade
-
-HOLE = "\x00"
-"""Stands in a shape where a local's name stood."""
+from costmodel.ir.llvm.shapes import HOLE
+from costmodel.ir.llvm.types import UNKNOWN_TYPE
 
 _INSTRUCTION = re.compile(
     r"\s*(?:(%\"[^\"]*\"|%[\w$.\-]+)\s*=\s*)?(?:(?:tail|musttail|notail) )?([a-z_]+)(?:[ \t]+(.*))?$", re.DOTALL
@@ -31,29 +31,51 @@ Slot = int | str | tuple[str, str]
 """An operand: number of a local in the instruction, the name of a local spelled out, or a constant's (type, text)."""
 
 
+PLAIN, MIXED, LEAVING, GENERAL, EMPTY = range(5)
+"""Kinds of templates.
+
+`PLAIN`: after its result a line names its operands, each once, and nothing else. `MIXED`: operands are locals of the
+line and constants. `LEAVING`: the same without a result and with labels. `GENERAL`: all others.
+`EMPTY`: gives no operation (debug intrinsics).
+"""
+
+
 class Template:
     """What all instructions of one shape share. `result` is a slot or None; numbers count locals from 0.
 
-    A shape that gives no operation (debug intrinsics) has the name "". `tokens` is for `tokens.llvm_text` to keep.
+    `slots` are the operands without their types, `first` the number of the first local behind the result. `tokens` is
+    for `tokens.llvm_text` to keep.
     """
 
     __slots__ = (
-        "holes", "incoming", "labels", "name", "opcode_offset", "operands", "plain", "properties", "result", "tokens",
+        "first", "holes", "incoming", "kind", "labels", "name", "operands", "properties", "result", "slots", "tokens",
         "types",
     )  # fmt: skip
 
-    def __init__(self, name: str, properties: str, types: str | None, opcode_offset: int) -> None:
+    def __init__(self, name: str, properties: str, types: str | None) -> None:
         self.name = name
         self.properties = properties
         self.types = types
-        self.opcode_offset = opcode_offset
         self.result: Slot | None = None
         self.operands: tuple[tuple[str, Slot], ...] = ()
         self.labels: tuple[Slot, ...] = ()
         self.incoming: tuple[tuple[Slot, Slot], ...] = ()
-        self.plain: tuple[int, ...] | None = None
-        self.holes = 0
-        self.tokens: object = None
+        self.slots: tuple[Slot, ...] = ()
+        self.kind = EMPTY
+        self.first = self.holes = 0
+        self.tokens: list[Any] = [None, None]
+
+    def classify(self, holes: int) -> None:
+        """Set what follows from the rest; `holes` is the number of locals."""
+        self.holes, self.kind = holes, GENERAL
+        self.slots = tuple(slot for _, slot in self.operands)
+        self.first = int(self.result is not None)
+        if self.incoming or any(isinstance(slot, str) for slot in (*self.slots, *self.labels, self.result)):
+            return
+        if self.labels:
+            self.kind = LEAVING if self.result is None and self.types is None else GENERAL
+        else:
+            self.kind = PLAIN if self.slots == tuple(range(self.first, holes)) else MIXED
 
 
 TEMPLATES: dict[str, Template] = {}
@@ -65,7 +87,6 @@ def template_of(shape: str) -> Template:
     found = TEMPLATES.get(shape)
     if found is None:
         found = _build(shape)
-        found.holes = shape.count(HOLE)
         if len(TEMPLATES) >= _MAX_TEMPLATES:
             TEMPLATES.clear()
         if len(shape) < _LONG_SHAPE:
@@ -82,23 +103,21 @@ def _build(shape: str) -> Template:
         raise ParseError(_NO_INSTRUCTION.format(shape.strip().replace(HOLE, "%")[:40]))
     opcode, rest = match[2], match[3] or ""
     if opcode == "call" and _DEBUG.search(rest):
-        return Template("", "", None, 0)
-    offset = len(shape) - len(shape.lstrip())
+        template = Template("", "", None)
+        template.holes = shape.count(HOLE)
+        return template
     try:
         parsed = parse(opcode, upgrade(opcode, _GROUPS.sub("", rest) if " #" in rest else rest))
     except (ParseError, IndexError, ValueError) as error:
         message = str(error).replace(_MARK, "%")
         raise ParseError(f"cannot read this {opcode}: {message}") from None
-    template = Template(parsed.name, parsed.properties, parsed.result_type, offset)
+    types = parsed.result_type
+    template = Template(parsed.name, parsed.properties, types if match[1] is None else types or UNKNOWN_TYPE)
     template.result = _slot(match[1]) if match[1] is not None else None
     template.operands = tuple((kind, _operand(kind, value)) for kind, value in parsed.operands)
     template.labels = tuple(_slot(label) for label in parsed.labels)
-    template.incoming = tuple(
-        (_operand(parsed.result_type or "", value), _slot(label)) for value, label in parsed.incoming
-    )
-    slots = [slot for _, slot in template.operands]
-    if not template.labels and not template.incoming and all(isinstance(slot, int) for slot in slots):
-        template.plain = tuple(slot for slot in slots if isinstance(slot, int))
+    template.incoming = tuple((_operand(types or "", value), _slot(label)) for value, label in parsed.incoming)
+    template.classify(shape.count(HOLE))
     return template
 
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from costmodel.ir.mlir.syntax import split_items
 
+UNKNOWN_TYPE = "!llvm<unknown>"
 _SCALARS = {
     "float": "f32",
     "double": "f64",

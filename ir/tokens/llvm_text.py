@@ -1,24 +1,23 @@
 """Tokens straight from LLVM IR text, without building the operation tree.
 
-Owns the fast path: lines are cut and classified as the reader of LLVM IR does, by shapes that are parsed once, but a
-line gives its shape's tokens instead of objects. Invariant: the tokens are those of `tree`; what the reader refuses is
-refused here with the same error.
+Owns the fast path: lines are cut and classified as the reader of LLVM IR does, by shapes that are parsed once. A shape
+gives a row of tokens with gaps for names of locals; names fill the gaps when the whole function is read, numbered by
+their first appearance. Invariant: the tokens are those of `tree`, or `Unusual` is raised and the caller takes the tree.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast
+from itertools import chain
 
 from costmodel.core.errors import ParseError
 from costmodel.ir import collector, semantics
 from costmodel.ir.llvm.constants import constant_operation
-from costmodel.ir.llvm.functions import DEFINE, TYPE_NAMES, FunctionParser
-from costmodel.ir.llvm.templates import HOLE, Slot, Template
+from costmodel.ir.llvm.function_text import FunctionText, definitions
+from costmodel.ir.llvm.shapes import HOLE, cut, names_of_types
+from costmodel.ir.llvm.templates import EMPTY, TEMPLATES, Slot, Template
 from costmodel.ir.mlir.attributes import parse_dictionary
 from costmodel.ir.mlir.structure import Block, Chunk, Operation, Region, Source
 from costmodel.ir.tokens.attributes import attribute_tokens, type_parts, type_token
@@ -35,39 +34,33 @@ from costmodel.ir.tokens.names import (
     Names,
     constant_token,
 )
-from costmodel.ir.tokens.tree import symbol_token
+from costmodel.ir.tokens.tree import symbol_key
 
-_UNKNOWN_TYPE = "!llvm<unknown>"
+GAP = f"{HOLE}gap"
+"""Stands in a row where the token of a local or a symbol goes; no text holds it."""
+_FRESH = "\x01"
+"""Stands among the keys of a shape for a result without a name."""
+
+Row = tuple[str, ...]
+Keys = tuple[Slot, ...]
+"""What fills the gaps: numbers of locals of the line, or names."""
 
 
 @dataclass(slots=True)
-class _Shape:
-    """The tokens of a template: types in both spellings, operands as slots or finished tokens."""
+class Shape:
+    """The rows of a template under one scheme, and the keys of their gaps.
 
-    name: str
-    middle: tuple[str, ...]
-    """result type in parts, and the name"""
-    exact: tuple[str, ...]
-    """result type as one token, and the name"""
-    has_value: bool
-    result: Slot | None
-    operands: tuple[Slot, ...]
-    is_plain: bool
-    """whether all operands are locals of the line"""
+    `tail` follows forwarded values: labels and attributes of an instruction with successors. A direct shape has no tail
+    and its keys are the line's locals in order, from number `first` on.
+    """
+
+    row: Row
+    keys: Keys
+    defines: bool
+    first: int
     is_direct: bool
-    """whether those that are not are constants"""
-    labels: tuple[Slot, ...]
-    attributes: tuple[str, ...]
-    has_symbols: bool
-    bare: _Shape | None = None
-    """the same without labels and attributes"""
-
-
-_Row = tuple[_Shape, list[str]]
-
-
-def _result(slot: Slot | None, names: list[str]) -> str:
-    return names[slot] if isinstance(slot, int) else str(slot)
+    tail: Row = ()
+    tail_keys: Keys = ()
 
 
 def function_tokens(text: str, scheme: str, seed: int | None = None) -> list[tuple[str, list[str]]]:
@@ -77,228 +70,264 @@ def function_tokens(text: str, scheme: str, seed: int | None = None) -> list[tup
         Unusual: the tree has to be taken.
         ParseError: with the position, as the reader's.
     """
-    if HOLE in text:
+    if HOLE in text or _FRESH in text:
         raise Unusual
     chunk = Chunk(Source(text, ""))
-    type_names = frozenset(TYPE_NAMES.findall(text))
+    types = names_of_types(text)
     found: list[tuple[str, list[str]]] = []
     with collector.paused():
-        for match in DEFINE.finditer(text):
-            end = text.find("\n}", match.end())
+        for head, end in definitions(text):
             if end < 0:
                 raise Unusual
-            reader = _Tokens(chunk, match, end, type_names)
-            reader.read()
-            found.append((reader.function.symbol or "", reader.emit(scheme, Names(seed))))
+            reader = _Names(chunk, head, end, types) if scheme == "ops" else _Rows(chunk, head, end, types, scheme)
+            found.append((reader.function.symbol or "", reader.run(seed)))
     return found
 
 
-class _Tokens(FunctionParser):
-    """The reader of a function that keeps rows of tokens for each block."""
+class _Names(FunctionText):
+    """The scheme `ops`: names alone."""
 
-    def __init__(self, chunk: Chunk, head: re.Match[str], end: int, type_names: frozenset[str]) -> None:
-        super().__init__(chunk, head, end, type_names)
-        self.rows: list[_Row] = []
-        self.blocks: dict[Block, list[_Row]] = {}
-        self.heads: dict[Block, list[tuple[str, str]]] = {}
+    def run(self, seed: int | None) -> list[str]:
+        """The tokens; nothing is drawn."""
+        position, at = self.read_arguments(), 0
+        lines, shapes, found = cut(self.text[position : self.end], self.types)
+        tokens = [FUNCTION]
+        for line, shape in zip(lines, shapes, strict=True):
+            template = TEMPLATES.get(shape) if self.begun else None
+            if template is None:
+                begin, at = at, at + shape.count(HOLE)
+                template, _ = self.read_line(line, shape, found[begin:at], position)
+            else:
+                at += template.holes
+            position += len(line) + 1
+            if (
+                template is not None
+                and template.kind != EMPTY
+                and not (template.incoming and template.result is not None)
+            ):
+                tokens.append(template.name)
+        tokens.append(END)
+        return tokens
+
+
+class _Rows(FunctionText):
+    """The other schemes: rows of the lines in order, and keys for their gaps."""
+
+    def __init__(self, chunk: Chunk, head: re.Match[str], end: int, types: frozenset[str], scheme: str) -> None:
+        super().__init__(chunk, head, end, types)
+        self.full = scheme == "anonymized"
+        self.rows: list[Row] = []
+        self.keys: list[str] = []
+        self.pieces: list[list[str]] = []
+        """Keys before `keys`; lists of forwarded values among them are filled in later."""
+        self.defined: list[str] = []
+        self.arguments: list[str] = []
         self.incoming: list[tuple[Block, Template, list[str]]] = []
-        self.defined: set[str] | None = None
-        """Names of all results, gathered at the first use before a definition."""
-        self.arguments: set[str] = set()
+        self.leaving: dict[Block, tuple[int, list[str], Template, list[str]]] = {}
+        self.head_end = 0
+        self.left_at: int | None = None
 
-    def read(self) -> None:
-        """Cut the text into rows."""
-        start = self._arguments()
-        entry = self.region.blocks[0]
-        self.heads[entry] = [(value.name, value.type_text) for value in entry.args]
-        self.arguments.update(value.name for value in entry.args)
-        self.rows = self.blocks.setdefault(entry, [])
-        self._lines(start)
+    def run(self, seed: int | None) -> list[str]:
+        """The tokens; Raises `Unusual`."""
+        position = self.read_arguments()
+        entry: list[str] = []
+        self.arguments += [value.name for value in self.block.args]
+        if self.full:
+            self.pieces.append(entry)
+            self.rows.append((FUNCTION, "llvm.func", GAP, REGION, BLOCK, GAP))
+            self.rows += [(GAP, *type_parts(value.type_text)) for value in self.block.args]
+            self.keys += self.arguments
+        else:
+            self.rows.append((FUNCTION, "llvm.func", REGION))
+        self.head_end = len(self.rows)
+        self._lines(position)
+        self._end_block()
+        self.pieces.append(self.keys)
+        names = [name for name, block in self.labels.items() if block is self.region.blocks[0]]
+        if len(names) != 1 or len(set(self.region.blocks)) != len(self.labels):
+            raise Unusual
+        entry += (f"@{self.function.symbol}", *names)
+        self._forward()
+        return self._fill(Names(seed))
 
-    def _block(self, line: str, offset: int, first: bool) -> Block:
-        block = super()._block(line, offset, first)
-        self.rows = self.blocks.setdefault(block, [])
-        return block
+    # ---- lines ----------------------------------------------------------------------------------------------------
 
-    def _instruction(self, template: Template, names: list[str], block: Block, offset: int) -> None:
-        shape = template.tokens
+    def _lines(self, position: int) -> None:
+        """Rows of direct shapes at once; what is between them goes to `_row`."""
+        lines, shapes, found = cut(self.text[position : self.end], self.types)
+        full, at, run, known = self.full, 0, 0, TEMPLATES.get
+        add_row, define = self.rows.append, self.defined.append
+        for line, text in zip(lines, shapes, strict=True):
+            template = known(text) if self.begun else None
+            begin, start = at, position
+            position += len(line) + 1
+            if template is None:
+                if not line:
+                    continue
+                at += text.count(HOLE)
+                template, names = self.read_line(line, text, found[begin:at], start)
+                self.keys += found[run:begin]
+                run = at
+                if template is not None:
+                    self._row(template, names, start)
+                elif line[0] not in " \t#;":
+                    self._begin(self.block)
+                continue
+            at += template.holes
+            shape = template.tokens[full]
+            if shape is None or not shape.is_direct:
+                self.keys += found[run:begin]
+                run = at
+                self._row(template, found[begin:at], start)
+                continue
+            add_row(shape.row)
+            if shape.defines:
+                define(found[begin])
+            if shape.first:
+                self.keys += found[run:begin]
+                run = begin + shape.first
+        self.keys += found[run:at]
+
+    def _begin(self, block: Block) -> None:
+        """Behind a label; that of the entry has its row already."""
+        if block is self.region.blocks[0]:
+            return
+        self._end_block()
+        if self.full:
+            self.rows.append((BLOCK, GAP))
+            self.keys.append(f"%{(block.label or '')[1:]}")
+        self.head_end = len(self.rows)
+
+    def _end_block(self) -> None:
+        if self.left_at not in (None, len(self.rows)):
+            raise Unusual
+        self.left_at = None
+
+    def _row(self, template: Template, names: list[str], offset: int) -> None:
+        """Rows and keys of any instruction."""
+        if template.kind == EMPTY:
+            return
+        shape = template.tokens[self.full]
         if shape is None:
             try:
-                shape = template.tokens = _shape_of(template)
+                shape = template.tokens[self.full] = _shape_of(template, self.full)
             except ParseError as error:
                 self.fail(str(error), offset)
         if template.incoming:
-            name = _result(template.result, names)
-            self.heads.setdefault(block, []).append((name, template.types or ""))
-            self.incoming.append((block, template, names))
-            self.arguments.add(name)
-        else:
-            self.rows.append((cast("_Shape", shape), names))
-
-    # ---- emission -------------------------------------------------------------------------------------------------
-
-    def emit(self, scheme: str, names: Names) -> list[str]:
-        """The tokens under a scheme."""
-        if scheme == "ops":
-            every = (row for block in self.region.blocks for row in self.blocks.get(block, ()))
-            return [FUNCTION, *(shape.name for shape, _ in every), END]
-        self.names = names
-        self.table: dict[str, str] = {}
-        self.full = scheme == "anonymized"
-        forwards = self._forwarded()
-        tokens = [FUNCTION, "llvm.func"]
-        if self.full:
-            words = attribute_tokens(self.function.properties, {})
-            tokens += [word if word[0] != "@" else symbol_token(names, word) for word in words]
-            tokens.append(names.of(f"@{self.function.symbol}", SYMBOL))
-        tokens.append(REGION)
-        for block in self.region.blocks:
-            rows = self.blocks.get(block, [])
-            if self.full:
-                tokens += (BLOCK, names.of(block, BLOCK_NAME))
-                for name, kind in self.heads.get(block, ()):
-                    tokens.append(self._token(name))
-                    tokens += type_parts(kind)
-            targets = forwards.get(block)
-            emit_rows = self._full_rows if self.full else self._exact_rows
-            if targets is None:
-                emit_rows(rows, tokens)
-            else:
-                emit_rows(rows[:-1], tokens)
-                self._terminator(rows[-1], targets, tokens)
-        return [*tokens, END, END]
-
-    def _full_rows(self, rows: Sequence[_Row], tokens: list[str]) -> None:
-        table, new = self.table, self.names.maker(RESULT)
-        append = tokens.append
-        for shape, found in rows:
-            result = shape.result
-            if result is not None:
-                name = found[result] if result.__class__ is int else str(result)
-                token = table.get(name)
-                if token is None:
-                    token = table[name] = new()
-                append(token)
-            elif shape.has_value:
-                append(new())
-            tokens += shape.middle
-            if shape.operands:
-                try:
-                    if shape.is_plain:
-                        tokens += [table[found[slot]] for slot in shape.operands]  # type: ignore[index]
-                    elif shape.is_direct:
-                        tokens += [
-                            table[found[slot]] if slot.__class__ is int else slot  # type: ignore[misc]
-                            for slot in shape.operands
-                        ]
-                    else:
-                        tokens += self._operands(shape, found)
-                except KeyError:
-                    tokens += self._operands(shape, found)
-            if shape.labels:
-                tokens += self._targets(shape, found)
-            if shape.attributes:
-                tokens += shape.attributes if not shape.has_symbols else self._words(shape.attributes)
-
-    def _exact_rows(self, rows: Sequence[_Row], tokens: list[str]) -> None:
-        for shape, found in rows:
-            tokens += shape.exact
-            tokens += self._operands(shape, found)
-
-    def _operands(self, shape: _Shape, found: list[str]) -> list[str]:
-        tokens, table = [], self.table
-        for slot in shape.operands:
-            name = found[slot] if slot.__class__ is int else str(slot)
-            if name[0] == "%":
-                token = table.get(name)
-                tokens.append(token if token is not None else self._token(name))
-            else:
-                tokens.append(name)
-        return tokens
-
-    def _terminator(self, row: _Row, targets: dict[Block, list[str]], tokens: list[str]) -> None:
-        """Forwarded values stand after the terminator's own operands, before its targets and attributes."""
-        shape, found = row
-        if self.full:
-            if shape.bare is None:
-                shape.bare = replace(shape, labels=(), attributes=())
-            self._full_rows([(shape.bare, found)], tokens)
-        else:
-            self._exact_rows([(shape, found)], tokens)
-        for slot in shape.labels:
-            for name in targets.get(self._label(slot, found, 0), ()):
-                tokens.append(self._token(name) if name[0] == "%" else name)
-        if self.full:
-            tokens += self._targets(shape, found)
-            tokens += self._words(shape.attributes)
-
-    def _targets(self, shape: _Shape, found: list[str]) -> list[str]:
-        return [self.names.of(self._label(slot, found, 0), BLOCK_NAME) for slot in shape.labels]
-
-    def _words(self, words: tuple[str, ...]) -> list[str]:
-        return [word if word[0] != "@" else symbol_token(self.names, word) for word in words]
-
-    def _token(self, name: str) -> str:
-        found = self.table.get(name)
-        if found is None:
-            if name in self.arguments:
-                found = self.names.new(ARGUMENT)
-            elif name in self._results():
-                found = self.names.new(RESULT)
-            else:
+            self._phi(template, shape, names)
+            return
+        self.rows.append(shape.row)
+        if shape.defines:
+            self.defined.append(_local(template.result, names))
+        self._add_keys(shape.keys, names)
+        if template.labels:
+            if self.block in self.leaving:
                 raise Unusual
-            self.table[name] = found
-        return found
+            forwarded: list[str] = []
+            self.leaving[self.block] = (len(self.rows), forwarded, template, names)
+            self.rows += ((), shape.tail)
+            self.pieces += (self.keys, forwarded)
+            self.keys = []
+            self._add_keys(shape.tail_keys, names)
+            self.left_at = len(self.rows)
 
-    def _results(self) -> set[str]:
-        if self.defined is None:
-            every = itertools.chain.from_iterable(self.blocks.values())
-            self.defined = {_result(shape.result, names) for shape, names in every if shape.result is not None}
-        return self.defined
+    def _phi(self, template: Template, shape: Shape, names: list[str]) -> None:
+        """An argument of the block; Raises `Unusual` behind other instructions."""
+        if template.result is None or len(self.rows) != self.head_end:
+            raise Unusual
+        name = _local(template.result, names)
+        self.arguments.append(name)
+        self.incoming.append((self.block, template, names))
+        if self.full:
+            self.rows.append(shape.row)
+            self.keys.append(name)
+            self.head_end += 1
 
-    def _forwarded(self) -> dict[Block, dict[Block, list[str]]]:
-        """For each block, what its terminator forwards to each target: names of locals, tokens of constants."""
+    def _add_keys(self, keys: Keys, names: list[str]) -> None:
+        for key in keys:
+            if key.__class__ is int:
+                self.keys.append(names[key])
+            elif key is _FRESH:
+                self.defined.append(f"{_FRESH}{len(self.defined)}")
+                self.keys.append(self.defined[-1])
+            else:
+                self.keys.append(str(key))
+
+    # ---- the whole function ---------------------------------------------------------------------------------------
+
+    def _forward(self) -> None:
+        """What each terminator forwards to each target, in the order of the successors' arguments."""
         found: dict[Block, dict[Block, list[str]]] = {}
         for block, template, names in self.incoming:
             seen: set[Block] = set()
             for slot, label in template.incoming:
-                source = self._label(label, names, 0)
-                if not self.blocks.get(source):
+                source = self.block_of(label, names, 0)
+                if source not in self.leaving:
                     raise Unusual
                 if source not in seen:
                     seen.add(source)
-                    value = _operand(slot)
-                    name = names[value] if isinstance(value, int) else str(value)
-                    found.setdefault(source, {}).setdefault(block, []).append(name)
-        return found
+                    value = _constant(*slot) if isinstance(slot, tuple) else _local(slot, names)
+                    found.setdefault(source, {}).setdefault(block, []).append(value)
+        for source, targets in found.items():
+            index, forwarded, template, names = self.leaving[source]
+            values = [v for slot in template.labels for v in targets.get(self.block_of(slot, names, 0), ())]
+            self.rows[index] = tuple(GAP if value[0] == "%" else value for value in values)
+            forwarded += [value for value in values if value[0] == "%"]
+
+    def _fill(self, names: Names) -> list[str]:
+        """The rows with their gaps filled: names numbered within their class by first appearance."""
+        keys = list(chain.from_iterable(self.pieces))
+        classes = ((RESULT, set(self.defined)), (ARGUMENT, set(self.arguments)), (BLOCK_NAME, set(self.labels)))
+        if len(set().union(*(members for _, members in classes))) != sum(
+            map(len, (self.defined, self.arguments, self.labels))
+        ):
+            raise Unusual
+        order = dict.fromkeys(keys)
+        table: dict[str, str] = {}
+        for kind, members in (*classes, (SYMBOL, {key for key in order if key[0] == "@"})):
+            table.update(zip([key for key in order if key in members], iter(names.maker(kind), None), strict=False))
+        try:
+            fill = iter([table[key] for key in keys])
+        except KeyError:
+            raise Unusual from None
+        tokens = [next(fill) if token is GAP else token for token in chain.from_iterable(self.rows)]
+        tokens += (END, END)
+        return tokens
 
 
-def _shape_of(template: Template) -> _Shape:
-    words = tuple(attribute_tokens(parse_dictionary(template.properties, {}), {})) if template.properties else ()
+def _local(slot: Slot | None, names: list[str]) -> str:
+    return names[slot] if isinstance(slot, int) else str(slot)
+
+
+def _shape_of(template: Template, full: bool) -> Shape:
     kind = template.types
-    if kind is None and template.result is not None:
-        kind = _UNKNOWN_TYPE
-    parts = () if kind is None else type_parts(kind)
-    exact = () if kind is None else (type_token(kind),)
-    operands = tuple(_operand(slot) for _, slot in template.operands)
-    return _Shape(
-        name=template.name,
-        middle=(*parts, template.name),
-        exact=(*exact, template.name),
-        has_value=kind is not None,
-        result=template.result,
-        operands=operands,
-        is_plain=all(isinstance(slot, int) for slot in operands),
-        is_direct=not any(isinstance(slot, str) and slot.startswith("%") for slot in operands),
-        labels=template.labels,
-        attributes=words,
-        has_symbols=any(word[0] == "@" for word in words),
+    if template.incoming:
+        return Shape(row=(GAP, *type_parts(kind or "")), keys=(), defines=False, first=0, is_direct=False)
+    operands = [_constant(*slot) if isinstance(slot, tuple) else GAP for slot in template.slots]
+    keys = [slot for slot in template.slots if not isinstance(slot, tuple)]
+    head: Row = () if kind is None else (type_token(kind),)
+    tail: Row = ()
+    tail_keys: Keys = ()
+    if full:
+        words = tuple(attribute_tokens(parse_dictionary(template.properties, {}), {})) if template.properties else ()
+        tail = (*[GAP] * len(template.labels), *(GAP if word[0] == "@" else word for word in words))
+        tail_keys = (*template.labels, *(symbol_key(word) for word in words if word[0] == "@"))
+        if kind is not None:
+            head = (GAP, *type_parts(kind))
+            keys.insert(0, _FRESH if template.result is None else template.result)
+    row = (*head, template.name, *operands)
+    if not template.labels:
+        row, keys, tail, tail_keys = (*row, *tail), [*keys, *tail_keys], (), ()
+    first = int(template.result is not None and not full)
+    return Shape(
+        row=row,
+        keys=tuple(keys),
+        defines=template.result is not None,
+        first=first,
+        is_direct=not template.labels and keys == list(range(first, template.holes)),
+        tail=tail,
+        tail_keys=tail_keys,
     )
-
-
-def _operand(slot: Slot) -> Slot:
-    """A constant becomes its token; a local stays the number of its place, or its name."""
-    return _constant(*slot) if isinstance(slot, tuple) else slot
 
 
 @lru_cache(maxsize=65536)

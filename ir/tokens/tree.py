@@ -123,5 +123,9 @@ class TreeTokenizer:
 
 def symbol_token(names: Names, symbol: str) -> str:
     """`@name` or `@"name"` as a number of its class."""
-    key = f"@{parse_string(symbol[1:])}" if symbol.startswith('@"') and symbol.endswith('"') else symbol
-    return names.of(key, SYMBOL)
+    return names.of(symbol_key(symbol), SYMBOL)
+
+
+def symbol_key(symbol: str) -> str:
+    """The same key for `@name` and `@"name"`."""
+    return f"@{parse_string(symbol[1:])}" if symbol.startswith('@"') and symbol.endswith('"') else symbol
