@@ -16,6 +16,7 @@ import numpy.typing as npt
 from costmodel.ir import collector, costs, linalg
 from costmodel.ir.features.constants import constant_counts
 from costmodel.ir.features.critical_path import critical_path
+from costmodel.ir.features.gpu import is_kernel, kernel_numbers
 from costmodel.ir.features.kinds import FLOAT_VECTOR, GENERAL, PREDICATE, type_facts
 from costmodel.ir.features.liveness import pressure
 from costmodel.ir.features.opcodes import BY_NAME as GROUP_BY_NAME
@@ -90,6 +91,8 @@ def _numbers(root: Operation) -> Numbers:
     _pressure(found, numbers)
     _paths(found, numbers)
     _memory(found, numbers)
+    if is_kernel(root):
+        numbers.update((f"gpu_{name}", value) for name, value in kernel_numbers(root).items())
     found.close()
     return numbers
 

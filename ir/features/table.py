@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from costmodel.ir.costs import CATEGORIES
+from costmodel.ir.features.gpu_table import GPU_FEATURES
 from costmodel.ir.features.opcodes import GROUPS
 
-FEATURES_VERSION = 2
+FEATURES_VERSION = 3
 
 _ROOFLINE = "Williams et al., Roofline, 2009"
 _LIVENESS = "Brandner et al., Computing Liveness Sets for SSA-Form Programs, 2011"
@@ -157,6 +158,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _f("innermost_set_bytes", "bytes", "largest working set of an innermost loop", _LOCALITY, v1=False),
     _f("largest_set_bytes", "bytes", "largest working set of any loop", _LOCALITY, v1=False),
+    *(_f(f"gpu_{name}", unit, what, v1=False) for name, unit, what in GPU_FEATURES),
 )  # fmt: skip
 """In the order of `to_vector`."""
 
