@@ -7,9 +7,9 @@ field (integers in [-2048, 2047]) or a zeroing idiom (zero, undef, poison) does 
 from __future__ import annotations
 
 from costmodel.ir import semantics
+from costmodel.ir.features.address import type_bytes
 from costmodel.ir.features.kinds import type_facts
 from costmodel.ir.features.scan import Scan
-from costmodel.ir.features.strides import type_bytes
 from costmodel.ir.mlir.structure import Operation, Value
 from costmodel.ir.mlir.types import MemRefType, parse_type
 

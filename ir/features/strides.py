@@ -10,17 +10,14 @@ value is unknown in the loops that change it; a loaded value is unknown in the l
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TypeVar
 
 from costmodel.core.errors import ParseError
 from costmodel.ir import costs, linalg
+from costmodel.ir.features.address import element_sizes, pointee_bytes, single_offset, strides_of
 from costmodel.ir.features.scan import Loop, Scan
 from costmodel.ir.mlir.affine import AffineExpr
-from costmodel.ir.mlir.attributes import parse_int_array
 from costmodel.ir.mlir.structure import Block, Operation, Value
-from costmodel.ir.mlir.syntax import split_items
-from costmodel.ir.mlir.types import MemRefType, ShapedType, TensorType, parse_type
 from costmodel.ir.semantics import forwarded, integer_constant
 
 Key = TypeVar("Key")
@@ -67,7 +64,7 @@ class StrideAnalysis:
         self.known: dict[Value, Strides] = {}
         self.sources: dict[Block, list[Block]] | None = None
         self.steps: dict[tuple[str, str], tuple[int | None, ...]] = {}
-        """`_element_sizes` by texts of attributes."""
+        """`element_sizes` by texts of attributes."""
 
     def access(self, operation: Operation) -> tuple[Value | None, Strides]:
         """What a load or store accesses (the pointer, memref or tensor it begins from), and its strides in bytes."""
@@ -158,7 +155,7 @@ class StrideAnalysis:
             return None
         owner = following.owner
         if owner.name == "llvm.getelementptr" and owner.operands[0] is value and len(owner.operands) == 1:
-            return _constant_offset(owner)
+            return single_offset(owner)
         if len(owner.operands) != 2 or value not in owner.operands:
             return None
         other = owner.operands[1 if owner.operands[0] is value else 0]
@@ -178,7 +175,7 @@ class StrideAnalysis:
         if len(operands) == 2:
             left, right = operands
             if name == "tt.addptr":
-                return _sum(self.of(left, depth + 1), self.of(right, depth + 1), _pointee_bytes(left.type_text))
+                return _sum(self.of(left, depth + 1), self.of(right, depth + 1), pointee_bytes(left.type_text))
             if name in _ADDITIONS or (name in _ORS and (_is_number(left) or _is_number(right))):
                 return _sum(self.of(left, depth + 1), self.of(right, depth + 1), 1)
             if name in _SUBTRACTIONS:
@@ -207,7 +204,7 @@ class StrideAnalysis:
         texts = owner.dictionary_texts
         sizes = self.steps.get(texts)
         if sizes is None:
-            sizes = self.steps[texts] = _element_sizes(owner)
+            sizes = self.steps[texts] = element_sizes(owner)
         total = self.of(owner.operands[0], depth + 1)
         operands = owner.operands[1:]
         if not sizes:
@@ -277,28 +274,8 @@ class StrideAnalysis:
         return found
 
 
-def _element_sizes(owner: Operation) -> tuple[int | None, ...]:
-    """0, then the bytes that one more of each dynamic index of an address computation moves; () where not known."""
-    attribute, indices = owner.attribute("elem_type"), owner.attribute("rawConstantIndices")
-    if attribute is None or indices is None:
-        return ()
-    found: list[int | None] = [0]
-    text: str | None = str(attribute)
-    for place, index in enumerate(_integers(str(indices))):
-        if place:
-            text = _member(text, index)
-        if index == _DYNAMIC_INDEX:
-            found.append(type_bytes(text) if text is not None else None)
-    return tuple(found)
-
-
 def _is_number(value: Value) -> bool:
     return integer_constant(value) is not None
-
-
-@lru_cache(maxsize=4096)
-def _integers(text: str) -> tuple[int, ...]:
-    return parse_int_array(text)
 
 
 def _sum(left: dict[Key, int | None], right: dict[Key, int | None], factor: int | None) -> dict[Key, int | None]:
@@ -311,88 +288,6 @@ def _sum(left: dict[Key, int | None], right: dict[Key, int | None], factor: int 
         moved = None if stride is None or factor is None else stride * factor
         total[loop] = None if moved is None or before is None else before + moved
     return total
-
-
-def _constant_offset(owner: Operation) -> int | None:
-    attribute, indices = owner.attribute("elem_type"), owner.attribute("rawConstantIndices")
-    if attribute is None or indices is None:
-        return None
-    numbers = _integers(str(indices))
-    size = type_bytes(str(attribute))
-    return numbers[0] * size if len(numbers) == 1 and size is not None else None
-
-
-@lru_cache(maxsize=4096)
-def type_bytes(text: str) -> int | None:
-    """Bytes from one element to the next of an LLVM type, natural alignment; None for a named struct."""
-    text = text.strip()
-    if text.startswith("!llvm.array<"):
-        count, _, element = text[len("!llvm.array<") : -1].partition(" x ")
-        size = type_bytes(element)
-        return int(count) * size if size is not None and count.strip().isdigit() else None
-    if text.startswith("!llvm.struct<") and "(" in text and '"' not in text:
-        return _struct_bytes(text)
-    size = costs.num_bytes(text)
-    if size is None:
-        return None
-    return 1 << (size - 1).bit_length() if size else 0
-
-
-def _struct_bytes(text: str) -> int | None:
-    offset, widest = 0, 1
-    packed = "packed" in text
-    for field in split_items(text[text.index("(") + 1 : text.rindex(")")]):
-        size = type_bytes(field)
-        if size is None:
-            return None
-        align = 1 if packed else min(8, size & -size) if size else 1
-        offset = -(-offset // align) * align + size
-        widest = max(widest, align)
-    return -(-offset // widest) * widest
-
-
-@lru_cache(maxsize=4096)
-def _member(text: str | None, index: int) -> str | None:
-    if text is None:
-        return None
-    if text.startswith("!llvm.array<"):
-        return text[len("!llvm.array<") : -1].partition(" x ")[2]
-    if text.startswith("!llvm.struct<") and "(" in text and index >= 0:
-        fields = split_items(text[text.index("(") + 1 : text.rindex(")")])
-        return fields[index] if index < len(fields) else None
-    kind = parse_type(text)
-    return str(kind.element) if isinstance(kind, ShapedType) else None
-
-
-@lru_cache(maxsize=4096)
-def _pointee_bytes(text: str) -> int | None:
-    start = text.find("!tt.ptr<")
-    return (
-        costs.num_bytes(split_items(text[start + len("!tt.ptr<") : text.rindex(">")].rstrip(">"))[0])
-        if start >= 0
-        else 1
-    )
-
-
-@lru_cache(maxsize=4096)
-def strides_of(type_text: str) -> tuple[int | None, ...]:
-    """Bytes from one element to the next along each dimension of a memref or tensor; None where dynamic."""
-    kind = parse_type(type_text)
-    if not isinstance(kind, (MemRefType, TensorType)) or kind.shape is None:
-        return ()
-    element = costs.num_bytes(str(kind.element))
-    if element is None:
-        return (None,) * len(kind.shape)
-    strided = _STRIDED.search(kind.suffix)
-    if strided is not None:
-        parts = [item.strip() for item in strided[1].split(",")]
-        return tuple(int(item) * element if item.lstrip("-").isdigit() else None for item in parts)
-    found: list[int | None] = []
-    size: int | None = element
-    for dimension in reversed(kind.shape):
-        found.append(size)
-        size = None if size is None or dimension is None else size * dimension
-    return tuple(reversed(found))
 
 
 def map_strides(name: str, maps_text: str | None, type_text: str, index: int) -> dict[int, int | None]:

@@ -1,0 +1,133 @@
+"""Machine code that an LLVM function is expected to become: instructions, cycles, registers wanted.
+
+Owns `machine_numbers`, the features `machine_*` (local variables as values, as an optimiser leaves them) and `frame_*`
+(as the function stands, every `alloca` in memory). Functions of other dialects have none of them. Linear time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from costmodel.ir.features.machine_cycles import cycle_numbers
+from costmodel.ir.features.machine_flat import Flat, Ints
+from costmodel.ir.features.machine_flow import Flow
+from costmodel.ir.features.machine_fold import Folded
+from costmodel.ir.features.machine_live import GENERAL, UNITS128, Live, live
+from costmodel.ir.features.machine_names import VARIANTS
+from costmodel.ir.features.machine_rows import C, Kind
+from costmodel.ir.features.machine_table import FILES, FRAME
+from costmodel.ir.features.scan import Scan
+
+Numbers = dict[str, float]
+_SAVED = {"x86": 6.0, "a64": 10.0, "rv": 12.0}
+
+
+def is_llvm(scan: Scan) -> bool:
+    """Whether a scanned function is one of LLVM IR (or of MLIR's LLVM dialect): flat and not empty."""
+    return not scan.nested and all(
+        entry.block.operations and entry.block.operations[-1].name.startswith("llvm.") for entry in scan.blocks
+    ) and bool(scan.blocks)  # fmt: skip
+
+
+def machine_numbers(scan: Scan) -> Numbers:
+    """Features of a function by name; empty where it is none of LLVM IR."""
+    if not is_llvm(scan):
+        return {}
+    flat = Flat(scan)
+    numbers = _numbers(flat)
+    found = {f"machine_{name}": value for name, value in numbers.items()}
+    standing = _numbers(Flat(scan, promote=False)) if flat.variable.any() else numbers
+    found.update((f"frame_{name}", standing[name]) for name in FRAME)
+    found["machine_variables"] = float(flat.variable.sum())
+    return found
+
+
+def _numbers(flat: Flat) -> Numbers:
+    folded = Folded(flat)
+    flow = Flow(flat)
+    levels = live(flat, folded)
+    numbers: Numbers = dict(folded.parts)
+    numbers["jumps"] = flow.jumps
+    _calls(flat, levels, numbers)
+    _pressure(flat, flow, levels, numbers)
+    totals = folded.totals()
+    body = totals.sum(axis=0).tolist()
+    for index, variant in enumerate(VARIANTS):
+        numbers[f"body_{variant}"] = body[index]
+        numbers[f"instructions_{variant}"] = body[index] + _around(variant.partition("_")[0], numbers)
+    for index, name in enumerate(("x86", "a64", "rv")):
+        numbers[f"immediates_{name}"] = float(folded.immediates[:, index].sum())
+    numbers.update(cycle_numbers(flat, folded, flow, totals))
+    return numbers
+
+
+def _calls(flat: Flat, levels: Live, numbers: Numbers) -> None:
+    """What stays alive across calls."""
+    calls = np.flatnonzero(flat.table[:, C["is_call"]] > 0)
+    calls = calls[flat.alive[calls]]
+    across = levels.levels[calls]
+    returns = flat.kind == Kind.RETURN
+    numbers["saved_moves"] = _saved_moves(flat, calls)
+    numbers["outside_symbols"] = float((flat.table[:, C["outside"]] > 0).sum())
+    numbers["real_calls"] = float(len(calls))
+    numbers["tail_calls"] = float(flat.tail[calls].sum())
+    numbers["across_general"] = float(across[:, GENERAL].max(initial=0))
+    numbers["across_vector"] = float(across[:, UNITS128].max(initial=0))
+    numbers["across_general_sum"] = float(across[:, GENERAL].sum())
+    numbers["across_vector_sum"] = float(across[:, UNITS128].sum())
+    numbers["returns"] = float(returns.sum())
+    numbers["frame_bytes"] = float(((flat.kind == Kind.ALLOCA) & ~flat.variable).sum())
+
+
+def _saved_moves(flat: Flat, calls: Ints) -> float:
+    """Arguments of the function and results of calls that are used behind a call: they move to where it lets them be."""
+    if not len(calls):
+        return 0.0
+    kind = np.where(flat.source >= 0, flat.kind[flat.source], -1)
+    home = np.array(flat.scan.home, np.int64)[flat.value]
+    begin = np.where(flat.source >= 0, flat.source, np.searchsorted(flat.block, home) - 1)
+    movable = (kind == Kind.CALL) | ((kind == -1) & (home == 0))
+    between = np.searchsorted(calls, flat.user) - np.searchsorted(calls, begin, side="right")
+    return float(len(np.unique(flat.value[movable & (between > 0)])))
+
+
+def _around(isa: str, numbers: Numbers) -> float:
+    """Instructions beside the operations' own: prologue, epilogues, moves, jumps."""
+    calls = numbers["real_calls"] - numbers["tail_calls"]
+    saved = min(numbers["across_general"], _SAVED.get(isa, 12.0)) if calls > 0 or numbers["across_general"] else 0.0
+    exits = max(1.0, numbers["returns"])
+    frame = float(numbers["frame_bytes"] > 0)
+    if isa == "x86":
+        align = float(calls > 0 and saved % 2 == 0)
+        sides = saved + max(frame, align)
+    elif isa == "a64":
+        sides = (np.ceil((saved + 1) / 2) if calls > 0 else 0.0) + frame
+    else:
+        sides = (2.0 + saved) if calls > 0 else frame
+    total = sides * (1.0 + exits) - numbers["tail_calls"] + numbers["jumps"]
+    total += (
+        numbers["saved_moves"]
+        + 0.9 * numbers["moved_arguments"]
+        + numbers["frame_addresses"]
+        + numbers["constants_merged"]
+        + numbers["constants_returned"]
+    )
+    total += 0.3 * numbers["values_merged_shared"] + 0.7 * (numbers["moved_results"] + numbers["bare_conditions"])
+    return float(total)
+
+
+def _pressure(flat: Flat, flow: Flow, levels: Live, numbers: Numbers) -> None:
+    """Registers wanted at once, anywhere and in the block that runs most; what exceeds register files of known sizes."""
+    found = levels.levels
+    most = found.max(axis=0, initial=0).tolist()
+    frequency = np.array(flow.frequency)
+    hottest = int(frequency.argmax()) if len(frequency) else 0
+    hot = found[flat.block == hottest].max(axis=0, initial=0).tolist()
+    for column, name in enumerate((*FILES, "predicate")):
+        numbers[f"live_{name}"], numbers[f"hot_{name}"] = most[column], hot[column]
+    starts = levels.through
+    for column, (name, sizes) in enumerate(FILES.items()):
+        for size in sizes:
+            excess = np.maximum(found[:, column] - size, 0)
+            numbers[f"excess_{name}_{size}"] = float(excess.max(initial=0))
+            numbers[f"excess_{name}_{size}_blocks"] = float(np.maximum(starts[:, column] - size, 0).sum())

@@ -1,0 +1,244 @@
+"""A scanned LLVM function as flat arrays: rows of operations, edges between them, and which are not there any more.
+
+Owns the view that later parts look at: operations that nothing needs are dead, variables that are only loaded and
+stored (`alloca`s as clang writes them before optimisation) are values, their loads and stores cost nothing. Invariant:
+linear time; the operations themselves are not changed.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from costmodel.ir.features.machine_rows import ROWS, C, Kind
+from costmodel.ir.features.scan import Scan
+from costmodel.ir.mlir.structure import Operation, Value
+from costmodel.ir.semantics import num_own_operands
+
+Ints = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+_MARKERS = frozenset(("llvm.intr.lifetime.start", "llvm.intr.lifetime.end"))
+
+
+class Flat:
+    """By operation `[n]`: `table` `[n, columns]`, `kind`, `block`, `own` (operands that are not forwarded), `alive`.
+
+    By edge from a definition to a use `[E]`: `source` (operation, -1 for an argument), `value`, `user`, `position`.
+    `defined[v]` is the operation of value v, -1 for arguments. `variable` marks promoted `alloca`s.
+    """
+
+    def __init__(self, scan: Scan, *, promote: bool = True) -> None:
+        self.scan = scan
+        ids, operands, counts, own, defined = _lists(scan)
+        self.size = len(ids)
+        self.table: Numbers = ROWS.table[ids]
+        self.kind: Ints = self.table[:, C["kind"]].astype(np.int64)
+        self.block: Ints = np.repeat(np.arange(len(scan.blocks)), [len(entry.facts) for entry in scan.blocks])
+        self.own: Ints = np.array(own, np.int64)
+        self.counts: Ints = np.array(counts, np.int64)
+        self.defined: Ints = np.array(defined, np.int64)
+        values: Ints = np.array(operands, np.int64)
+        user = np.repeat(np.arange(self.size), self.counts)
+        position = np.arange(len(values)) - np.repeat(np.cumsum(self.counts) - self.counts, self.counts)
+        there = values >= 0
+        self.constants_forwarded = self._merged(values, user, ~there & (position >= self.own[user]))
+        self.constants_own: Ints = np.bincount(user[~there & (position < self.own[user])], minlength=self.size)
+        self.value, self.user, self.position = values[there], user[there], position[there]
+        self.source: Ints = self.defined[self.value] if len(defined) else np.zeros(0, np.int64)
+        self.alive: Mask = np.ones(self.size, bool)
+        self.variable: Mask = np.zeros(self.size, bool)
+        if promote:
+            self._promote()
+        self._drop_dead()
+
+    def _merged(self, values: Ints, user: Ints, chosen: Mask) -> int:
+        """Constants that merges are given, each once for each block that it goes to."""
+        if not chosen.any():
+            return 0
+        index = self.scan.block_of
+        targets = {}
+        for operation in set(user[chosen].tolist()):
+            block = self.scan.blocks[int(self.block[operation])].block
+            after = block.operations[-1].successors
+            targets[operation] = next((index[target] for target in after if target.args), 0)
+        return len({(v, targets[u]) for v, u in zip(values[chosen].tolist(), user[chosen].tolist(), strict=True)})
+
+    @cached_property
+    def tail(self) -> Mask:
+        """Calls that become jumps: nothing but a return comes after, here or in the block that is gone to."""
+        found = np.zeros(self.size, bool)
+        kind = self.kind
+        busy = np.flatnonzero((kind != Kind.FREE) & (kind != Kind.ALLOCA)).tolist()
+        only = self._only_returns(busy)
+        for here, after in zip(busy, busy[1:], strict=False):
+            if kind[here] != Kind.CALL or self.block[here] != self.block[after]:
+                continue
+            block = self.scan.blocks[int(self.block[here])].block
+            jumps = kind[after] == Kind.JUMP and self.scan.block_of[block.operations[-1].successors[0]] in only
+            if (kind[after] == Kind.RETURN or jumps) and _marked_tail(block.operations[here - self._first(here)]):
+                found[here] = True
+        return found
+
+    def _first(self, operation: int) -> int:
+        return int(np.searchsorted(self.block, self.block[operation]))
+
+    def _only_returns(self, busy: list[int]) -> frozenset[int]:
+        """Blocks that do nothing but return."""
+        many = np.bincount(self.block[busy], minlength=len(self.scan.blocks)) if busy else np.zeros(0)
+        return frozenset(int(self.block[i]) for i in busy if self.kind[i] == Kind.RETURN and many[self.block[i]] == 1)
+
+    def uses(self, chosen: Mask | None = None) -> Ints:
+        """How many of the chosen edges begin at each operation, `[n]`."""
+        source = self.source if chosen is None else self.source[chosen]
+        return np.bincount(source[source >= 0], minlength=self.size)
+
+    def operand(self, position: int) -> Ints:
+        """The value that is each operation's operand at `position`, -1 where it is a constant or none; `[n]`."""
+        found = np.full(self.size, -1, np.int64)
+        chosen = self.position == position
+        found[self.user[chosen]] = self.value[chosen]
+        return found
+
+    def _keep(self, chosen: Mask) -> None:
+        """Drop the other edges."""
+        self.value, self.user = self.value[chosen], self.user[chosen]
+        self.position, self.source = self.position[chosen], self.source[chosen]
+
+    def _promote(self) -> None:
+        """Variables become values: addresses that only loads and stores use, directly or at a constant offset."""
+        kind = self.kind
+        if not (kind == Kind.ALLOCA).any():
+            return
+        access = self._accesses()
+        addresses = (kind == Kind.ADDRESS) & (self.table[:, C["dynamic"]] == 0)
+        addresses &= self.uses(~access) == 0
+        fine = access | (addresses[self.user] & (self.position == 0))
+        self.variable = (kind == Kind.ALLOCA) & (self.uses(~fine) == 0) & (self.counts <= 1)
+        if not self.variable.any():
+            return
+        from_variable = (self.source >= 0) & self.variable[self.source]
+        inner = np.zeros(self.size, bool)
+        inner[self.user[from_variable & addresses[self.user]]] = True
+        through = (self.source >= 0) & (self.variable | inner)[self.source]
+        free = np.zeros(self.size, bool)
+        free[self.user[through]] = True
+        free |= self.variable
+        self.kind = np.where(free, Kind.FREE, kind)
+        self.promoted = free
+        self.table[free, : C["kind"]] = 0.0
+
+    promoted: Mask | None = None
+
+    def _accesses(self) -> Mask:
+        kind = self.kind[self.user]
+        load = (kind == Kind.LOAD) & (self.position == 0)
+        free = (kind == Kind.FREE) & (self.table[self.user, C["pure"]] == 0)
+        return load | ((kind == Kind.STORE) & (self.position == 1)) | free
+
+    def _drop_dead(self) -> None:
+        """Operations without effect whose results nothing alive uses."""
+        pure = self.table[:, C["pure"]] > 0
+        loads = self.kind == Kind.LOAD
+        removable = pure | loads
+        if self.promoted is not None:
+            removable |= self.promoted & (self.table[:, C["register"]] > 0)
+        uses = self.uses()
+        if not (removable & (uses == 0)).any():
+            return
+        self._sweep(removable, uses)
+        self.table[~self.alive, : C["kind"]] = 0.0
+        self.kind = np.where(self.alive, self.kind, Kind.FREE)
+        self._keep(self.alive[self.user])
+
+    def _sweep(self, removable: Mask, uses: Ints) -> None:
+        order = np.argsort(self.user, kind="stable")
+        source = self.source[order].tolist()
+        starts = np.searchsorted(self.user[order], np.arange(self.size + 1)).tolist()
+        left, can = uses.tolist(), removable.tolist()
+        stack = [i for i in range(self.size) if can[i] and not left[i]]
+        while stack:
+            operation = stack.pop()
+            self.alive[operation] = False
+            for definition in source[starts[operation] : starts[operation + 1]]:
+                if definition >= 0:
+                    left[definition] -= 1
+                    if not left[definition] and can[definition]:
+                        stack.append(definition)
+
+
+def _marked_tail(operation: Operation) -> bool:
+    """Whether LLVM may make a jump of a call; programs in MLIR do not say."""
+    text, offset = operation._chunk.source.text, operation.offset
+    return text.startswith(("tail", "musttail", '"llvm', "llvm"), offset)
+
+
+def _lists(scan: Scan) -> tuple[list[int], list[int], list[int], list[int], list[int]]:
+    """Rows, operands' values (below 0 for constants), number of operands, of own ones; the operation of each value."""
+    numbers = dict(scan.number)
+    numbers.update(zip(scan.outside, range(-1, -1 - len(scan.outside), -1), strict=True))
+    texts: dict[Value, object] = {value: value.type_text for value in scan.number}
+    local = _local_symbols(scan)
+    texts.update((value, _constant_key(value, local)) for value in scan.outside)
+    number_of, text_of = numbers.__getitem__, texts.__getitem__
+    index, rows = ROWS.index, ROWS
+    ids: list[int] = []
+    operands: list[int] = []
+    counts: list[int] = []
+    own: list[int] = []
+    defined: list[int] = []
+    for entry in scan.blocks:
+        defined += [-1] * len(entry.block.args)
+        for operation, facts in zip(entry.block.operations, entry.facts, strict=True):
+            values, results = operation.operands, operation.results
+            count = len(values)
+            mine = count if not operation.successors else num_own_operands(operation)
+            key = (
+                operation.name, operation._property_text, operation._attribute_text, len(operation.successors),
+                results[0].type_text if results else None, *map(text_of, values if mine == count else values[:mine]),
+            )  # fmt: skip
+            row = index.get(key)
+            if row is None:
+                row = rows.add(key, operation, facts)
+            if facts.defines and results:
+                defined += [len(ids)] * len(results)
+            ids.append(row)
+            operands += map(number_of, values)
+            counts.append(count)
+            own.append(mine)
+    return ids, operands, counts, own, defined
+
+
+def _constant_key(value: Value, local: frozenset[str]) -> tuple[object, ...]:
+    owner = value.owner
+    if not isinstance(owner, Operation):
+        return (value.type_text,)
+    if owner.name != "llvm.mlir.addressof":
+        return (value.type_text, owner.name, owner._property_text)
+    symbol = owner._property_text.rpartition("@")[2].strip('"')
+    return ("address", symbol, symbol in local)
+
+
+def _local_symbols(scan: Scan) -> frozenset[str]:
+    """Symbols of the module that are reached without a table of offsets: those no other module can see."""
+    if not any(
+        isinstance(value.owner, Operation) and value.owner.name == "llvm.mlir.addressof" for value in scan.outside
+    ):
+        return _NONE
+    text = scan.blocks[0].block.parent.parent._chunk.source.text
+    if text not in _SYMBOLS:
+        if len(_SYMBOLS) >= _MOST_MODULES:
+            _SYMBOLS.clear()
+        _SYMBOLS[text] = frozenset(name.strip('"') for name in _LOCAL.findall(text))
+    return _SYMBOLS[text]
+
+
+_NONE: frozenset[str] = frozenset()
+_MOST_MODULES = 4
+_SYMBOLS: dict[str, frozenset[str]] = {}
+_LOCAL = re.compile(
+    r'^@("[^"\n]*"|[\w$.\-]+) = (?:linkonce |weak )?(?:private|internal|dso_local|(?:external )?hidden)\b', re.MULTILINE
+)

@@ -1,0 +1,225 @@
+"""How often blocks run and where jumps are needed, as LLVM estimates both.
+
+Owns branch probabilities (Ball and Larus 1993; Wu and Larus 1994, with the weights of LLVM 22's
+BranchProbabilityInfo), block frequencies (entry 1), and a layout. Loops that are counted run as often as they count.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from costmodel.ir.features.machine_flat import Flat, Ints
+from costmodel.ir.features.machine_live import successors
+from costmodel.ir.mlir.structure import Operation
+
+_DEFAULT = float(0xFFFFF)
+_COLD = float(0xFFFF)
+_NEVER = 1.0
+_EXIT_SHARE = 31.0
+"""A loop is left once where it is taken 31 times (124 to 4)."""
+_LIKELY = 20.0 / 32.0
+_MOST = 1e15
+_MAX_SCALE = 4096.0
+_WEIGHTS = re.compile(r"!\"branch_weights\"(?:, !\"expected\")?((?:, i32 -?\d+)+)")
+
+
+class Flow:
+    """`frequency[b]` executions of block b for one call; `jumps` that the layout needs; `hot` marks innermost loops."""
+
+    def __init__(self, flat: Flat) -> None:
+        self.flat = flat
+        scan = flat.scan
+        self.after = successors(flat)
+        self.before: list[list[int]] = [[] for _ in self.after]
+        for block, targets in enumerate(self.after):
+            for target in targets:
+                self.before[target].append(block)
+        self.order = _order(self.after)
+        self.place = {block: index for index, block in enumerate(self.order)}
+        self.loops = {
+            scan.block_of[header]: (frozenset(scan.block_of[block] for block in natural.blocks), natural.trips)
+            for header, (_, natural) in scan.headers.items()
+        }
+        self.probability = self._probabilities()
+        self.frequency = self._frequencies()
+        self.jumps = self._jumps()
+
+    def _weights(self) -> list[float]:
+        """How likely each block is to be where the program goes on: what ends in `unreachable` is not."""
+        flat, blocks = self.flat, self.flat.scan.blocks
+        weight = [-1.0] * len(blocks)
+        starts = np.searchsorted(flat.block, np.arange(len(blocks) + 1))
+        last = np.maximum(starts[1:] - 1, 0)
+        kinds = flat.kind[last].tolist() if flat.size else []
+        for block in range(len(blocks)):
+            operations = blocks[block].block.operations
+            if operations and operations[-1].name in ("llvm.unreachable", "llvm.resume"):
+                weight[block] = _NEVER
+        del kinds
+        for block in reversed(self.order):
+            targets = self.after[block]
+            if weight[block] < 0 and targets and all(weight[target] >= 0 for target in targets):
+                weight[block] = max(weight[target] for target in targets)
+        return weight
+
+    def _probabilities(self) -> list[list[float]]:
+        weights = self._weights()
+        inside: list[list[frozenset[int]]] = [[] for _ in self.after]
+        for blocks, _ in self.loops.values():
+            for block in blocks:
+                inside[block].append(blocks)
+        return [self._of(block, weights, inside[block]) for block in range(len(self.after))]
+
+    def _of(self, block: int, weights: list[float], loops: list[frozenset[int]]) -> list[float]:
+        targets = self.after[block]
+        if len(targets) < 2:
+            return [1.0] * len(targets)
+        told = self._told(block, len(targets))
+        if told is not None:
+            return told
+        found, any_told = [], False
+        for target in targets:
+            weight = weights[target]
+            leaves = any(target not in loop for loop in loops)
+            any_told = any_told or weight >= 0 or leaves
+            weight = weight if weight >= 0 else _DEFAULT
+            found.append(max(1.0, weight / _EXIT_SHARE) if leaves else weight)
+        if any_told and min(found) < max(found):
+            total = sum(found)
+            return [weight / total for weight in found]
+        return self._guess(block, len(targets))
+
+    def _told(self, block: int, count: int) -> list[float] | None:
+        """Branch weights that the program itself gives (`!prof`)."""
+        operation = self.flat.scan.blocks[block].block.operations[-1]
+        source = operation._chunk.source.text
+        end = source.find("\n", operation.offset)
+        mark = source.find("!prof !", operation.offset, end if end >= 0 else len(source))
+        if mark < 0:
+            return None
+        number = re.compile(r"\d+").match(source, mark + 7)
+        line = source.find(f"\n!{number[0]} = ", mark) if number else -1
+        found = _WEIGHTS.search(source, line, source.find("\n", line + 1)) if line >= 0 else None
+        weights = [float(item) for item in re.findall(r"i32 (-?\d+)", found[1])] if found else []
+        if len(weights) != count or sum(weights) <= 0:
+            return None
+        return [max(weight, 0.0) / sum(weights) for weight in weights]
+
+    def _guess(self, block: int, count: int) -> list[float]:
+        """Comparisons with zero and of pointers, as LLVM believes them."""
+        operation = self.flat.scan.blocks[block].block.operations[-1]
+        even = [1.0 / count] * count
+        if count != 2 or not operation.operands:
+            return even
+        compare = operation.operands[0].owner
+        if not isinstance(compare, Operation) or compare.name not in ("llvm.icmp", "llvm.fcmp"):
+            return even
+        likely = _likely(compare)
+        return even if likely is None else [likely, 1.0 - likely]
+
+    def _frequencies(self) -> list[float]:
+        """Mass from the entry on, loops scaled by how often they repeat, inner ones first."""
+        scale: dict[int, float] = {}
+        headers = sorted(self.loops, key=lambda header: len(self.loops[header][0]))
+        for header in headers:
+            blocks, trips = self.loops[header]
+            back = self._sweep(header, blocks, scale)[1]
+            if trips is not None:
+                tested_first = any(t not in blocks for t in self.after[header]) and header not in self.after[header]
+                scale[header] = float(max(1, trips + tested_first))
+            else:
+                scale[header] = min(_MAX_SCALE, 1.0 / max(1.0 - back, 1.0 / _MAX_SCALE))
+        mass = self._sweep(0, None, scale)[0]
+        return [min(mass.get(block, 0.0), _MOST) for block in range(len(self.after))]
+
+    def _sweep(
+        self, first: int, blocks: frozenset[int] | None, scale: dict[int, float]
+    ) -> tuple[dict[int, float], float]:
+        """Mass of blocks for one entry at `first` (inside `blocks`), and what comes back to it."""
+        mass, back, place = {first: 1.0}, 0.0, self.place
+        order = self.order if blocks is None else sorted((b for b in blocks if b in place), key=place.__getitem__)
+        for block in order:
+            here = mass.get(block, 0.0)
+            if block in scale and (blocks is None or block != first):
+                here = mass[block] = here * scale[block]
+            for target, share in zip(self.after[block], self.probability[block], strict=True):
+                if target == first and blocks is not None:
+                    back += here * share
+                elif place[target] > place[block] and (blocks is None or target in blocks):
+                    mass[target] = mass.get(target, 0.0) + here * share
+        return self._normal(mass), back
+
+    @staticmethod
+    def _normal(mass: dict[int, float]) -> dict[int, float]:
+        return {block: min(value, _MOST) for block, value in mass.items()}
+
+    def _jumps(self) -> float:
+        """Unconditional jumps after a layout that lets each block follow its likeliest free predecessor."""
+        taken, follows = {0}, dict[int, int]()
+        chain = list(range(len(self.after)))
+
+        def end(block: int) -> int:
+            while chain[block] != block:
+                block = chain[block]
+            return block
+
+        edges = [
+            (self.frequency[block] * share, -block, target)
+            for block in self.order
+            for target, share in zip(self.after[block], self.probability[block], strict=True)
+        ]
+        for _, negative, target in sorted(edges, reverse=True):
+            block = -negative
+            if block in follows or target in taken or end(target) == block:
+                continue
+            if end(target) == end(block):
+                continue
+            follows[block] = target
+            taken.add(target)
+            chain[block] = end(target)
+        return float(sum(1 for block in self.order if self.after[block] and block not in follows))
+
+
+def _likely(compare: Operation) -> float | None:
+    """Probability that a comparison holds, None where LLVM has no opinion."""
+    from costmodel.ir.semantics import integer_constant
+
+    attribute = compare.attribute("predicate")
+    number = attribute.partition(":")[0].strip() if attribute is not None else ""
+    left, right = compare.operands[:2]
+    if compare.name == "llvm.fcmp":
+        return {"1": 12 / 32, "6": 20 / 32, "7": 1 - 1 / 2**20, "8": 1 / 2**20, "9": 12 / 32, "14": 20 / 32}.get(number)
+    if left.type_text.startswith("!llvm.ptr"):
+        return {"0": 1 - _LIKELY, "1": _LIKELY}.get(number)
+    constant = integer_constant(right)
+    if constant == 0:
+        return {"0": 1 - _LIKELY, "1": _LIKELY, "2": 1 - _LIKELY, "4": _LIKELY}.get(number)
+    if constant == 1 and number == "2":
+        return 1 - _LIKELY
+    if constant == -1:
+        return {"0": 1 - _LIKELY, "1": _LIKELY, "4": _LIKELY}.get(number)
+    return None
+
+
+def _order(after: list[list[int]]) -> list[int]:
+    """Blocks that the entry reaches, in reverse postorder."""
+    seen, found = {0}, []
+    stack = [(0, iter(after[0]))]
+    while stack:
+        block, targets = stack[-1]
+        for target in targets:
+            if target not in seen:
+                seen.add(target)
+                stack.append((target, iter(after[target])))
+                break
+        else:
+            found.append(block)
+            stack.pop()
+    return found[::-1]
+
+
+def loop_depths(flat: Flat) -> Ints:
+    """Loops around each block."""
+    return np.array([entry.loop.depth for entry in flat.scan.blocks], np.int64)

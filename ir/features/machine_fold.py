@@ -1,0 +1,220 @@
+"""What operations cost together: compare and branch, addresses, loads as operands, extensions for nothing.
+
+Owns the folding rules of x86-64, AArch64 and RISC-V, on arrays. `cost` `[n, 6]` starts from each operation's own
+instructions and loses what its users take over. Counts of what folding leaves to chance are `parts`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from costmodel.ir.features.machine_flat import Flat, Ints, Mask, Numbers
+from costmodel.ir.features.machine_names import VARIANTS
+from costmodel.ir.features.machine_rows import C, Kind, Port
+
+_X86 = slice(0, 3)
+_A64 = 3
+_RV = slice(4, 6)
+_ISA = np.array([0, 0, 0, 1, 2, 2])
+
+
+class Folded:
+    """`cost` `[n, 6]` instructions; `immediates` `[n, 3]`, once for each constant of a block; `parts` by name."""
+
+    tested: Mask
+
+    def __init__(self, flat: Flat) -> None:
+        self.flat = flat
+        table, source = flat.table, flat.source
+        self.cost: Numbers = table[:, : len(VARIANTS)].copy()
+        self.parts: dict[str, float] = {}
+        self.inside: Mask = source >= 0
+        self.from_kind: Ints = np.where(self.inside, flat.kind[source], -1)
+        self.to_kind: Ints = flat.kind[flat.user]
+        own = flat.position < flat.own[flat.user]
+        self.own_edge: Mask = own
+        self.uses: Ints = flat.uses()
+        self.local: Mask = self.inside & (flat.block[source] == flat.block[flat.user])
+        self.single: Mask = self.inside & (self.uses[source] == 1)
+        self._extensions()
+        self._compares()
+        self._addresses()
+        self._memory_operands()
+        self._updates()
+        self._moves()
+        self.immediates = self._immediates()
+
+    def _edges(self, users: Mask) -> Ints:
+        return np.asarray(self.flat.user[users])
+
+    def _extensions(self) -> None:
+        """Loads extend, and writing half a register clears the rest."""
+        flat, cost = self.flat, self.cost
+        extends = (self.to_kind == Kind.ZEXT) | (self.to_kind == Kind.SEXT)
+        if not extends.any():
+            return
+        cost[self._edges(extends & (self.from_kind == Kind.LOAD))] = 0.0
+        computed = (self.from_kind == Kind.INTEGER) | (self.from_kind == Kind.SHIFT) | (self.from_kind == Kind.SELECT)
+        words = self.inside & (flat.table[flat.source, C["bits"]] == 32)
+        clears = self._edges(extends & computed & words & (self.to_kind == Kind.ZEXT))
+        cost[clears, : _A64 + 1] = 0.0
+        signs = self._edges(extends & words & (self.to_kind == Kind.SEXT) & (computed | (self.from_kind == Kind.CALL)))
+        cost[signs, _RV] = 0.0
+        indexed = np.zeros(flat.size, bool)
+        sign = self.inside & (flat.kind[flat.source] == Kind.SEXT)
+        others = flat.uses(sign & (self.to_kind != Kind.ADDRESS) & (self.to_kind != Kind.INTEGER))
+        indexed[flat.source[sign]] = True
+        cost[indexed & (others == 0), _A64] = 0.0
+
+    def _compares(self) -> None:
+        """Flags: a comparison with its branch or select; what is wanted as a value needs one more."""
+        flat, cost, to = self.flat, self.cost, self.to_kind
+        compare = (flat.kind == Kind.ICMP) | (flat.kind == Kind.FCMP)
+        logic = flat.kind == Kind.LOGIC
+        condition = ((to == Kind.BRANCH) | (to == Kind.SELECT)) & (flat.position == 0)
+        vector = self.inside & (flat.table[flat.source, C["register"]] > 1)
+        joined = logic & (flat.uses(~condition) == 0) & (self.uses == 1)
+        flags = condition | (joined[flat.user] if flat.size else condition)
+        as_value = flat.uses(~flags & ~vector) > 0
+        branch_only = compare & (flat.uses(~(flags & (to != Kind.SELECT))) == 0) & (self.uses > 0)
+        value = compare & as_value
+        cost[value, : _A64 + 1] += 1.0
+        integer = flat.kind == Kind.ICMP
+        zero = flat.table[:, C["zero_test"]]
+        cost[integer & ~as_value & (self.uses > 0) & (flat.table[:, C["register"]] == 1), _RV] = 0.0
+        cost[integer & as_value & (zero == 0), _RV] += 0.5
+        cost[integer & branch_only & (zero > 0), _A64] = 0.0
+        cost[joined, :] = 0.0
+        split = int((joined & (flat.uses() > 0)).sum())
+        self.parts["joined_conditions"] = float(split)
+        self._tests(compare, joined, zero)
+        self.parts["compare_values"] = float(value.sum())
+        self.parts["float_branches"] = float(((flat.kind == Kind.FCMP) & ~as_value & (self.uses > 0)).sum())
+        bare = condition & ~np.isin(self.from_kind, (Kind.ICMP, Kind.FCMP, Kind.LOGIC, Kind.FREE)) & ~vector
+        self.parts["bare_conditions"] = float(bare.sum())
+
+    def _tests(self, compare: Mask, joined: Mask, zero: Numbers) -> None:
+        """A test against zero reads the flags of what it tests."""
+        flat, cost = self.flat, self.cost
+        tests = (self.to_kind == Kind.ICMP) & (zero[flat.user] > 0) & self.local & (self.from_kind == Kind.INTEGER)
+        cost[self._edges(tests & ~self.single), _X86] -= 1.0
+        masks = flat.source[tests & self.single]
+        self.tested = np.zeros(flat.size, bool)
+        self.tested[masks] = flat.table[masks, C["port"]] == Port.ALU
+        cost[masks, _X86] -= 1.0
+        cost[masks, _A64] = np.maximum(cost[masks, _A64] - 1.0, 0.0)
+        np.maximum(cost, 0.0, out=cost)
+
+    def _addresses(self) -> None:
+        """Address computations that loads and stores hold themselves."""
+        flat, table = self.flat, self.flat.table
+        address = flat.kind == Kind.ADDRESS
+        if not address.any():
+            return
+        access = ((self.to_kind == Kind.LOAD) & (flat.position == 0)) | (
+            (self.to_kind == Kind.STORE) & (flat.position == 1)
+        )
+        dynamic, scale = table[:, C["dynamic"]], table[:, C["scale"]]
+        constant = dynamic == 0
+        simple = constant | ((dynamic == 1) & np.isin(scale, (1, 2, 4, 8)))
+        outside = flat.uses(~access) == 0
+        folded = address & constant & outside
+        through = access | (folded[flat.user] & (flat.position == 0))
+        x86 = address & simple & ((flat.uses(~through) == 0) | outside)
+        self.cost[x86, _X86] = 0.0
+        self.cost[folded & (table[:, C["a64_offset"]] > 0), _A64] = 0.0
+        self.cost[folded & (table[:, C["rv_offset"]] > 0), _RV] = 0.0
+        wide = np.zeros(flat.size, bool)
+        fits = access & self.inside & ((scale[flat.source] == table[flat.user, C["bytes"]]) | (scale[flat.source] == 1))
+        wide[flat.source[access & ~fits & self.inside]] = True
+        indexed = address & (dynamic == 1) & (table[:, C["offset"]] == 0) & outside & ~wide
+        self.cost[indexed, _A64] = 0.0
+        self.parts["addresses_left"] = float((address & ~x86).sum())
+        self.parts["indexed_addresses"] = float((address & (dynamic > 0)).sum())
+
+    def _memory_operands(self) -> None:
+        """On x86-64 one operand may lie in memory."""
+        flat, table = self.flat, self.flat.table
+        loads = self.local & self.single & (self.from_kind == Kind.LOAD) & (flat.position < 2)
+        if not loads.any():
+            return
+        takes = np.where(flat.position == 0, table[flat.user, C["mem0"]], table[flat.user, C["mem1"]]) > 0
+        binary = (self.to_kind == Kind.INTEGER) | (self.to_kind == Kind.SHIFT) | (self.to_kind == Kind.FLOAT)
+        free = ~(binary & (flat.constants_own[flat.user] > 0)) | self.tested[flat.user]
+        extend = (self.to_kind == Kind.ZEXT) | (self.to_kind == Kind.SEXT)
+        edges = np.flatnonzero(loads & takes & free & ~extend)
+        _, first = np.unique(flat.user[edges], return_index=True)
+        taken = flat.source[edges[first]]
+        self.cost[taken, _X86] = 0.0
+        self.parts["memory_operands"] = float(len(taken))
+
+    def _updates(self) -> None:
+        """On x86-64 memory is updated in place: load, operation and store are one."""
+        flat = self.flat
+        stored = self.local & self.single & (self.to_kind == Kind.STORE) & (flat.position == 0)
+        stored &= (self.from_kind == Kind.INTEGER) | (self.from_kind == Kind.SHIFT)
+        edges = np.flatnonzero(stored)
+        if not len(edges):
+            self.parts["updates"] = 0.0
+            return
+        first, second = flat.operand(0), flat.operand(1)
+        operation, store = flat.source[edges], flat.user[edges]
+        found = np.zeros(len(edges), bool)
+        for operand in (first, second):
+            value = operand[operation]
+            load = np.where(value >= 0, flat.defined[value], -1)
+            fits = (load >= 0) & (flat.kind[load] == Kind.LOAD) & (self.uses[load] == 1)
+            fits &= (first[load] == second[store]) & (second[store] >= 0) & ~found
+            found |= fits
+            self.cost[load[fits], _X86] = 0.0
+            self.cost[store[fits], _X86] = 0.0
+        self.parts["updates"] = float(found.sum())
+
+    def _moves(self) -> None:
+        """Copies that calls, returns and merges may need."""
+        flat = self.flat
+        call = (self.to_kind == Kind.CALL) & self.own_edge
+        from_frame = self.from_kind == Kind.ALLOCA
+        near = self.local & self.single
+        moved = call & ~near & ~from_frame
+        self.parts["moved_arguments"] = float((moved & ~self._in_place(moved)).sum())
+        self.parts["computed_arguments"] = float((call & near & ~from_frame).sum())
+        frame = from_frame & ~((self.to_kind == Kind.LOAD) | (self.to_kind == Kind.ADDRESS))
+        frame &= ~((self.to_kind == Kind.STORE) & (flat.position == 1)) & (self.to_kind != Kind.FREE)
+        self.parts["frame_addresses"] = float(frame.sum())
+        self.parts["constants_merged"] = float(flat.constants_forwarded)
+        merged = ~self.own_edge
+        self.parts["values_merged"] = float(merged.sum())
+        shared = merged & ((flat.source < 0) | ~self.single)
+        self.parts["values_merged_shared"] = float(shared.sum())
+        returned = (self.to_kind == Kind.RETURN) & ~near
+        self.parts["moved_results"] = float(returned.sum())
+        self.parts["constants_returned"] = float((flat.constants_own[flat.kind == Kind.RETURN] > 0).sum())
+
+    def _in_place(self, moved: Mask) -> Mask:
+        """The function's own arguments, handed on at the same place with no call before or as the last thing done."""
+        flat = self.flat
+        calls = np.flatnonzero(flat.table[:, C["is_call"]] > 0)
+        home = np.array(flat.scan.home, np.int64)
+        if not len(calls):
+            return np.zeros(len(moved), bool)
+        entry = (flat.source < 0) & (home[flat.value] == 0)
+        indirect = flat.table[flat.user, C["indirect"]].astype(np.int64)
+        first = np.searchsorted(calls, flat.user) == 0
+        return np.asarray(entry & (flat.value == flat.position - indirect) & (first | flat.tail[flat.user]))
+
+    def _immediates(self) -> Numbers:
+        """Constants that go through registers, each once a block, `[n, 3]`."""
+        flat = self.flat
+        needs = flat.table[:, C["imm_x86"] : C["imm_rv"] + 1]
+        which = flat.table[:, C["imm"]].astype(np.int64)
+        found = np.zeros((flat.size, 3), np.float32)
+        rows = np.flatnonzero((which > 0) & flat.alive)
+        if len(rows):
+            _, first = np.unique(flat.block[rows] * (1 << 32) + which[rows], return_index=True)
+            found[rows[first]] = needs[rows[first]]
+        return found
+
+    def totals(self) -> Numbers:
+        """Instructions of each operation with its constants, `[n, 6]`."""
+        return np.asarray(self.cost + self.immediates[:, _ISA])

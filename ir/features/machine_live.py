@@ -1,0 +1,196 @@
+"""Values that want registers at once, after folding, and those that must survive calls.
+
+Owns liveness on blocks as sets of bits (Brandner et al., Computing Liveness Sets for SSA-Form Programs, 2011) and the
+sum over points as changes along the operations. Values that cost nothing (casts, folded addresses) are what they are
+made of; a promoted variable is one value with several definitions. Frame addresses and constants are never alive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from costmodel.ir.features.machine_flat import Flat, Ints, Mask, Numbers
+from costmodel.ir.features.machine_fold import Folded
+from costmodel.ir.features.machine_rows import C, Kind
+
+GENERAL, UNITS128, UNITS256, UNITS512, PREDICATE = range(5)
+_CLASSES = 5
+MAX_BITS = 1 << 30
+"""Blocks times values that cross them; beyond that each block is looked at by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """`levels` `[n, 5]`: alive across each operation, by class: general, vectors of three widths, predicates."""
+
+    levels: Numbers
+    through: Numbers
+    """`[blocks, 5]`: alive through a block's beginning."""
+
+
+def live(flat: Flat, folded: Folded) -> Live:
+    """Levels of a function."""
+    alias = _aliases(flat, folded)
+    weights = _weights(flat)
+    value = alias[flat.value]
+    wanted = (value >= 0) & (flat.kind[flat.user] != Kind.FREE)
+    operation = flat.user[wanted]
+    used: Ints = value[wanted]
+    home = np.array(flat.scan.home, np.int64)
+    place = flat.block[operation]
+    crossing = np.unique(used[home[used] != place])
+    entering, leaving = _sets(flat, used, place, home, crossing)
+    return _levels(flat, used, operation, home, crossing, entering, leaving, weights)
+
+
+def _aliases(flat: Flat, folded: Folded) -> Ints:
+    """What each value is made of where it costs nothing; -1 for what is never alive."""
+    alias = np.arange(len(flat.defined))
+    kind = flat.kind
+    frame = np.flatnonzero((kind == Kind.ALLOCA) & ~flat.variable)
+    free = (kind == Kind.FREE) | (kind == Kind.TRUNC)
+    free |= (kind == Kind.ADDRESS) & (folded.cost[:, 0] == 0) & (flat.table[:, C["dynamic"]] == 0)
+    free &= ~flat.variable & flat.alive
+    first = flat.operand(0)
+    result = np.full(flat.size, -1, np.int64)
+    there = np.flatnonzero(flat.defined >= 0)
+    result[flat.defined[there]] = there
+    alias[result[frame[result[frame] >= 0]]] = -1
+    chosen = np.flatnonzero(free & (result >= 0))
+    found = alias.tolist()
+    for target, base in zip(result[chosen].tolist(), first[chosen].tolist(), strict=True):
+        found[target] = found[base] if base >= 0 else -1
+    return np.array(found, np.int64)
+
+
+def _weights(flat: Flat) -> Numbers:
+    """`[values, 5]` registers that each value takes."""
+    weights = np.zeros((len(flat.defined), _CLASSES), np.float32)
+    made = np.flatnonzero(flat.defined >= 0)
+    rows = flat.table[flat.defined[made]]
+    kind = rows[:, C["register"]]
+    weights[made, GENERAL] = np.where(kind == 1, rows[:, C["units128"]], 0)
+    for column, name in ((UNITS128, "units128"), (UNITS256, "units256"), (UNITS512, "units512")):
+        weights[made, column] = np.where(kind == 2, rows[:, C[name]], 0)
+    weights[made, PREDICATE] = kind == 3
+    for number in np.flatnonzero(flat.defined < 0).tolist():
+        facts = flat.scan.kinds[number]
+        if facts.register == 0:
+            weights[number, GENERAL] = facts.units
+        elif facts.register == 1:
+            bits = max(facts.bits, 8)
+            weights[number, UNITS128:PREDICATE] = [-(-bits // width) for width in (128, 256, 512)]
+        else:
+            weights[number, PREDICATE] = facts.register == 2
+    return weights
+
+
+def successors(flat: Flat) -> list[list[int]]:
+    """Numbers of each block's successors."""
+    index = flat.scan.block_of
+    return [
+        [index[target] for target in entry.block.operations[-1].successors] if entry.block.operations else []
+        for entry in flat.scan.blocks
+    ]
+
+
+def _sets(flat: Flat, used: Ints, place: Ints, home: Ints, crossing: Ints) -> tuple[list[int], list[int]]:
+    """Crossing values alive where each block begins and ends, as bits."""
+    count = len(flat.scan.blocks)
+    if not len(crossing) or count * len(crossing) > MAX_BITS:
+        return [0] * count, [0] * count
+    bit = np.full(len(home), -1, np.int64)
+    bit[crossing] = np.arange(len(crossing))
+    gen, kill = [0] * count, [0] * count
+    outside = np.flatnonzero((bit[used] >= 0) & (home[used] != place))
+    for block, number in zip(place[outside].tolist(), bit[used[outside]].tolist(), strict=True):
+        gen[block] |= 1 << number
+    for number, block in enumerate(home[crossing].tolist()):
+        kill[block] |= 1 << number
+    after = successors(flat)
+    entering, leaving = gen[:], [0] * count
+    changed = True
+    while changed:
+        changed = False
+        for block in range(count - 1, -1, -1):
+            out = 0
+            for target in after[block]:
+                out |= entering[target]
+            leaving[block] = out
+            new = gen[block] | (out & ~kill[block])
+            if new != entering[block]:
+                entering[block] = new
+                changed = True
+    return entering, leaving
+
+
+def _levels(
+    flat: Flat, used: Ints, operation: Ints, home: Ints, crossing: Ints, entering: list[int], leaving: list[int],
+    weights: Numbers,
+) -> Live:  # fmt: skip
+    """Sum of what begins and ends before each operation."""
+    blocks = len(flat.scan.blocks)
+    starts = np.searchsorted(flat.block, np.arange(blocks + 1))
+    change = np.zeros((flat.size + 1, _CLASSES), np.float32)
+    through = _counts(entering, crossing, weights)
+    ends = _counts(leaving, crossing, weights)
+    place = flat.block[operation]
+    last: dict[int, int] = {}
+    key = used * blocks + place
+    _, index = np.unique(key[::-1], return_index=True)
+    index = len(key) - 1 - index
+    pair_value, pair_block, pair_end = used[index], place[index], operation[index]
+    stays = _stays(pair_value, pair_block, crossing, leaving)
+    begin = np.where(flat.defined >= 0, flat.defined + 1, starts[home])
+    own = np.flatnonzero(home[pair_value] == pair_block)
+    np.add.at(change, np.minimum(begin[pair_value[own]], flat.size), weights[pair_value[own]])
+    out_only = _unused_here(pair_value[own], crossing, leaving, home)
+    np.add.at(change, np.minimum(begin[out_only], flat.size), weights[out_only])
+    gone = ~stays
+    np.add.at(change, pair_end[gone], -weights[pair_value[gone]])
+    change[: flat.size + 1] = change
+    np.add.at(change, starts[:-1], through)
+    np.add.at(change, starts[1:], -ends)
+    levels = np.cumsum(change[:-1], axis=0)
+    del last
+    return Live(levels=np.maximum(levels, 0), through=through)
+
+
+def _counts(sets: list[int], crossing: Ints, weights: Numbers) -> Numbers:
+    """Registers of each set of crossing values, `[blocks, 5]`."""
+    found = np.zeros((len(sets), _CLASSES), np.float32)
+    if not len(crossing):
+        return found
+    size = -(-len(crossing) // 8)
+    chosen = weights[crossing]
+    for start in range(0, len(sets), 256):
+        part = sets[start : start + 256]
+        raw = np.frombuffer(b"".join(one.to_bytes(size, "little") for one in part), np.uint8).reshape(len(part), size)
+        bits = np.unpackbits(raw, axis=1, bitorder="little", count=len(crossing))
+        found[start : start + len(part)] = bits.astype(np.float32) @ chosen
+    return found
+
+
+def _stays(value: Ints, block: Ints, crossing: Ints, leaving: list[int]) -> Mask:
+    """Whether a value used in a block is alive where the block ends."""
+    found = np.zeros(len(value), bool)
+    if not len(crossing):
+        return found
+    bit = np.searchsorted(crossing, value)
+    near = np.minimum(bit, len(crossing) - 1)
+    maybe = np.flatnonzero(crossing[near] == value)
+    numbers, places = near[maybe].tolist(), block[maybe].tolist()
+    found[maybe] = [bool(leaving[place] >> number & 1) for number, place in zip(numbers, places, strict=True)]
+    return found
+
+
+def _unused_here(seen: Ints, crossing: Ints, leaving: list[int], home: Ints) -> Ints:
+    """Crossing values that their own block does not use, yet leave it."""
+    rest = np.setdiff1d(crossing, seen, assume_unique=False)
+    if not len(rest):
+        return rest
+    bit = np.searchsorted(crossing, rest).tolist()
+    kept = [bool(leaving[place] >> number & 1) for number, place in zip(bit, home[rest].tolist(), strict=True)]
+    return np.asarray(rest[np.array(kept, bool)])

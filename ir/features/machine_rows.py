@@ -1,0 +1,344 @@
+"""Facts that all LLVM operations of one shape share, as rows of one growing table.
+
+Owns the key of a shape (name, attributes, types, constant operands) and the row that `machine_costs` gives it.
+Invariant: a row depends on the key alone; the table is bounded and is emptied between functions only.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from costmodel.ir.features import machine_costs as costs
+from costmodel.ir.features.address import constant_offset, element_sizes
+from costmodel.ir.features.kinds import FLOAT_VECTOR, NO_REGISTER, PREDICATE, TypeFacts, type_facts
+from costmodel.ir.features.machine_costs import Cost, by, same
+from costmodel.ir.features.machine_names import VARIANTS
+from costmodel.ir.features.scan import Facts
+from costmodel.ir.mlir.structure import Operation
+from costmodel.ir.semantics import callee_of, integer_constant
+
+Table = npt.NDArray[np.float32]
+
+
+class Kind(IntEnum):
+    """What folding must tell apart."""
+
+    OTHER, LOAD, STORE, ADDRESS, ICMP, FCMP, BRANCH, JUMP, SWITCH, RETURN, SELECT, ZEXT, SEXT, TRUNC, FREE, CALL = range(16)  # fmt: skip
+    INTEGER, FLOAT, BLOCK, ALLOCA, UNREACHABLE, LOGIC, FPEXT, SHIFT = range(16, 24)
+
+
+class Port(IntEnum):
+    """Which execution units an operation keeps busy."""
+
+    NONE, ALU, MUL, DIV, FLOAT, FDIV, SHUFFLE, LOAD, STORE, BRANCH, CALL = range(11)
+
+
+COLUMNS = (
+    *VARIANTS, "imm_x86", "imm_a64", "imm_rv", "imm", "kind", "port", "latency", "mem0", "mem1", "pure", "dynamic",
+    "scale", "a64_offset", "rv_offset", "offset", "bits", "constant_arguments", "address_arguments", "stack_arguments",
+    "is_call", "register", "units128", "units256", "units512", "zero_test", "bytes", "parts128", "global_address",
+    "outside", "int32", "indirect",
+)  # fmt: skip
+"""Of a row. `imm*` are instructions that bring constants into registers, `imm` tells equal ones apart."""
+C = {name: index for index, name in enumerate(COLUMNS)}
+_MOST_ROWS = 1 << 16
+_PORTS = {
+    "imul": Port.MUL, "idiv": Port.DIV, "fadd": Port.FLOAT, "fmul": Port.FLOAT, "fma": Port.FLOAT, "fdiv": Port.FDIV,
+    "sqrt": Port.FDIV, "fminmax": Port.FLOAT, "fneg": Port.FLOAT, "fcmp": Port.FLOAT, "fround": Port.FLOAT,
+    "fpcast": Port.FLOAT, "intfp": Port.FLOAT, "math": Port.CALL, "load": Port.LOAD, "store": Port.STORE,
+    "br": Port.BRANCH, "cond_br": Port.BRANCH, "switch": Port.BRANCH, "ret": Port.BRANCH, "call": Port.CALL,
+    "call_indirect": Port.CALL, "extract": Port.SHUFFLE, "insert": Port.SHUFFLE, "shuffle": Port.SHUFFLE,
+    "reduce": Port.SHUFFLE, "phi": Port.NONE, "marker": Port.NONE, "unreachable": Port.NONE, "alloca": Port.NONE,
+}  # fmt: skip
+_COMMUTATIVE = frozenset("add mul and or xor fadd fmul icmp fcmp".split())
+_BINARY = frozenset("add sub mul sdiv udiv srem urem and or xor shl lshr ashr".split())
+_FLOATS = frozenset("fadd fsub fmul fdiv frem fneg".split())
+_FLOAT_INTRINSICS = frozenset(
+    "fma fmuladd fabs copysign minnum maxnum minimum maximum minimumnum maximumnum floor ceil trunc rint nearbyint "
+    "round roundeven sqrt canonicalize".split()
+)
+_CASTS = {"zext": Kind.ZEXT, "sext": Kind.SEXT, "trunc": Kind.TRUNC, "fpext": Kind.FPEXT}
+_FREE_CASTS = frozenset("bitcast freeze ptrtoint inttoptr addrspacecast ptrtoaddr".split())
+_KEPT = frozenset("load store call invoke callbr call_indirect fence atomicrmw cmpxchg inline_asm va_arg landingpad resume".split())  # fmt: skip
+
+
+class Rows:
+    """The table; one for the process, filled as shapes are met."""
+
+    def __init__(self) -> None:
+        self.index: dict[tuple[object, ...], int] = {}
+        self.table: Table = np.zeros((1024, len(COLUMNS)), np.float32)
+        self.immediates: dict[object, int] = {}
+
+    def begin(self) -> None:
+        """Empty the table where it is full; rows of functions at hand become invalid."""
+        if len(self.index) > _MOST_ROWS:
+            self.__init__()  # type: ignore[misc]
+
+    def add(self, key: tuple[object, ...], operation: Operation, facts: Facts) -> int:
+        """The row of a new shape; `("address", symbol, True)` among the key's parts is a symbol of this module."""
+        number = len(self.index)
+        if number >= len(self.table):
+            self.table = np.concatenate([self.table, np.zeros_like(self.table)])
+        row = _row(operation, facts)
+        if any(isinstance(part, tuple) and part[0] == "address" and not part[2] for part in key[5:]):
+            row["outside"] = 1.0
+            if row.get("global_address"):
+                for name in ("imm_x86", "imm_a64", "imm_rv"):
+                    row[name] = row.get(name, 0.0) + 1.0
+        imm = row.pop("immediate", None)
+        row["imm"] = self.immediates.setdefault(imm, len(self.immediates) + 1) if imm is not None else 0
+        for name, value in row.items():
+            self.table[number, C[name]] = value
+        self.index[key] = number
+        return number
+
+
+ROWS = Rows()
+Row = dict[str, float]
+
+
+def _row(operation: Operation, facts: Facts) -> Row:
+    name = operation.name.removeprefix("llvm.")
+    result = operation.results[0].type_text if operation.results else None
+    stored = operation.operands[0].type_text if name == "store" and operation.operands else result
+    row: Row = {
+        "port": _PORTS.get(facts.group.name, Port.ALU), "latency": facts.latency, "kind": Kind.OTHER,
+        "pure": not (name in _KEPT or (name.startswith("intr.") and not _is_pure(name))) and not operation.successors
+        and name not in ("return", "unreachable", "indirectbr", "switch", "br", "cond_br"),
+        "bytes": facts.num_bytes, "parts128": costs.parts(stored)[0] if stored else 1.0,
+    }  # fmt: skip
+    _registers(row, result)
+    _set(row, same(1.0))
+    _RULES.get(name, _intrinsic if name.startswith("intr.") else _general)(name, operation, row)
+    return row
+
+
+def _is_pure(name: str) -> bool:
+    word = name.removeprefix("intr.")
+    return not word.startswith(("mem", "masked", "va_", "stack", "trap", "prefetch", "eh.", "coro", "assume", "vp."))
+
+
+def _set(row: Row, cost: Cost) -> None:
+    row.update(zip(VARIANTS, cost, strict=True))
+
+
+def _registers(row: Row, text: str | None) -> None:
+    kind = type_facts(text) if text is not None else None
+    if kind is None or text is None or kind.register == NO_REGISTER:
+        return
+    row["bits"] = float(kind.bits if kind.width not in ("ptr", "other") else 64)
+    row["int32"] = float(kind.width == "i32" and not kind.is_float)
+    row["register"] = 2.0 if kind.register == FLOAT_VECTOR else 3.0 if kind.register == PREDICATE else 1.0
+    row["units128"], row["units256"], row["units512"] = costs.parts(text)[:3]
+
+
+def _immediates(operation: Operation, row: Row, kind: str, positions: range | None = None) -> None:
+    """Constants among the operands that take registers."""
+    for value in operation.operands if positions is None else [operation.operands[i] for i in positions]:
+        if costs.constant_of(value) is None:
+            continue
+        need, fits = costs.immediate(value), costs.fits_immediate(value, kind)
+        facts = type_facts(value.type_text)
+        if facts.is_float or facts.is_vector:
+            fits = (facts.is_vector or kind == "float", False, False)
+        for name, count, free in zip(("imm_x86", "imm_a64", "imm_rv"), need, fits, strict=True):
+            row[name] = row.get(name, 0.0) + (0.0 if free else count)
+        owner = costs.constant_of(value)
+        row["immediate"] = (value.type_text, owner.dictionary_texts if owner else "", owner.name if owner else "")  # type: ignore[assignment]
+
+
+def _general(name: str, operation: Operation, row: Row) -> None:
+    kind = type_facts(operation.results[0].type_text) if operation.results else None
+    if name in _BINARY and kind is not None:
+        _integer(name, operation, row, kind)
+    elif name in _FLOATS and kind is not None:
+        row["kind"] = Kind.FLOAT
+        _set(row, costs.float_cost(name, operation, kind))
+        row["mem1"], row["mem0"] = 1.0, float(name in _COMMUTATIVE)
+        _immediates(operation, row, "float")
+    elif name in _CASTS or name in _FREE_CASTS or (row["port"] == Port.FLOAT and len(operation.operands) == 1):
+        row["kind"] = _CASTS.get(name, Kind.FREE if name in _FREE_CASTS else Kind.OTHER)
+        row["mem0"] = float(name not in _FREE_CASTS and name != "trunc")
+        _set(row, costs.cast_cost(name, operation))
+    elif name in ("extractelement", "insertelement", "shufflevector"):
+        _set(row, costs.vector_move_cost(name, operation))
+        row["mem1"] = float(name != "extractelement")
+        _immediates(operation, row, "vector", range(min(2, len(operation.operands) - (name != "shufflevector"))))
+    elif name in ("extractvalue", "insertvalue", "landingpad"):
+        row["kind"] = Kind.FREE
+        _set(row, same(0.0))
+    elif name in ("cmpxchg", "atomicrmw"):
+        _set(row, by(2.0, 2.0, 4.0 if name == "cmpxchg" else 1.0))
+        _immediates(operation, row, "store")
+
+
+def _integer(name: str, operation: Operation, row: Row, kind: TypeFacts) -> None:
+    logic = name in ("and", "or", "xor")
+    row["kind"] = (
+        Kind.LOGIC if logic and kind.bits == 1 else Kind.SHIFT if name in ("shl", "lshr", "ashr") else Kind.INTEGER
+    )
+    _set(row, costs.integer_cost(name, operation, kind))
+    row["mem1"], row["mem0"] = (
+        float(row["kind"] != Kind.SHIFT),
+        float(name in _COMMUTATIVE or row["kind"] == Kind.SHIFT),
+    )
+    divides = name in ("sdiv", "udiv", "srem", "urem")
+    if divides and integer_constant(operation.operands[1]) is not None:
+        row["port"], row["latency"] = Port.MUL, 6.0
+        row["imm_x86"], row["imm_a64"], row["imm_rv"] = 0.5, 2.0, 2.0
+        return
+    _immediates(operation, row, "logic" if logic else "mul" if name == "mul" else "shift" if "sh" in name else "add")
+
+
+def _load(name: str, operation: Operation, row: Row) -> None:
+    row["kind"] = Kind.LOAD
+    _set(row, costs.parts(operation.results[0].type_text))
+    _global(operation, row, 0)
+
+
+def _store(name: str, operation: Operation, row: Row) -> None:
+    row["kind"] = Kind.STORE
+    _set(row, costs.parts(operation.operands[0].type_text))
+    _immediates(operation, row, "store", range(1))
+    _global(operation, row, 1)
+
+
+def _global(operation: Operation, row: Row, position: int) -> None:
+    """An access to a symbol: the address's upper part takes an instruction where it is not relative to the counter."""
+    owner = costs.constant_of(operation.operands[position])
+    if owner is not None and owner.name == "llvm.mlir.addressof":
+        row["global_address"] = 1.0
+        row["imm_a64"], row["imm_rv"] = row.get("imm_a64", 0.0) + 1.0, row.get("imm_rv", 0.0) + 1.0
+        row["immediate"] = ("address", owner.dictionary_texts, "")  # type: ignore[assignment]
+
+
+def _address(name: str, operation: Operation, row: Row) -> None:
+    row["kind"] = Kind.ADDRESS
+    sizes = [size for size in element_sizes(operation)[1:]]
+    offset = constant_offset(operation)
+    vector = type_facts(operation.results[0].type_text).is_vector
+    scale = sizes[0] or 0 if sizes else 0
+    row["dynamic"], row["scale"] = float(len(sizes)), float(scale)
+    row["offset"] = float(offset != 0 or not sizes)
+    known = offset if offset is not None else 8
+    row["a64_offset"], row["rv_offset"] = float(-256 <= known < 4096), float(-2048 <= known < 2048)
+    more = float(known != 0 and bool(sizes))
+    if vector:
+        _set(row, costs.parts(operation.results[0].type_text))
+    elif not sizes:
+        _set(
+            row,
+            same(0.0) if known == 0 else by(1.0, 1.0 if abs(known) < 4096 else 2.0, 1.0 if abs(known) < 2048 else 3.0),
+        )
+    else:
+        simple, power = scale in (1, 2, 4, 8), scale > 0 and scale & (scale - 1) == 0
+        each = by(1.0 if simple else 2.0, 1.0 if power else 2.0, (1.0 if scale == 1 else 2.0) if power else 3.0)
+        total = costs.times(each, same(float(len(sizes))))
+        _set(row, tuple(a + b for a, b in zip(total, by(0.0, more, more), strict=True)))
+    owner = costs.constant_of(operation.operands[0])
+    if owner is not None and owner.name == "llvm.mlir.addressof":
+        row["global_address"] = 1.0
+        row["imm_x86"], row["imm_a64"], row["imm_rv"] = float(bool(sizes)), 2.0, 2.0
+        row["immediate"] = ("address", owner.dictionary_texts, "")  # type: ignore[assignment]
+
+
+def _compare(name: str, operation: Operation, row: Row) -> None:
+    row["kind"] = Kind.ICMP if name == "icmp" else Kind.FCMP
+    text = operation.operands[0].type_text
+    wide = costs.parts(text)
+    _set(row, wide if type_facts(text).is_vector else by(1.0, 1.0, 1.0) if wide[0] == 1 else same(2 * wide[0]))
+    row["bits"] = float(type_facts(text).bits or 64)
+    row["mem0"] = row["mem1"] = 1.0
+    predicate = operation.attribute("predicate")
+    equality = name == "icmp" and predicate is not None and predicate.partition(":")[0].strip() in ("0", "1")
+    zero = any(integer_constant(value) == 0 for value in operation.operands if costs.constant_of(value) is not None)
+    row["zero_test"] = float(zero) + float(zero and equality)
+    _immediates(operation, row, "icmp_branch" if name == "icmp" else "float")
+
+
+def _select(name: str, operation: Operation, row: Row) -> None:
+    row["kind"] = Kind.SELECT
+    kind = type_facts(operation.results[0].type_text)
+    count = costs.parts(operation.results[0].type_text)
+    _set(row, times_select(count, kind))
+    row["mem1"] = float(not kind.is_float)
+    _immediates(operation, row, "select", range(1, 3))
+
+
+def times_select(count: Cost, kind: TypeFacts) -> Cost:
+    """Conditional moves, blends, and branches where there is neither."""
+    if kind.is_vector:
+        return costs.times(count, same(1.0))
+    return costs.times(count, by(3.0, 1.0, 3.0) if kind.is_float else by(1.0, 1.0, 2.0))
+
+
+def _call(name: str, operation: Operation, row: Row) -> None:
+    row["kind"], row["is_call"] = Kind.CALL, 1.0
+    cost, found = costs.call_cost(operation)
+    if "..." in operation._property_text:
+        cost = tuple(a + b for a, b in zip(cost, by(1.0, 0.0, 0.0), strict=True))
+    _set(row, cost)
+    row["indirect"] = float(callee_of(operation) == "")
+    row.update(found)
+
+
+def _jump(name: str, operation: Operation, row: Row) -> None:
+    row["kind"] = {"br": Kind.JUMP, "cond_br": Kind.BRANCH, "return": Kind.RETURN}.get(name, Kind.UNREACHABLE)
+    _set(row, same(0.0 if name in ("br", "unreachable") else 1.0))
+    if name == "return":
+        _immediates(operation, row, "select")
+
+
+def _switch(name: str, operation: Operation, row: Row) -> None:
+    row["kind"] = Kind.SWITCH
+    cases = len(operation.successors) - 1
+    targets = len(set(map(id, operation.successors))) - 1
+    chain = 2.0 * cases if cases <= 3 else None
+    _set(row, same(chain) if chain is not None else by(6.0, 8.0, 7.0) if targets > 3 else by(5.0, 6.0, 7.0))
+
+
+def _alloca(name: str, operation: Operation, row: Row) -> None:
+    row["kind"] = Kind.ALLOCA
+    count = integer_constant(operation.operands[0]) if operation.operands else 1
+    _set(row, same(0.0) if count is not None else same(4.0))
+
+
+def _intrinsic(name: str, operation: Operation, row: Row) -> None:
+    word = name.removeprefix("intr.")
+    if row["port"] == Port.NONE:
+        _set(row, same(0.0))
+        row["kind"] = Kind.FREE
+    elif word.startswith(("memcpy", "memmove", "memset")):
+        cost, is_call = costs.block_copy_cost(word, operation)
+        row["kind"] = Kind.CALL if is_call else Kind.BLOCK
+        row["is_call"] = float(is_call)
+        row["port"] = Port.CALL if is_call else Port.STORE
+        _set(row, cost)
+    elif word in _FLOAT_INTRINSICS and operation.results:
+        row["kind"] = Kind.FLOAT
+        _set(row, costs.float_cost(word, operation, type_facts(operation.results[0].type_text)))
+        row["mem1"] = 1.0
+        _immediates(operation, row, "float")
+    else:
+        _set(row, costs.intrinsic_cost(word, operation))
+        if row["port"] == Port.CALL:
+            row["is_call"], row["kind"] = 1.0, Kind.CALL
+        else:
+            row["kind"] = Kind.INTEGER
+            _immediates(operation, row, "add", range(min(2, len(operation.operands))))
+
+
+def _free(name: str, operation: Operation, row: Row) -> None:
+    row["kind"] = Kind.FREE
+    _set(row, same(0.0))
+
+
+_RULES = {
+    "load": _load, "store": _store, "getelementptr": _address, "icmp": _compare, "fcmp": _compare, "select": _select,
+    "call": _call, "invoke": _call, "callbr": _call, "inline_asm": _general, "br": _jump, "cond_br": _jump,
+    "return": _jump, "unreachable": _jump, "resume": _jump, "switch": _switch, "indirectbr": _jump, "alloca": _alloca,
+}  # fmt: skip
