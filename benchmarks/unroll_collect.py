@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -44,12 +45,15 @@ def chunk(drawn: list[Kernel], plugin: Path, folder: Path, harness: Harness) -> 
     loops = numbers(source, plugin, FLAGS)
     hooks = {LLVM: (), **{str(f): (f"-costmodel-unroll=factor={f}",) for f in FACTORS}}
     variants = Variants(source, hooks, plugin, FLAGS, folder)
+    everywhere = os.sched_getaffinity(0)
+    pin()
     rows = []
     for kernel in drawn:
         if len(loops.get(kernel.name, ())) == 1:
             rows.append(measured(kernel, loops[kernel.name][0], variants, harness) or {"kernel": kernel.name, "loop": None})
         else:
             rows.append({"kernel": kernel.name, "loop": None})
+    os.sched_setaffinity(0, everywhere)
     return rows
 
 
@@ -60,7 +64,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--plugins", type=Path, default=ROOT / "build" / "plugins")
     args = parser.parse_args()
-    pin()
     done = {json.loads(line)["kernel"] for line in args.journal.read_text().splitlines()} if args.journal.exists() else set()
     missing = [kernel for kernel in kernels(args.kernels, args.seed) if kernel.name not in done]
     plugin = args.plugins / "libcostmodel_llvm.so"

@@ -1,9 +1,10 @@
-/* The arrays that generated kernels work on; MOST elements each, values small, indices below 1024. */
+/* The arrays that generated kernels work on; MOST elements each, values small, indices below 1024. MOST is no power of
+ * two, so that arrays do not lie at one offset in their pages. */
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define MOST 4096
+#define MOST 4544
 struct arrays {
   float f[4][MOST];
   double d[4][MOST];

@@ -20,7 +20,7 @@ FACTORS = (1, 2, 3, 4, 6, 8, 16)
 PARTS = Path(__file__).parent
 LLVM = "llvm"
 SLICE_NS = 150_000
-ROUNDS = 11
+ROUNDS = 9
 _BODY = re.compile(r"^([A-Za-z_]\w*):(?:[ \t]*#[^\n]*)?\n(.*?)^\.Lfunc_end", re.MULTILINE | re.DOTALL)
 
 Json = dict[str, Any]
@@ -85,7 +85,7 @@ class Harness:
         self._library = ctypes.CDLL(str(library))
         self._timed = self._library.timed
         self._timed.restype = ctypes.c_double
-        self._memory = ctypes.create_string_buffer(4 * 4096 * (4 + 8 + 4 + 8 + 2 + 1) + 64)
+        self._memory = ctypes.create_string_buffer(4 * 4544 * (4 + 8 + 4 + 8 + 2 + 1) + 64)
         self._at = ctypes.c_void_p((ctypes.addressof(self._memory) + 63) // 64 * 64)
 
     def fill(self) -> None:

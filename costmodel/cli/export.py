@@ -53,6 +53,11 @@ def add_parser(subparsers: Subparsers) -> None:
         "--takes", choices=("features", "graph"), default="features",
         help="what the C function is asked with; a model that takes graph arrays is distilled on --unlabelled",
     )  # fmt: skip
+    parser.add_argument(
+        "--features", choices=("all", "v1"), default="all",
+        help="v1: what compiler passes compute (FUNCTION_FEATURES_V1 and counts of operations); a model that reads more "
+        "is distilled on --unlabelled",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of the search and the training of students (0)")
 
 
@@ -60,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
     """Export, and print what was written as JSON."""
     from costmodel.export.budget import inside
     from costmodel.export.bundle import check_folder, export_c, export_onnx
+    from costmodel.export.function_features import marked, of_function_features
     from costmodel.export.genetic import Budget
     from costmodel.export.graph_inputs import of_graphs
     from costmodel.models.predictor import Predictor
@@ -75,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
     unlabelled, seen = _unlabelled(predictor, args), None
     if args.takes == "graph":
         compact, seen = of_graphs(compact, unlabelled, args.seed)
+    else:
+        compact = of_function_features(compact, unlabelled, args.seed) if args.features == "v1" else marked(compact)
     fitted = inside(compact, budget, model=predictor.model, unlabelled=unlabelled, seen=seen, seed=args.seed)  # type: ignore[arg-type]
     extra = _card(fitted)
     files = (export_c if args.format == "c" else export_onnx)(fitted.compact, args.output, extra=extra)
@@ -135,7 +143,7 @@ def read_unlabelled(folder: Path, predictor: Predictor, most: int, seed: int, *,
     needs = replace(needs, graph=needs.graph or graph)
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder; give a data set or a folder of {', '.join(_SUFFIXES)}")
-    source = _of_data_set if (folder / "functions.parquet").is_file() else _of_files
+    source = _of_data_sets if next(folder.rglob("functions.parquet"), None) else _of_files
     found: list[Encoding] = []
     failed = 0
     for encoding in source(folder, needs, most, seed):
@@ -152,20 +160,25 @@ def read_unlabelled(folder: Path, predictor: Predictor, most: int, seed: int, *,
     return found
 
 
-def _of_data_set(folder: Path, needs: Any, most: int, seed: int) -> Iterator[Encoding | None]:
+def _of_data_sets(folder: Path, needs: Any, most: int, seed: int) -> Iterator[Encoding | None]:
+    """Functions of all data sets in a folder, drawn over all."""
     from costmodel.core.tables import FUNCTION_COLUMNS, FunctionRow
     from costmodel.models.examples import Encoding
     from costmodel.training.encodings import encode_row
 
     try:
-        from pyarrow import ArrowException, parquet
+        import pyarrow
+        from pyarrow import parquet
     except ImportError as error:
         raise MissingDependencyError("reading a data set needs pyarrow; pip install 'costmodel-ir[train]'") from error
     names = [name for name in FUNCTION_COLUMNS if name != "function_id"]
-    try:
-        table = parquet.read_table(folder / "functions.parquet", columns=names)
-    except (OSError, ArrowException) as error:
-        raise UsageError(f"cannot read {folder / 'functions.parquet'}: {error}; give a data set's folder") from None
+    tables = []
+    for path in sorted(folder.rglob("functions.parquet")):
+        try:
+            tables.append(parquet.read_table(path, columns=names))
+        except (OSError, pyarrow.ArrowException) as error:
+            raise UsageError(f"cannot read {path}: {error}; give a data set's folder") from None
+    table = pyarrow.concat_tables(tables)
     order = np.random.default_rng(seed).permutation(len(table))[:most]
     for row in table.take(order).to_pylist():
         encoding = encode_row(FunctionRow(**row), needs)

@@ -80,7 +80,7 @@ def of_graphs(compact: Compact, encodings: Sequence[Encoding], seed: int = 0) ->
         vocabulary=VOCABULARY_VERSION, columns=width, pools=np.array([pool_of(n) for n in numbers], np.int64)
     )
     found = replace(
-        compact, numbers=numbers, ops=numbers.index(SIZE_NAME), ratios=_counts(numbers), slots=_hollow(compact),
+        compact, numbers=numbers, ops=numbers.index(SIZE_NAME), ratios=_counts(numbers), slots=hollow(compact),
         guesses=np.zeros((0, len(compact.archs) + 1, len(numbers) + 1), np.float32), network=None, graph=inputs,
         novelty=Novelty.fit(columns.functions(seen), seed), deviations=compact.deviations.mean(axis=0)[None],
     )  # fmt: skip
@@ -91,7 +91,7 @@ def _counts(numbers: Sequence[str]) -> Array:
     return np.array([i for i, name in enumerate(numbers) if name.startswith("count:")], np.int64)
 
 
-def _hollow(compact: Compact) -> tuple[Slot, ...]:
+def hollow(compact: Compact) -> tuple[Slot, ...]:
     """The slots of one member without trees and guesses; widths stay."""
     return tuple(
         slot if slot.part is Part.WIDTH else replace(slot, trees=no_trees(), guess=None, base=0.0, output=None)

@@ -58,10 +58,11 @@ Expected<std::unique_ptr<Predictor>> Predictor::load(const Options &O) {
                 "; write one with `costmodel export MODEL --format c -o DIR` and give model=DIR/costmodel.weights");
   if (costmodel_takes_graph(Made->Model))
     return fail("the model " + Path + " takes graphs, the plug-in gives features; export a model of features");
-  uint32_t Version = costmodel_version_of(Made->Model, "features");
+  uint32_t Version = costmodel_version_of(Made->Model, "function_features");
   if (Version != FeaturesVersion)
-    return fail("the model " + Path + " was trained on features of version " + Twine(Version) +
-                ", the plug-in computes version " + Twine(FeaturesVersion) + "; train or export it anew");
+    return fail("the model " + Path + " reads features that the plug-in does not compute" +
+                (Version ? Twine(" (version ") + Twine(Version) + ")" : Twine("")) +
+                "; export it anew with `costmodel export MODEL --features v1 --unlabelled FOLDER -o DIR`");
   for (unsigned I = 0; I < NumFeatures; ++I)
     Made->StaticSlots[I] = Made->slotOf("static:" + featureNames()[I]);
   Made->Scratch.resize(costmodel_scratch_bytes(Made->Model));

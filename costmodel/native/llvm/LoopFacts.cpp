@@ -288,7 +288,8 @@ static std::optional<unsigned> llvmFactor(llvm::Loop &L, llvm::Function &F, llvm
                            UseUpperBound);
   if (PP.PeelCount || (Trips && UP.Count >= Trips) || (UseUpperBound && UP.Count))
     return std::nullopt;
-  bool IsPossible = Trips || UP.Runtime;
+  // At run time LLVM unrolls loops that leave at their latch alone.
+  bool IsPossible = Trips || (UP.Runtime && L.getExitingBlock() == L.getLoopLatch());
   return IsPossible ? std::max(1u, UP.Count) : 1;
 }
 

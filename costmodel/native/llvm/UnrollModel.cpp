@@ -93,7 +93,7 @@ std::optional<unsigned> UnrollModel::choose(const LoopFacts &Loop) {
   std::optional<unsigned> Best;
   double Least = 1;
   for (unsigned Factor : UnrollFactors) {
-    if (Factor == Loop.LlvmFactor || !isPossible(Loop, Factor))
+    if (!isPossible(Loop, Factor))
       continue;
     Ratio Found = ask(Loop, Factor);
     if (Found.IsKnown && Found.High < 1 && Found.Mean < Least) {
