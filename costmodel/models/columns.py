@@ -44,6 +44,11 @@ class Columns:
         return cls(numbers=(*static, *sorted(others[: max(0, most - len(static))])), context=examples.context_names)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns of `matrix`."""
+        return (*self.numbers, "share:others", *self.context)
+
+    @property
     def width(self) -> int:
         """Columns of `matrix`."""
         return len(self.numbers) + 1 + len(self.context)

@@ -1,7 +1,8 @@
 """Numbers of what a function is compiled for: the target by its figures, the pipeline and the schedule.
 
 Owns their names and scales. Invariant: no target is told by its name, so that an unseen one can be asked about; log2
-of one plus the figure, 0 where there is none; pipelines and schedule steps fall into buckets by CRC-32.
+of one plus the figure, 0 where there is none; pipelines and schedule steps fall into buckets by CRC-32. What a schedule
+means for the innermost body (`schedules`) stands beside its buckets.
 """
 
 from __future__ import annotations
@@ -16,35 +17,39 @@ import numpy as np
 
 from costmodel.core.metrics import ALL_ARCHS
 from costmodel.core.target import Target
+from costmodel.core.target_table import Core
 from costmodel.models.base import Array
+from costmodel.models.schedules import SCHEDULE_SHAPE, schedule_shape
 
-CONTEXT_VERSION = 1
+CONTEXT_VERSION = 2
 PIPELINE_BUCKETS = 8
 SCHEDULE_BUCKETS = 48
 SCHEDULE_PIPELINE = "schedule"
 _STEP = re.compile(r"([A-Za-z_]\w*)\(([^()]*)\)")
-_TEXT_FIELDS = frozenset(("arch", "cpu", "device", "features"))
+_OTHER_FIELDS = frozenset(("arch", "cpu", "device", "features", "core"))
 
 
 def context_names() -> tuple[str, ...]:
     """Names of the columns, in order."""
-    figures = [f.name for f in fields(Target) if f.name not in _TEXT_FIELDS]
+    figures = [f.name for f in fields(Target) if f.name not in _OTHER_FIELDS]
     return (
         *(f"target:{name}" for name in figures),
         *(f"arch:{arch}" for arch in ALL_ARCHS),
         *(f"pipeline:{i}" for i in range(PIPELINE_BUCKETS)),
         *(f"schedule:{i}" for i in range(SCHEDULE_BUCKETS)),
+        *(f"schedule:{name}" for name in SCHEDULE_SHAPE),
     )
 
 
 def encode_context(target: Target, pipeline: str | None = None, schedule: str | None = None) -> Array:
     """Context numbers `[C]` f32 of one row."""
-    return np.concatenate([_target_numbers(target), _pipeline_numbers(pipeline), schedule_numbers(schedule)])
+    parts = _target_numbers(target), _pipeline_numbers(pipeline), schedule_numbers(schedule), schedule_shape(schedule)
+    return np.concatenate(parts)
 
 
 @lru_cache(maxsize=256)
 def _target_numbers(target: Target) -> Array:
-    values = [_number(getattr(target, f.name)) for f in fields(target) if f.name not in _TEXT_FIELDS]
+    values = [_number(getattr(target, f.name)) for f in fields(target) if f.name not in _OTHER_FIELDS]
     return np.array([*np.log2(1 + np.array(values)), *(float(target.arch == arch) for arch in ALL_ARCHS)], np.float32)
 
 

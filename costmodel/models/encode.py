@@ -26,7 +26,7 @@ from costmodel.models.base import Array
 from costmodel.models.context import CONTEXT_VERSION
 from costmodel.models.examples import Encoding
 
-ENCODING_VERSION = 1
+ENCODING_VERSION = 2
 MAX_TOKENS = 1 << 16
 """Of a function's tokens that are kept; sequence models read far fewer."""
 MAX_GRAPH_OPERATIONS = 100_000

@@ -1,8 +1,9 @@
 """How each metric is learned: the scale on which its errors are alike, and back.
 
-Owns the transforms, chosen by unit. Counts and times are learned as logarithms, fractions as logits, registers as they
-are (their number is bounded), and what is mostly zero (spills, stack) as a probability of not being zero beside a
-magnitude (zero-inflated, after Lambert 1992). Invariant: `unscale(scale(y)) == y` within float rounding and clipping.
+Owns the transforms, chosen by unit. Counts and times are learned as logarithms, fractions as logits, registers and the
+utilisation of ports as they are (both are bounded), and what is mostly zero (spills, stack) as a probability of not
+being zero beside a magnitude (zero-inflated, after Lambert 1992). Invariant: `unscale(scale(y)) == y` within float
+rounding and clipping.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Scale(StrEnum):
 
 
 _ZERO_INFLATED = frozenset(("spills", "reloads", "stack_bytes", "shared_bytes"))
-_LINEAR = frozenset(("registers_vector", "registers_general"))
+_LINEAR = frozenset(("registers_vector", "registers_general", "port_utilisation", "port_utilisation_mean"))
 
 
 def scale_of(metric: str) -> Scale:

@@ -20,6 +20,7 @@ from costmodel.models.heads import Scale
 from costmodel.models.linear import LinearGuess
 from costmodel.models.metric_model import MetricModel, Scaled, zero_inflated
 from costmodel.models.monitor import Monitor
+from costmodel.models.pairs import pair_numbers
 from costmodel.models.tensors import pack_tensors, unpack_tensors
 
 GROWING = frozenset(("instructions", "code_bytes", "cycles", "instructions_executed"))
@@ -97,12 +98,13 @@ class BoostedTrees(MetricModel):
         return np.where(grows[None, :], functions, 0.0)
 
     def _matrix(self, examples: Examples) -> Array:
-        """Raw numbers and context, then counts over the number of operations."""
+        """Raw numbers and context, counts over the number of operations, what function and schedule give together."""
         assert self.columns is not None
         raw = self.columns.matrix(examples)
         counts = [i for i, n in enumerate(self.columns.numbers) if n.startswith("count:")]
         size = self.columns.numbers.index("static:ops") if "static:ops" in self.columns.numbers else 0
-        return np.concatenate([raw, raw[:, counts] / np.maximum(raw[:, size : size + 1], 1.0)], axis=1)
+        shares = raw[:, counts] / np.maximum(raw[:, size : size + 1], 1.0)
+        return np.concatenate([raw, shares, pair_numbers(self.columns.names, raw)], axis=1)
 
     def _take(self, parts: Mapping[tuple[int, str], Any]) -> None:
         self._index = {key: number for number, key in enumerate(parts)}

@@ -20,6 +20,7 @@ from costmodel.ir.features.gpu import is_kernel, kernel_numbers
 from costmodel.ir.features.kinds import FLOAT_VECTOR, GENERAL, PREDICATE, type_facts
 from costmodel.ir.features.liveness import pressure
 from costmodel.ir.features.machine import machine_numbers
+from costmodel.ir.features.nest import nest_numbers
 from costmodel.ir.features.opcodes import BY_NAME as GROUP_BY_NAME
 from costmodel.ir.features.opcodes import column_of
 from costmodel.ir.features.reuse import memory_features
@@ -94,6 +95,9 @@ def _numbers(root: Operation) -> Numbers:
     _memory(found, numbers)
     if is_kernel(root):
         numbers.update((f"gpu_{name}", value) for name, value in kernel_numbers(root).items())
+    if found.structured:
+        nest = nest_numbers([operation for operation, _, _ in found.structured])
+        numbers.update((f"nest_{name}", value) for name, value in nest.items())
     numbers.update(machine_numbers(found))
     found.close()
     return numbers

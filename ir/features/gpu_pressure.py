@@ -183,7 +183,7 @@ def _use(lives: Lives, root: Value, here: int, loop: int) -> None:
 
 
 def extended(lives: Lives, *, lean: bool = False) -> list[tuple[int, int, Held]]:
-    """(begin, end, held) of all values with registers; a use in a loop around which the value is defined lasts to its end.
+    """(begin, end, held) of all values with registers; a use in a loop begun after the definition lasts to its end.
 
     `lean` leaves out what is computed again, and keeps what it is computed from instead.
     """

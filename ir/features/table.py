@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from costmodel.ir.costs import CATEGORIES
 from costmodel.ir.features.gpu_table import GPU_FEATURES
 from costmodel.ir.features.machine_table import machine_features
+from costmodel.ir.features.nest import NEST_FEATURES
 from costmodel.ir.features.opcodes import GROUPS
 
 FEATURES_VERSION = 3
@@ -160,6 +161,7 @@ FEATURES: tuple[Feature, ...] = (
     _f("innermost_set_bytes", "bytes", "largest working set of an innermost loop", _LOCALITY, v1=False),
     _f("largest_set_bytes", "bytes", "largest working set of any loop", _LOCALITY, v1=False),
     *(_f(f"gpu_{name}", unit, what, v1=False) for name, unit, what in GPU_FEATURES),
+    *(_f(f"nest_{name}", unit, what, v1=False) for name, unit, what in NEST_FEATURES),
     *(_f(name, unit, what, v1=False) for name, unit, what in machine_features()),
 )  # fmt: skip
 """In the order of `to_vector`."""
