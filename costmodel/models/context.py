@@ -33,7 +33,7 @@ def context_names() -> tuple[str, ...]:
     """Names of the columns, in order."""
     figures = [f.name for f in fields(Target) if f.name not in _OTHER_FIELDS]
     return (
-        *(f"target:{name}" for name in figures),
+        *(f"target:{name}" for name in (*figures, *Core._fields)),
         *(f"arch:{arch}" for arch in ALL_ARCHS),
         *(f"pipeline:{i}" for i in range(PIPELINE_BUCKETS)),
         *(f"schedule:{i}" for i in range(SCHEDULE_BUCKETS)),
@@ -50,6 +50,7 @@ def encode_context(target: Target, pipeline: str | None = None, schedule: str | 
 @lru_cache(maxsize=256)
 def _target_numbers(target: Target) -> Array:
     values = [_number(getattr(target, f.name)) for f in fields(target) if f.name not in _OTHER_FIELDS]
+    values += map(_number, target.core)
     return np.array([*np.log2(1 + np.array(values)), *(float(target.arch == arch) for arch in ALL_ARCHS)], np.float32)
 
 
