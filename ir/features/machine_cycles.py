@@ -13,7 +13,7 @@ from costmodel.ir.features.machine_flat import Flat, Ints, Numbers
 from costmodel.ir.features.machine_flow import Flow
 from costmodel.ir.features.machine_fold import Folded
 from costmodel.ir.features.machine_names import WIDTHS
-from costmodel.ir.features.machine_rows import C, Kind, Port
+from costmodel.ir.features.machine_rows import NUM_PORTS, C, Kind, Port
 
 _MACHINES = {"x86": 2, "a64": 3, "rv": 5}
 _DIVISION_CYCLES = 10.0
@@ -27,7 +27,7 @@ def cycle_numbers(flat: Flat, folded: Folded, flow: Flow, totals: Numbers) -> di
     numbers: dict[str, float] = {}
     port = flat.table[:, C["port"]].astype(np.int64)
     work = np.where(flat.alive & (flat.kind != Kind.FREE), flat.table[:, C["parts128"]], 0.0)
-    ports = np.bincount(flat.block * len(Port) + port, work, blocks * len(Port)).reshape(blocks, len(Port))
+    ports = np.bincount(flat.block * NUM_PORTS + port, work, blocks * NUM_PORTS).reshape(blocks, NUM_PORTS)
     chain = _chains(flat, folded)
     numbers["executed_loads"] = float(frequency @ ports[:, Port.LOAD])
     numbers["executed_stores"] = float(frequency @ ports[:, Port.STORE])

@@ -71,25 +71,30 @@ class Flat:
     def tail(self) -> Mask:
         """Calls that become jumps: nothing but a return comes after, here or in the block that is gone to."""
         found = np.zeros(self.size, bool)
-        kind = self.kind
-        busy = np.flatnonzero((kind != Kind.FREE) & (kind != Kind.ALLOCA)).tolist()
+        kind, block = self.kind, self.block
+        busy = np.flatnonzero((kind != Kind.FREE) & (kind != Kind.ALLOCA))
+        here, after = busy[:-1], busy[1:]
+        last = (kind[after] == Kind.RETURN) | (kind[after] == Kind.JUMP)
+        maybe = np.flatnonzero((kind[here] == Kind.CALL) & last & (block[here] == block[after]))
+        if not len(maybe):
+            return found
         only = self._only_returns(busy)
-        for here, after in zip(busy, busy[1:], strict=False):
-            if kind[here] != Kind.CALL or self.block[here] != self.block[after]:
-                continue
-            block = self.scan.blocks[int(self.block[here])].block
-            jumps = kind[after] == Kind.JUMP and self.scan.block_of[block.operations[-1].successors[0]] in only
-            if (kind[after] == Kind.RETURN or jumps) and _marked_tail(block.operations[here - self._first(here)]):
-                found[here] = True
+        for index in maybe.tolist():
+            call = int(here[index])
+            operations = self.scan.blocks[int(block[call])].block.operations
+            returns = kind[after[index]] == Kind.RETURN
+            if returns or self.scan.block_of[operations[-1].successors[0]] in only:
+                found[call] = _marked_tail(operations[call - self._first(call)])
         return found
 
     def _first(self, operation: int) -> int:
         return int(np.searchsorted(self.block, self.block[operation]))
 
-    def _only_returns(self, busy: list[int]) -> frozenset[int]:
+    def _only_returns(self, busy: Ints) -> frozenset[int]:
         """Blocks that do nothing but return."""
-        many = np.bincount(self.block[busy], minlength=len(self.scan.blocks)) if busy else np.zeros(0)
-        return frozenset(int(self.block[i]) for i in busy if self.kind[i] == Kind.RETURN and many[self.block[i]] == 1)
+        many = np.bincount(self.block[busy], minlength=len(self.scan.blocks))
+        returns = self.block[busy[self.kind[busy] == Kind.RETURN]]
+        return frozenset(returns[many[returns] == 1].tolist())
 
     def uses(self, chosen: Mask | None = None) -> Ints:
         """How many of the chosen edges begin at each operation, `[n]`."""

@@ -6,8 +6,6 @@ Invariant: a row depends on the key alone; the table is bounded and is emptied b
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 import numpy as np
 import numpy.typing as npt
 
@@ -23,19 +21,20 @@ from costmodel.ir.semantics import callee_of, integer_constant
 Table = npt.NDArray[np.float32]
 
 
-class Kind(IntEnum):
+class Kind:
     """What folding must tell apart."""
 
     OTHER, LOAD, STORE, ADDRESS, ICMP, FCMP, BRANCH, JUMP, SWITCH, RETURN, SELECT, ZEXT, SEXT, TRUNC, FREE, CALL = range(16)  # fmt: skip
     INTEGER, FLOAT, BLOCK, ALLOCA, UNREACHABLE, LOGIC, FPEXT, SHIFT = range(16, 24)
 
 
-class Port(IntEnum):
+class Port:
     """Which execution units an operation keeps busy."""
 
     NONE, ALU, MUL, DIV, FLOAT, FDIV, SHUFFLE, LOAD, STORE, BRANCH, CALL = range(11)
 
 
+NUM_PORTS = 11
 COLUMNS = (
     *VARIANTS, "imm_x86", "imm_a64", "imm_rv", "imm", "kind", "port", "latency", "mem0", "mem1", "pure", "dynamic",
     "scale", "a64_offset", "rv_offset", "offset", "bits", "constant_arguments", "address_arguments", "stack_arguments",
