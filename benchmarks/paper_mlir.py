@@ -49,7 +49,7 @@ from costmodel.training.examples import prepare
 from costmodel.training.table import TrainingTable, read_table
 
 OUT = Path(__file__).resolve().parent / "results" / "paper_mlir.json"
-CPU, GPU = "x86-64/znver4", "nvptx64/sm_90"
+CPU, GPU = "aarch64/neoverse-v2", "nvptx64/sm_90"
 SCHEMES = ("ops", "ops-operands", "anonymized")
 PAPER = {"FC": "fully-connected", "LSTM": "lstm", "Conv1D": "conv1d"}
 OURS, TTI = "boosted trees (ours)", "TTI cost, scaled"
