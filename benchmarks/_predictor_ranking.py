@@ -16,12 +16,13 @@ import numpy as np
 from _common import Json
 from _evaluation import say
 from ranker import kernel_of
+from ranker_training import new_ranker
 
 from costmodel.core.errors import UnsupportedError
 from costmodel.core.target import Target
 from costmodel.evaluation.figures import ranking_figures
-from costmodel.models.ranker import BoostedRanker
-from costmodel.search.features import plan_features
+from costmodel.search.backends.mlir.kernel import KernelPlan
+from costmodel.search.features import features_of_plans
 from costmodel.search.kernel.form import Kernel
 from costmodel.search.kernel.printing import workload_id
 from costmodel.search.schedule.plan import Planner
@@ -50,9 +51,12 @@ def read_measurements(folder: Path) -> Measured:
     """All schedules with a latency, and their stage-1 features; raises `UsageError` where there is no such data set."""
     table = read_table(folder, metrics=["latency_s"])
     kernels: dict[str, tuple[Planner, Kernel]] = {}
-    rows, kept = [], []
+    planned: dict[str, list[tuple[int, KernelPlan]]] = {}
+    bounds = np.zeros(len(table.function))
+    native = Target.parse("native")
     for i, function in enumerate(table.function):
-        row, target = table.functions[function], Target.parse(str(table.targets[i]))
+        row, name = table.functions[function], str(table.targets[i])
+        target = native if native.name == name else Target.parse(name)  # a name knows less of caches than the machine
         if row.ir not in kernels:
             kernel = kernel_of(row.ir)
             if workload_id(kernel) != row.workload_id:
@@ -63,13 +67,14 @@ def read_measurements(folder: Path) -> Measured:
             plan = planner.plan(parse_schedule(row.schedule or ""))
         except UnsupportedError:  # measured by a version whose space was another
             continue
-        rows.append([*plan_features(plan, target), bound_s(kernel, target)])
-        kept.append(i)
-    features = np.array(rows)
+        planned.setdefault(row.ir, []).append((i, plan))
+        bounds[i] = bound_s(kernel, target)
+    kept = np.array([i for members in planned.values() for i, _ in members])
+    features = np.concatenate([features_of_plans([p for _, p in members], target) for members in planned.values()])
     path = folder / "noise_ceiling.json"
     ceilings = json.loads(path.read_text())["workloads"] if path.is_file() else {}
     return Measured(
-        features=features[:, :-1].astype(np.float32), latency_s=table.values[kept, 0], bound_s=features[:, -1],
+        features=features, latency_s=table.values[kept, 0], bound_s=bounds[kept],
         workload=table.column("workload_id")[kept], family=table.column("family")[kept], ceilings=ceilings,
         sha256=table.sha256,
     )  # fmt: skip
@@ -78,7 +83,7 @@ def read_measurements(folder: Path) -> Measured:
 def held_out(rows: Measured, by: str, share: float, seed: int) -> Json:
     """A ranker trained on the other groups and asked about the held-out ones."""
     test = hold_out(rows.workload if by == "workload" else rows.family, share, seed)
-    model = BoostedRanker(seed)
+    model = new_ranker(seed)
     targets = np.log(rows.latency_s / rows.bound_s)
     model.fit(rows.features[~test], targets[~test], rows.workload[~test])
     mean = model.predict(rows.features[test]).mean

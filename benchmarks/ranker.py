@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -120,10 +121,13 @@ def collect(args: argparse.Namespace) -> None:
 
 def train(args: argparse.Namespace) -> None:
     """Cross-validate over families, train on all, write checkpoints and the card."""
-    from ranker_training import load_rows, train_rankers
+    from ranker_training import kept_rows, load_rows, train_rankers
 
-    rows = load_rows([Path(p) for p in args.data], kernel_of)
-    figures = train_rankers(rows, Path(args.out) if args.out else None, args.seed)
+    def read() -> Any:
+        return load_rows([Path(p) for p in args.data], kernel_of)
+
+    rows = kept_rows(Path(args.rows), read) if args.rows else read()
+    figures = train_rankers(rows, Path(args.out) if args.out else None, args.seed, args.jobs)
     print(json.dumps(figures, indent=1))
 
 
@@ -140,6 +144,8 @@ def main() -> None:
     two.add_argument("--data", nargs="+", required=True)
     two.add_argument("--out")
     two.add_argument("--seed", type=int, default=0)
+    two.add_argument("--rows", help="an .npz file that keeps the features, to train again without computing them")
+    two.add_argument("--jobs", type=int, default=1, help="families held out at a time")
     args = parser.parse_args()
     collect(args) if args.command == "collect" else train(args)
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +21,18 @@ from costmodel.core.errors import UnsupportedError
 from costmodel.core.hashing import sha256_text
 from costmodel.core.target import Target
 from costmodel.datasets.linalg import FAMILIES
-from costmodel.models.ranker import BoostedRanker
+from costmodel.models.cycle_base import CycleBase
+from costmodel.models.rank_losses import PairwiseRanker
 from costmodel.search.backends.mlir.kernel import KernelEmitter
-from costmodel.search.features import FEATURE_VERSION, IR_FEATURES, PLAN_FEATURES, ir_features, plan_features
+from costmodel.search.features import (
+    CYCLE_COLUMNS,
+    FEATURE_VERSION,
+    IR_FEATURES,
+    OVERLAPPING,
+    PLAN_FEATURES,
+    features_of_plans,
+    ir_features,
+)
 from costmodel.search.kernel.form import Kernel
 from costmodel.search.kernel.printing import workload_id
 from costmodel.search.schedule.plan import Planner
@@ -41,6 +53,12 @@ class Rows:
     families: np.ndarray
     generators: np.ndarray
     data_sha256: str
+    target: str
+
+
+def new_ranker(seed: int) -> PairwiseRanker:
+    """An untrained ranker of the kind that ships."""
+    return PairwiseRanker(seed, CycleBase(columns=CYCLE_COLUMNS, overlapping=OVERLAPPING))
 
 
 def measurement_text(path: Path) -> str:
@@ -65,43 +83,63 @@ def load_rows(paths: Sequence[Path], kernel_of: Callable[[str], Kernel]) -> Rows
         kernel = kernel_of(FAMILIES[rows[0]["generator"]].text(rows[0]["sizes"]))
         planner, scale = Planner(kernel), bound_s(kernel, target)
         key = workload_id(kernel)
+        plans = []
         for row in rows:
             try:
                 plan = planner.plan(parse_schedule(row["schedule"]))
             except UnsupportedError:  # measured by a version whose space was another
                 continue
-            text = KernelEmitter(plan).emit().text
-            features.append([*plan_features(plan, target), *ir_features(text)])
+            plans.append(plan)
             runtime_s = row["runtime_s"] if row["status"] == "ok" else FAILED_FACTOR * max(times)
             targets.append(np.log(runtime_s / scale))
             workloads.append(key)
             families.append(kernel.family)
             generators.append(row["generator"])
+        counts = np.array([ir_features(KernelEmitter(plan).emit().text) for plan in plans], np.float32)
+        features.append(np.concatenate([features_of_plans(plans, target), counts], axis=1))
     digest = sha256_text("".join(sha256_text(measurement_text(p)) for p in paths))
     return Rows(
-        features=np.array(features, np.float32), targets=np.array(targets), workloads=np.array(workloads),
+        features=np.concatenate(features), targets=np.array(targets), workloads=np.array(workloads),
         families=np.array(families), generators=np.array(generators), data_sha256=digest,
+        target=target.name,
     )  # fmt: skip
 
 
-def held_out_figures(rows: Rows, width: int, seed: int) -> tuple[dict[str, dict[str, float]], float]:
+def kept_rows(path: Path, make: Callable[[], Rows]) -> Rows:
+    """Rows of an `.npz` file; made and written where there is none, since features take longer than training."""
+    if not path.is_file():
+        rows = make()
+        np.savez(path, **{f.name: getattr(rows, f.name) for f in fields(rows)})
+        return rows
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    texts = {name: str(arrays.pop(name)) for name in ("data_sha256", "target")}
+    return Rows(**arrays, **texts)
+
+
+def held_out_figures(
+    rows: Rows, width: int, seed: int, jobs: int = 1
+) -> tuple[dict[str, dict[str, float]], float]:  # fmt: skip
     """Rank quality of each family by models trained on the others, and the spread of their errors within workloads."""
     figures: dict[str, dict[str, float]] = {}
-    errors = []
-    for family in sorted(set(rows.families)):
-        test = rows.families == family
-        if test.all():
-            continue
-        model = BoostedRanker(seed)
-        model.fit(rows.features[~test, :width], rows.targets[~test], rows.workloads[~test])
-        mean = model.predict(rows.features[test, :width]).mean
-        names, truth = rows.workloads[test], rows.targets[test]
-        parts = [_workload_figures(mean[names == n], truth[names == n]) for n in sorted(set(names))]
-        errors += [p.pop("error_std") for p in parts]
-        figures[family] = {k: round(float(np.mean([p[k] for p in parts])), 4) for k in parts[0]} | {
-            "workloads": len(parts)
-        }
+    errors: list[float] = []
+    names = [f for f in sorted(set(rows.families.tolist())) if (rows.families != f).any()]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for family, parts in zip(names, pool.map(partial(_one_family, rows, width, seed), names), strict=True):
+            errors += [p.pop("error_std") for p in parts]
+            figures[family] = {k: round(float(np.mean([p[k] for p in parts])), 4) for k in parts[0]} | {
+                "workloads": len(parts)
+            }
     return figures, float(np.median(errors))
+
+
+def _one_family(rows: Rows, width: int, seed: int, family: str) -> list[dict[str, float]]:
+    test = rows.families == family
+    model = new_ranker(seed)
+    model.fit(rows.features[~test, :width], rows.targets[~test], rows.workloads[~test])
+    mean = model.predict(rows.features[test, :width]).mean
+    names, truth = rows.workloads[test], rows.targets[test]
+    return [_workload_figures(mean[names == n], truth[names == n]) for n in sorted(set(names))]
 
 
 def _workload_figures(mean: np.ndarray, truth: np.ndarray) -> dict[str, float]:
@@ -118,24 +156,24 @@ def _workload_figures(mean: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     return found
 
 
-def train_rankers(rows: Rows, out: Path | None, seed: int) -> dict[str, object]:
+def train_rankers(rows: Rows, out: Path | None, seed: int, jobs: int = 1) -> dict[str, object]:
     """Both stages: figures, then models trained on everything and written to `out`."""
     figures: dict[str, object] = {
         "rows": len(rows.targets), "workloads": len(set(rows.workloads)), "families": sorted(set(rows.families)),
     }  # fmt: skip
     for stage, width in (("plan", len(PLAN_FEATURES)), ("ir", len(PLAN_FEATURES) + len(IR_FEATURES))):
-        by_family, spread = held_out_figures(rows, width, seed)
+        by_family, spread = held_out_figures(rows, width, seed, jobs)
         means = {
             k: round(float(np.mean([f[k] for f in by_family.values()])), 4) for k in next(iter(by_family.values()))
         }
         figures[stage] = {"held_out_family": by_family, "mean": means, "error_std": round(spread, 4)}
         if out is None:
             continue
-        model = BoostedRanker(seed)
+        model = new_ranker(seed)
         model.fit(rows.features[:, :width], rows.targets, rows.workloads)
         model.residual_std = spread
         card = {
-            "metrics": ["latency_s"], "unit": "ln(runtime_s / bound_s)", "targets": [Target.parse("native").name],
+            "metrics": ["latency_s"], "unit": "ln(runtime_s / bound_s)", "targets": [rows.target],
             "feature_version": FEATURE_VERSION, "features": [*PLAN_FEATURES, *IR_FEATURES][:width],
             "data_sha256": rows.data_sha256, "training_workload_ids": sorted(set(rows.workloads)),
             "training_families": sorted(set(rows.families)), "seed": seed, "figures": figures[stage],
@@ -144,4 +182,4 @@ def train_rankers(rows: Rows, out: Path | None, seed: int) -> dict[str, object]:
     return figures
 
 
-__all__ = ["Rows", "held_out_figures", "load_rows", "train_rankers"]
+__all__ = ["Rows", "held_out_figures", "kept_rows", "load_rows", "new_ranker", "train_rankers"]

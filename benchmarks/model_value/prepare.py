@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from ranker import kernel_of
-from ranker_training import Rows
+from ranker_training import Rows, new_ranker
 
 from costmodel.core.errors import UsageError
 from costmodel.core.target import Target
@@ -110,7 +110,7 @@ def train_without(rows: Rows, targets: np.ndarray, families: Sequence[str], seed
         kept = rows.families != family
         stages = []
         for stop in (width, rows.features.shape[1]):
-            model = BoostedRanker(seed)
+            model = new_ranker(seed)
             model.fit(rows.features[kept, :stop], targets[kept], rows.workloads[kept])
             stages.append(model)
         models[family] = Rankers(plan=stages[0], ir=stages[1])

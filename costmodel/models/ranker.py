@@ -1,7 +1,8 @@
 """The tuner's ranker: boosted trees pre-trained across workloads, a Gaussian process on what this search measured.
 
 Predicts the natural logarithm of run time over a bound that the caller divides by. Trees see each workload centred on
-its median, so that they spend themselves on what ranks schedules; one more set of trees predicts the level.
+its median, so that they spend themselves on what ranks schedules; one more set of trees predicts the level. Where the
+caller says which features are cycles by cause, an analytic estimate is fitted first and trees learn what it misses.
 Sources: XGBoost (Chen and Guestrin 2016); pre-train and adapt as in TenSet (Zheng et al. 2021).
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -18,9 +20,12 @@ import numpy as np
 from costmodel.core.errors import UsageError
 from costmodel.models.base import Array, Model, Prediction
 from costmodel.models.checkpoint import read_checkpoint, write_checkpoint
+from costmodel.models.cycle_base import CycleBase
 from costmodel.models.gaussian import ResidualProcess
 
 MEMBERS = 4
+DRAWS = 4.0
+"""How alike the members' weights of workloads are: a Bayesian bootstrap (Rubin 1981) at 1, all equal at infinity."""
 ROUNDS = 160
 LEVEL_ROUNDS = 60
 PARAMETERS: dict[str, Any] = {
@@ -40,14 +45,36 @@ def _packed(booster: Any) -> bytes:
     return zlib.compress(bytes(booster.save_raw("ubj")), 9)
 
 
+def _base_of(numbers: Mapping[str, Any]) -> CycleBase:
+    return CycleBase(
+        columns=tuple(map(int, numbers["columns"])), overlapping=int(numbers["overlapping"]),
+        weights=tuple(map(float, numbers["weights"])),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rated:
+    """Training rows of one member: what the analytic base has `left` to learn, centred in each group, and the base."""
+
+    left: Array
+    """`[n]`."""
+    offset: Array
+    """`[n]`: the base; zeros where there is none."""
+    groups: Array
+    """`[n]` i64."""
+    weight: Array
+    """`[n]`."""
+
+
 class BoostedRanker(Model):
     """An ensemble of boosted trees and an online residual process. Unit: natural logarithm."""
 
     name: ClassVar[str] = "boosted-ranker"
 
-    def __init__(self, seed: int = 0) -> None:
-        """`seed` decides bootstraps and column samples."""
+    def __init__(self, seed: int = 0, base: CycleBase | None = None) -> None:
+        """`seed` decides bootstraps and column samples; `base` names columns of cycles, see `CycleBase`."""
         self.seed = seed
+        self.base = base
         self.width: int | None = None
         self.residual_std = DEFAULT_STD
         self.card: dict[str, object] = {}
@@ -64,27 +91,33 @@ class BoostedRanker(Model):
         xgb = _xgboost()
         self.width = features.shape[1]
         names, index, counts = np.unique(groups, return_inverse=True, return_counts=True)
-        medians = np.array([np.median(targets[index == i]) for i in range(len(names))])
-        centred = targets - medians[index]
+        features = np.asarray(features, np.float32)
+        if self.base is not None:
+            self.base = self.base.fit(features, targets, groups)
+        offsets = self._offsets(features)
+        left = targets - offsets
+        medians = np.array([np.median(left[index == i]) for i in range(len(names))])
         weight = (1.0 / counts)[index] * len(targets) / len(names)
         rng = np.random.default_rng(self.seed)
         self._members, self._factors = [], []
         for member in range(MEMBERS):
-            drawn = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))[index]
-            rows = drawn > 0
-            seed = self.seed * MEMBERS + member
-            booster, factor = self._member(features[rows], centred[rows], index[rows], (weight * drawn)[rows], seed)
+            drawn = rng.gamma(DRAWS, 1 / DRAWS, len(names))[index]
+            rated = Rated(left=left - medians[index], offset=offsets, groups=index, weight=weight * drawn)
+            booster, factor = self._member(features, rated, self.seed * MEMBERS + member)
             self._members.append(booster)
             self._factors.append(factor)
         self._base_level = float(np.median(medians))
         level = xgb.DMatrix(features, medians[index] - self._base_level, weight=weight)
         self._level = xgb.train({**PARAMETERS, "max_depth": 4, "seed": self.seed}, level, LEVEL_ROUNDS)
 
-    def _member(self, features: Array, centred: Array, groups: Array, weight: Array, seed: int) -> tuple[Any, float]:
-        """One booster of centred targets, and what its outputs are multiplied by."""
+    def _member(self, features: Array, rated: Rated, seed: int) -> tuple[Any, float]:
+        """One booster of what is left, and what its outputs are multiplied by."""
         xgb = _xgboost()
-        data = xgb.DMatrix(features, centred, weight=weight)
+        data = xgb.DMatrix(features, rated.left, weight=rated.weight)
         return xgb.train({**PARAMETERS, "seed": seed}, data, ROUNDS), 1.0
+
+    def _offsets(self, features: Array) -> Array:
+        return self.base(features) if self.base is not None else np.zeros(len(features))
 
     def _prior(self, features: Array) -> tuple[Array, Array]:
         if self.width is not None and features.shape[1] != self.width:
@@ -93,6 +126,7 @@ class BoostedRanker(Model):
             return np.zeros(len(features)), np.full(len(features), DEFAULT_STD)
         votes = np.stack([f * m.inplace_predict(features) for m, f in zip(self._members, self._factors, strict=True)])
         mean = votes.mean(axis=0) + self._level.inplace_predict(features) + self._base_level
+        mean = mean + self._offsets(features)
         return mean, np.sqrt(votes.var(axis=0) + self.residual_std**2)
 
     def predict(self, features: Array) -> Prediction:
@@ -113,7 +147,7 @@ class BoostedRanker(Model):
 
     def fresh(self) -> Self:
         """The same pre-trained model with no memory of a search; shares the trees."""
-        other = type(self)(self.seed)
+        other = type(self)(self.seed, self.base)
         other.width, other.residual_std, other.card = self.width, self.residual_std, self.card
         other._members, other._factors = self._members, self._factors
         other._level, other._base_level = self._level, self._base_level
@@ -132,6 +166,8 @@ class BoostedRanker(Model):
             "seed": self.seed,
             "factors": self._factors,
         }
+        if self.base is not None:
+            numbers["base"] = asdict(self.base)
         files["ranker.json"] = (json.dumps(numbers, sort_keys=True) + "\n").encode()
         write_checkpoint(folder, self.name, files, card)
 
@@ -141,7 +177,8 @@ class BoostedRanker(Model):
         xgb = _xgboost()
         files, card = read_checkpoint(folder, cls.name, ("ranker.json", "level.ubj.z", "trees-0.ubj.z"))
         numbers = json.loads(files["ranker.json"])
-        model = cls(int(numbers["seed"]))
+        base = numbers.get("base")
+        model = cls(int(numbers["seed"]), None if base is None else _base_of(base))
         model.width, model.residual_std = int(numbers["width"]), float(numbers["residual_std"])
         model._base_level, model.card = float(numbers["base_level"]), card
 

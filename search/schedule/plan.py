@@ -164,7 +164,7 @@ class _Plan:
         register = dict.fromkeys(nest.dims, 1)
         if vector is not None and lanes > 1:
             limit = self._cache_size(vector) if vector in shared else self.extents[vector]
-            lanes, register[vector] = _vector_tile(lanes, limit, exact=vector in shared)
+            lanes, register[vector] = vector_tile(lanes, limit, exact=vector in shared)
         return NestPlan(order=order, register=register, vector=vector if lanes > 1 else None, lanes=lanes)
 
     def _suits(self, nest: Nest) -> bool:
@@ -208,7 +208,7 @@ class _Plan:
         )
 
 
-def _vector_tile(lanes: int, limit: int, *, exact: bool) -> tuple[int, int]:
+def vector_tile(lanes: int, limit: int, *, exact: bool) -> tuple[int, int]:
     """Lanes and elements of a register tile; with `exact` the tile divides `limit`, a shared loop's step."""
     if not exact:
         return lanes, lanes * (DEFAULT_VECTORS if limit >= lanes * DEFAULT_VECTORS else 1)

@@ -16,8 +16,10 @@ import numpy as np
 
 from costmodel.core.errors import CheckpointError
 from costmodel.core.target import Target
+from costmodel.models.base import Array
+from costmodel.models.rank_losses import PairwiseRanker
 from costmodel.models.ranker import BoostedRanker
-from costmodel.search.features import FEATURE_VERSION, IR_FEATURES, PLAN_FEATURES, ir_features, plan_features
+from costmodel.search.features import FEATURE_VERSION, IR_FEATURES, PLAN_FEATURES, features_of_candidates, ir_features
 from costmodel.search.kernel.form import Kernel
 from costmodel.search.space import Candidate, SearchSpace
 from costmodel.search.strategies import Scores
@@ -38,7 +40,7 @@ def shipped_ranker(stage: str) -> BoostedRanker | None:
     folder = Path(str(resources.files("costmodel.models"))) / "shipped" / f"ranker-{stage}"
     if not (folder / "model.json").is_file():
         return None
-    model = BoostedRanker.load(folder)
+    model = PairwiseRanker.load(folder)
     expected = [*PLAN_FEATURES, *(IR_FEATURES if stage == "ir" else ())]
     if model.card.get("feature_version") != FEATURE_VERSION or model.card.get("features") != expected:
         raise CheckpointError(
@@ -56,26 +58,28 @@ class TwoStageScorer:
         self.bound_s = bound_s(space.kernel, space.target)
         self._plan_model = plan_model.fresh() if plan_model is not None else BoostedRanker()
         self._ir_model = ir_model.fresh() if ir_model is not None else BoostedRanker()
-        self._plan_rows: dict[Candidate, list[float]] = {}
+        self._plan_rows: dict[Candidate, Array] = {}
         self.scored = 0
 
-    def plan_row(self, candidate: Candidate) -> list[float]:
-        """Stage 1 features, kept."""
-        row = self._plan_rows.get(candidate)
-        if row is None:
-            plan = self.space.planner.plan(self.space.schedule(candidate))
-            row = self._plan_rows[candidate] = plan_features(plan, self.space.target)
-        return row
+    def plan_row(self, candidate: Candidate) -> Array:
+        """Stage 1 features `[F]`, kept."""
+        return self.plan_rows([candidate])[0]
+
+    def plan_rows(self, candidates: Sequence[Candidate]) -> Array:
+        """Stage 1 features `[n, F]` f32, kept."""
+        new = [c for c in dict.fromkeys(candidates) if c not in self._plan_rows]
+        if new:
+            self._plan_rows.update(zip(new, features_of_candidates(self.space, new), strict=True))
+        return np.stack([self._plan_rows[c] for c in candidates])
 
     def ir_row(self, candidate: Candidate, text: str) -> list[float]:
         """Stage 2 features: those of stage 1 and the counts of the realised IR."""
-        return [*self.plan_row(candidate), *ir_features(text)]
+        return [*map(float, self.plan_row(candidate)), *ir_features(text)]
 
     def score(self, candidates: Sequence[Candidate]) -> Scores:
         """Stage 1, in one batch."""
         self.scored += len(candidates)
-        rows = np.array([self.plan_row(c) for c in candidates], np.float32)
-        prediction = self._plan_model.predict(rows)
+        prediction = self._plan_model.predict(self.plan_rows(candidates))
         return Scores(prediction.mean, prediction.std)
 
     def score_realised(self, rows: np.ndarray) -> Scores:
