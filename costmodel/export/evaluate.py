@@ -11,10 +11,11 @@ import numpy as np
 from costmodel.core.metrics import get_metric
 from costmodel.export.compact import FLOOR, Compact, Network, Part, Slot, Trees
 from costmodel.models.base import Array, Prediction
-from costmodel.models.columns import Columns, compressed
+from costmodel.models.columns import OTHERS, Columns, compressed
 from costmodel.models.examples import Examples
 from costmodel.models.heads import unscale, unscaled_std
 from costmodel.models.metric_model import Z90, Scaled, zero_inflated
+from costmodel.models.pairs import pair_numbers
 
 _LEAST = 1e-3
 
@@ -40,7 +41,8 @@ def main_matrix(compact: Compact, functions: Array, context: Array) -> Array:
     """`[n, width]` f32 from `functions[n, P + 1]` and `context[n, C]`."""
     raw = np.concatenate([functions, context], axis=1).astype(np.float32)
     shares = raw[:, compact.ratios] / np.maximum(raw[:, compact.ops : compact.ops + 1], np.float32(1.0))
-    return np.concatenate([raw, shares], axis=1)
+    names = (*compact.numbers, OTHERS, *compact.context)
+    return np.concatenate([raw, shares, pair_numbers(names, raw)], axis=1)
 
 
 def scaled(compact: Compact, x: Array, archs: Array) -> Scaled:

@@ -51,7 +51,7 @@ def pack(compact: Compact) -> bytes:
                 "train on fewer features, or export fewer metrics"
             )
     parts = _tables(compact) | _novelty(compact) | {
-        "columns": main.table(), "cuts": main.cuts(), "width_columns": width.table(), "width_cuts": width.cuts(),
+        "columns": main.table(compact), "cuts": main.cuts(), "width_columns": width.table(), "width_cuts": width.cuts(),
         "slots": _slots(compact.slots),
         "nodes": _joined([columns.nodes(trees, chosen) for columns, trees, chosen in taken], np.uint32),
         "trees": _joined([slot.trees.sizes for slot in compact.slots], np.uint16), "leaves": _leaves(compact),
@@ -73,6 +73,14 @@ def _file(parts: dict[str, bytes]) -> bytes:
 
 def _joined(arrays: Sequence[Array], kind: type[Any]) -> bytes:
     return b"".join(np.asarray(array).astype(kind).tobytes() for array in arrays)
+
+
+def _told(source: int, compact: Compact) -> int:
+    """The column itself where C computes it, else one that is always 0 there."""
+    if source < compact.width:
+        return source
+    kinds = [context_kind(name, compact.archs) for name in compact.context]
+    return len(compact.numbers) + 1 + kinds.index((3, 0))
 
 
 class _Columns:
@@ -127,8 +135,10 @@ class _Columns:
             )
         return np.asarray(column << 21 | cut << 9 | step, np.uint32)
 
-    def table(self) -> bytes:
-        return np.array([[s, len(c)] for s, c in zip(self.sources, self._cuts, strict=True)], np.uint32).tobytes()
+    def table(self, compact: Compact | None = None) -> bytes:
+        """Sources and numbers of cuts; what only a schedule tells (`models.pairs`) is 0 in C, like the schedule."""
+        sources = self.sources if compact is None else [_told(source, compact) for source in self.sources]
+        return np.array([[s, len(c)] for s, c in zip(sources, self._cuts, strict=True)], np.uint32).tobytes()
 
     def cuts(self) -> bytes:
         return _joined(self._cuts, np.float32)

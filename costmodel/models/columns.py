@@ -20,6 +20,8 @@ from costmodel.models.examples import Encoding, Examples
 MAX_COLUMNS = 480
 MIN_SUPPORT = 4
 """Functions a name must occur in."""
+OTHERS = "share:others"
+"""Name of the column that tells the share of operations outside the list."""
 _COUNT = "count:"
 _CHUNK = 8192
 
@@ -46,7 +48,7 @@ class Columns:
     @property
     def names(self) -> tuple[str, ...]:
         """Of the columns of `matrix`."""
-        return (*self.numbers, "share:others", *self.context)
+        return (*self.numbers, OTHERS, *self.context)
 
     @property
     def width(self) -> int:

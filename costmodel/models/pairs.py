@@ -3,7 +3,8 @@
 Owns the names and formulas. One step of a register tile is `steps` vectors wide; on a target with vectors of fewer
 bits, each splits. Its operations, loads, instructions and chains of dependent accumulations each need so many cycles;
 the largest bounds it, and the share of the busiest unit in that bound is the estimated port utilisation (Williams et
-al., Roofline, 2009, inside one core; Fog's throughput bounds). Invariant: finite for any finite input.
+al., Roofline, 2009, inside one core; Fog's throughput bounds).
+Invariant: finite for any finite input, 0 without a schedule.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _LATENCY = 4.0
 _MATH_WORK = 16.0
 _DIVISION_WORK = 8.0
 _MOST = 1e6
+_FLAG = "schedule:is_scheduled"
 
 
 @lru_cache(maxsize=16)
@@ -33,8 +35,8 @@ def _index(names: tuple[str, ...]) -> dict[str, int]:
 def pair_numbers(names: tuple[str, ...], raw: Array) -> Array:
     """`[n, len(PAIR_NAMES)]` f32 from columns `raw[n, len(names)]` of function and context numbers by name."""
     index = _index(names)
-    flags = [index[name] for name in ("schedule:is_scheduled", "static:nest_points") if name in index]
-    if not flags or not raw[:, flags].any():
+    scheduled = raw[:, index[_FLAG]] > 0 if _FLAG in index else np.zeros(len(raw), bool)
+    if not scheduled.any():
         return np.zeros((len(raw), len(PAIR_NAMES)), np.float32)
     zero = np.zeros(len(raw), np.float64)
 
@@ -79,5 +81,4 @@ def pair_numbers(names: tuple[str, ...], raw: Array) -> Array:
         nest("reduction") / (unroll * reduction_tile),
         np.where(lanes > 0, split * width / np.maximum(lanes * bits, 1), 1.0),
     )  # fmt: skip
-    given = (shape("is_scheduled") > 0) | (nest("points") > 0)
-    return np.where(given[:, None], np.minimum(np.stack(found, axis=1), _MOST), 0.0).astype(np.float32)
+    return np.where(scheduled[:, None], np.minimum(np.stack(found, axis=1), _MOST), 0.0).astype(np.float32)
