@@ -1,7 +1,8 @@
 """The page that `graph_html` fills: style, layout and behaviour, with no outside resources.
 
 Owns `PAGE` with the marks `@TITLE@` and `@DATA@`. Blocks are boxes in rows of the control flow, operations are lines in
-their blocks, nested regions are boxes within; rows are made when a block is opened, so 50,000 nodes are fine.
+their blocks, nested regions are boxes within; rows are made when a block is opened, and a block shows some hundred lines
+at once, so graphs of 50,000 nodes and blocks of any length are fine.
 """
 
 # ruff: noqa: E501
@@ -46,15 +47,17 @@ table{border-collapse:collapse;font-size:12px}td{padding:1px 10px 1px 0}
  text-overflow:ellipsis;cursor:pointer}
 .op:hover,.arg:hover{background:#e3ecf7}.arg{color:#7a4b00}
 .op.mem{color:#a3261b}.op.call{color:#6b3fa0}.op.term{color:#1b4f8a}
+.more{font:12px/1.7 system-ui,sans-serif;padding:1px 9px;color:#1b4f8a;background:#eaf1fa;cursor:pointer}
+.more:hover{background:#d5e4f7}#note{color:#a3261b}
 .sel{background:#ffe98a!important}.hit{background:#d8f0d8}
 .region{margin:3px 10px 6px 22px;padding:4px 8px;border-left:3px solid #b8c2cf}
 .row{justify-content:flex-start}.nested .row{margin-top:8px}
 .key span{display:inline-block;width:22px;height:3px;vertical-align:middle;margin-right:6px}
 </style></head><body>
 <div id="bar"><h1>@TITLE@</h1><span class="sum" id="sum"></span>
-<input id="find" type="search" placeholder="Search operations, values, types" autocomplete="off">
+<input id="find" type="search" placeholder="Search all nodes" autocomplete="off">
 <button id="open">Open blocks</button><button id="shut">Close blocks</button>
-<button id="fit">Fit</button><button id="one">1:1</button></div>
+<button id="fit">Fit</button><button id="one">1:1</button><span id="note"></span></div>
 <div id="view"><div id="world"><svg id="under" width="1" height="1"></svg><svg id="lines" width="1" height="1"></svg><div id="boxes"></div></div></div>
 <div id="side"></div>
 <script id="data" type="application/json">@DATA@</script>
@@ -84,16 +87,21 @@ function summary(b){const c={};for(const o of opsOf(b)){const m=/(?:^|= )([\w$]+
  const n=m?m[1].split(".").slice(1).join("."):"?";c[n]=(c[n]||0)+1;}
  const t=Object.entries(c).sort((a,b)=>b[1]-a[1]).slice(0,4).map(([n,k])=>`${k} ${n}`).join(", ");
  return `${opsOf(b).length} ops: ${t}`;}
+const WINDOW=400,MOST=5000,from=new Map();
+function more(box,b,start,text){const x=el("div","more",text);x.onclick=()=>{from.set(b,start);draw();};box.append(x);}
 function blockBox(b){const box=el("div","block"),trip=(D.num[b]||{}).trip_count_log2,depth=(D.num[b]||{}).loop_depth;
  if(depth)box.classList.add("loop");
  const head=el("div","head",(opened.has(b)?"▾ ":"▸ ")+D.label[b]);
  const extra=(depth?`depth ${depth}  `:"")+(trip?`${Math.round(2**trip-1)} trips  `:"")+(opened.has(b)?"":summary(b));
  head.append(el("span","count",extra));head.onclick=()=>{opened.has(b)?opened.delete(b):opened.add(b);draw();select(b,false);};
  box.append(head);at.set(b,box);
- if(opened.has(b))for(const n of kids.get(b)||[]){if(D.kind[n]!==OP){line(box,n,"arg");continue;}
+ const all=kids.get(b)||[],start=from.get(b)||0,stop=Math.min(all.length,start+WINDOW);
+ if(opened.has(b)&&start)more(box,b,Math.max(0,start-WINDOW),`▴ ${start} of ${all.length} lines above`);
+ if(opened.has(b))for(const n of all.slice(start,stop)){if(D.kind[n]!==OP){line(box,n,"arg");continue;}
   const last=outs[n].some(e=>K[e]===CTRL&&D.kind[T[e]]===BLOCK);
   line(box,n,"op"+(touches[n]?" mem":"")+(calls[n]?" call":"")+(last?" term":""));
   for(const r of regionsOf(n)){const x=regionBox(r);x.classList.add("nested");box.append(x);}}
+ if(opened.has(b)&&stop<all.length)more(box,b,stop,`▾ ${all.length-stop} of ${all.length} lines below`);
  return box;}
 function line(box,n,cls){const x=el("div",cls,D.label[n]);x.title=D.label[n];x.onclick=()=>select(n,false);at.set(n,x);
  box.append(x);}
@@ -141,7 +149,9 @@ function wires(){let svg=$("lines");svg.textContent="";$("under").textContent=""
   const a=rect(s),b=rect(t),y1=(a.t+Math.min(a.b,a.t+18))/2,y2=(b.t+Math.min(b.b,b.t+18))/2,w=30+Math.min(90,Math.abs(y1-y2)/4);
   path(`M${a.l} ${y1}C${Math.min(a.l,b.l)-w} ${y1} ${Math.min(a.l,b.l)-w} ${y2} ${b.l} ${y2}`,COLOR[name],2,
    name==="memory"&&P[e]>=4?"5 3":"");drawn++;}}
-function reveal(n){for(let m=n;m>=0;m=up[m]){if(D.kind[m]===BLOCK)opened.add(m);closedFuncs.delete(m);}
+function reveal(n){for(let m=n;m>=0;m=up[m]){if(D.kind[m]===BLOCK)opened.add(m);closedFuncs.delete(m);
+  const b=up[m];if(b>=0&&D.kind[b]===BLOCK){const i=kids.get(b).indexOf(m),s=from.get(b)||0;
+   if(i<s||i>=s+WINDOW)from.set(b,Math.max(0,i-WINDOW/2));}}
  if(D.kind[n]===BLOCK&&!kids.has(n))opened.delete(n);}
 function anchor(n){if(up[n]>=0||n===0)return n;const e=ins[n].find(f=>K[f]===ek("result"));
  if(e!==undefined)return S[e];const u=outs[n].concat(ins[n]).map(f=>S[f]===n?T[f]:S[f]).find(m=>D.kind[m]===OP);
@@ -167,7 +177,8 @@ function panel(n){const side=$("side");side.textContent="";side.append(el("h2","
 function legend(){const side=$("side");side.textContent="";side.append(el("h2","","How to read this"));
  for(const t of ["A box is a block of the program, a line in it an operation; boxes stand in the order of control flow, "+
   "loops back are orange. Yellow heads are blocks inside loops.","Click a head to open or close it. Click a line to see "+
-  "its numbers and what it is connected to. Drag to move, turn the wheel to zoom."])side.append(el("p","",t));
+  "its numbers and what it is connected to. Drag to move, turn the wheel to zoom.",`A block shows ${WINDOW} lines at a `+
+  "time; a search goes through all."])side.append(el("p","",t));
  side.append(el("h2","","Lines of the chosen operation"));
  for(const [n,c] of Object.entries(COLOR)){const d=el("div","key"),s=el("span");s.style.background=c;d.append(s,n);
   side.append(d);}
@@ -193,11 +204,13 @@ window.addEventListener("pointerup",()=>{drag=null;$("view").classList.remove("d
 window.addEventListener("resize",wires);
 $("find").oninput=e=>find(e.target.value);
 $("fit").onclick=fit;$("one").onclick=()=>{zoom=1;px=py=0;place();wires();};
-$("open").onclick=()=>{let budget=5000;for(let n=0;n<N;n++)if(D.kind[n]===BLOCK&&(budget-=opsOf(n).length)>0)opened.add(n);
- draw();};
-$("shut").onclick=()=>{opened.clear();draw();};
+function openBlocks(budget){let left=0;for(let n=0;n<N;n++)if(D.kind[n]===BLOCK){
+  const size=Math.min(WINDOW,(kids.get(n)||[]).length);if(size<=budget){budget-=size;opened.add(n);}else left++;}return left;}
+$("open").onclick=()=>{const left=openBlocks(MOST);draw();
+ $("note").textContent=left?`${left} blocks stay closed: more than ${MOST} lines are too many at once`:"";};
+$("shut").onclick=()=>{opened.clear();$("note").textContent="";draw();};
 if(functions.length>12)functions.forEach(f=>closedFuncs.add(f));
-if(total<=400)for(let n=0;n<N;n++)if(D.kind[n]===BLOCK)opened.add(n);
+openBlocks(WINDOW);
 legend();draw();
 </script></body></html>
 """

@@ -5,6 +5,7 @@ Owns the spelling of constants. Invariant: equal texts of one type give equal at
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 
@@ -18,7 +19,10 @@ _NAMES = {
     "poison": "llvm.mlir.poison",
 }
 _SPLAT = re.compile(r"splat \((?:\S+) (\S+)\)")
-_HEX_KINDS = frozenset(("f16", "f32", "f64", "bf16"))
+_FORMATS = {"f16": (">e", 2), "bf16": (">f", 2), "f32": (">f", 4), "f64": (">d", 8)}
+"""How `struct` writes a float, and how many of the bytes the type has."""
+_HEX_KINDS = frozenset(_FORMATS)
+_SPECIAL = re.compile(r"([+\-]?)(?:[qs](?=nan))?(inf|nan)(?:\(0x[0-9A-Fa-f]+\))?")
 _HEX_PREFIXES = "KLMHRf"
 
 
@@ -41,8 +45,17 @@ def _attribute(kind: str, text: str) -> str:
 
 
 def _scalar(kind: str, text: str) -> str:
-    """LLVM prints a float that decimals cannot hold as the bits of a double (`0x...`), halves as `0xH...`."""
-    if kind not in _HEX_KINDS or not text.startswith(("0x", "f0x")):
+    """A number as MLIR writes it.
+
+    LLVM prints a float that decimals cannot hold as the bits of a double (`0x...`), halves as `0xH...`; MLIR prints
+    what is not finite as the bits of its own type.
+    """
+    if kind not in _HEX_KINDS:
+        return text
+    word = _SPECIAL.fullmatch(text)
+    if word is not None:
+        return _bits(kind, float(f"{word[1]}{word[2]}"))
+    if not text.startswith(("0x", "f0x")):
         return text
     digits = text[text.index("x") + 1 :]
     if kind in ("f16", "bf16"):
@@ -53,4 +66,9 @@ def _scalar(kind: str, text: str) -> str:
         number = struct.unpack("<d", bytes.fromhex(f"{digits:0>16}")[::-1])[0]
     except (ValueError, struct.error):
         raise ParseError(f"{text!r} is no hexadecimal float") from None
-    return f"{number:.17e}" if abs(number) < float("inf") else text
+    return f"{number:.17e}" if math.isfinite(number) else _bits(kind, number)
+
+
+def _bits(kind: str, number: float) -> str:
+    code, size = _FORMATS[kind]
+    return f"0x{struct.pack(code, number)[:size].hex().upper()}"

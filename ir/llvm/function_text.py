@@ -20,7 +20,8 @@ from costmodel.ir.mlir.structure import Block, Chunk, Operation, Region, Value
 from costmodel.ir.mlir.syntax import split_items
 
 _DEFINE = re.compile(r"^define\b[^@\n]*?(@\"[^\"\n]*\"|@[\w$.\-]+)\s*\(", re.MULTILINE)
-_LABEL_LINE = re.compile(r"(\"[^\"]*\"|[\w$.\-]+):\s*(?:;.*)?$")
+_LABEL_LINE = re.compile(r"(\"[^\"]*\"|[\w$.\-]+):\s*(?:;.*)?\s*$")
+_SPACE_OR_MARK = frozenset(" \t\r\f\v#;").union([""])
 _OLD_LABEL = re.compile(r"; <label>:(\d+)")
 _PARENTHESIS = re.compile(r"\"[^\"]*\"|[()]")
 _ARGUMENT_TYPE = re.compile(TYPE)
@@ -101,6 +102,10 @@ class FunctionText:
 
         `shape` and `names` are as `shapes.cut` gives them, `start` is the line's offset.
         """
+        if line[:1] not in _SPACE_OR_MARK:
+            self.block = self._begin_block(line, start)
+            self.begun = True
+            return None, names
         stripped = line.strip()
         if not stripped or stripped[0] == "#" or (stripped[0] == ";" and not stripped.startswith("; <label>:")):
             return None, names

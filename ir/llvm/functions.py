@@ -9,7 +9,6 @@ is read as it stands.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from costmodel.core.errors import ParseError
 from costmodel.ir import collector
@@ -24,7 +23,7 @@ _NO_BLOCKS: list[Block] = []
 _NO_REGIONS: list[Region] = []
 """Shared by instructions without any; never changed: a tree of a million lists less is built and collected faster."""
 _new_operation, _new_value = Operation.__new__, Value.__new__
-_nothing_known: Callable[[str], Template | None] = {}.get
+_NOTHING_KNOWN: dict[str, Template] = {}
 
 
 def parse_module(text: str, *, file: str = "<string>") -> MlirModule:
@@ -69,7 +68,7 @@ class FunctionParser(FunctionText):
     def _lines(self, position: int) -> None:
         """Every line by its template; what is not of the common kinds goes to `_instruction`."""
         lines, shapes, found = cut(self.text[position : self.end], self.types)
-        known, values, constants, chunk = _nothing_known, self.values, self.constants, self.chunk
+        known, values, constants, chunk = _NOTHING_KNOWN.get, self.values, self.constants, self.chunk
         value_of, block, append, at = values.__getitem__, self.block, self.block.operations.append, 0
         for line, shape in zip(lines, shapes, strict=True):
             start, begin = position, at
@@ -85,7 +84,7 @@ class FunctionParser(FunctionText):
                 elif block is not self.block:
                     block = self.block
                     append = block.operations.append
-                known = TEMPLATES.get if self.begun else _nothing_known
+                known = TEMPLATES.get if self.begun else _NOTHING_KNOWN.get
                 continue
             at += template.holes
             kind = template.kind
@@ -100,7 +99,7 @@ class FunctionParser(FunctionText):
             operation.offset, operation.results = start + 2, _NO_VALUES
             if template.result is not None:
                 value = _new_value(Value)
-                value.name, value.type_text, value.owner, value.index = found[begin], template.types, operation, 0
+                value.name, value.type_text, value.owner, value.index = found[begin], template.types or "", operation, 0
                 operation.results = [value]
                 operation.offset += len(value.name) + 3
                 values[value.name] = value
@@ -223,7 +222,7 @@ class FunctionParser(FunctionText):
         for block, template, names, offset in self.phis:
             seen: set[Block] = set()
             for slot, label in template.incoming:
-                source = labels.get(names[label]) if label.__class__ is int else None  # type: ignore[index]
+                source = labels.get(names[label]) if isinstance(label, int) else None
                 if source is None:
                     source = self.block_of(label, names, offset, "phi names block {}, which is never defined")
                 if not source.operations:
@@ -231,7 +230,7 @@ class FunctionParser(FunctionText):
                 if source in seen:
                     continue
                 seen.add(source)
-                value = values.get(names[slot]) if slot.__class__ is int else None  # type: ignore[index]
+                value = values.get(names[slot]) if isinstance(slot, int) else None
                 value = value or self._value(slot, names, offset)
                 targets = forwards.get(source.operations[-1])
                 if targets is None:

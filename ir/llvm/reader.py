@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 from costmodel.core.errors import Location, ParseError
 from costmodel.ir.llvm.functions import parse_module
-from costmodel.ir.llvm.verify import to_printed, verify
+from costmodel.ir.llvm.verify import begin_verifying, complaint, to_printed
 from costmodel.ir.mlir.structure import MlirModule, Source
 from costmodel.ir.program import MODULE_NAME, Diagnostic, Function, Level, Program, functions_of
 
@@ -89,18 +88,17 @@ def _bitcode(data: bytes, file: str) -> Reading:
 def _text(data: bytes, text: str, file: str) -> Reading:
     """Our own parser first, LLVM's opinion beside it; LLVM's print where we cannot tell; tokens where nobody can."""
     typed = _TYPED_POINTER.search(text) if "*" in text else None
-    with ThreadPoolExecutor(1) as pool:
-        verdict = pool.submit(verify, data, file) if typed is None else None
-        try:
-            module, failure = parse_module(text, file=file), None
-        except ParseError as error:
-            module, failure = None, error
-        complaint = verdict.result() if verdict is not None else _old_syntax(text, typed, file)
-    found = () if complaint is None else (complaint,)
+    verdict = begin_verifying(data) if typed is None else None
+    try:
+        module, failure = parse_module(text, file=file), None
+    except ParseError as error:
+        module, failure = None, error
+    objection = complaint(verdict, file) if verdict is not None else _old_syntax(text, typed, file)
+    found = () if objection is None else (objection,)
     if module is not None:
         return text, _functions(module), "graph", found
     assert failure is not None
-    if complaint is None:
+    if objection is None:
         printed, _ = to_printed(data, file)
         if printed is not None:
             return text, _functions(parse_module(printed, file=f"{file} as printed by LLVM")), "graph", ()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from costmodel.core.errors import ParseError
 from costmodel.ir.mlir.affine import AffineMap, parse_affine_map
-from costmodel.ir.mlir.syntax import STRING, split_items
+from costmodel.ir.mlir.syntax import ALIAS, STRING, alias_end, split_items, uncommented
 from costmodel.ir.mlir.types import ScalarType, Type, parse_type
 
 if TYPE_CHECKING:
@@ -84,6 +84,26 @@ def resolve_aliases(text: str, aliases: dict[str, str]) -> str:
         return text
     resolved = _ALIAS_USE.sub(lambda match: aliases.get(match[0], match[0]), text)
     return resolved if len(resolved) <= _MAX_RESOLVED or len(resolved) < 4 * len(text) else text
+
+
+def define_alias(text: str, at: int, end: int, aliases: dict[str, str]) -> tuple[int, int]:
+    """Read the definition `name = value` at an offset into `aliases` (but for locations).
+
+    Returns:
+        The offset past it (-1 where none begins), and the offset of a bracket in it that never closes (else -1): then
+        nothing is defined and the offset past it is that of its line's end.
+    """
+    match = ALIAS.match(text, at, end)
+    if match is None:
+        return -1, -1
+    if match[2].startswith("loc"):
+        return match.end(), -1
+    stop = alias_end(text, match.start(2), end)
+    if stop < 0:
+        return match.end(), -1 - stop
+    position = max(match.end(), stop)
+    aliases[match[1]] = resolve_aliases(uncommented(text[match.start(2) : position]).strip(), aliases)
+    return position, -1
 
 
 def parse_dictionary(text: str, aliases: dict[str, str]) -> dict[str, Attribute]:

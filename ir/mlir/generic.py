@@ -13,7 +13,7 @@ from typing import NoReturn, cast
 from costmodel.core.errors import ParseError
 from costmodel.ir import collector
 from costmodel.ir.mlir import syntax
-from costmodel.ir.mlir.attributes import parse_string, resolve_aliases
+from costmodel.ir.mlir.attributes import define_alias, parse_string, resolve_aliases
 from costmodel.ir.mlir.structure import Block, Chunk, MlirModule, Operation, Region, Source, Value
 from costmodel.ir.mlir.wide import Head, Tail, wide_block, wide_operation, wide_tail
 
@@ -144,20 +144,12 @@ class _ChunkParser:
     # ---- pieces -------------------------------------------------------------------------------------------------
 
     def _alias(self, at: int) -> int:
-        match = syntax.ALIAS.match(self.text, at, self.end)
-        if match is None:
+        position, unclosed = define_alias(self.text, at, self.end, self.chunk.aliases)
+        if position < 0:
             self.fail("expected an alias definition 'name = value'", at)
-        name, value = match[1], match[2]
-        position = match.end()
-        if not value.startswith("loc"):
-            # An alias value may span lines inside brackets: extend until they balance.
-            item_end = syntax.alias_end(self.text, match.start(2), self.end)
-            if item_end < 0:
-                self.fail(f"a bracket in the value of {name} is never closed", -1 - item_end)
-            position = max(position, item_end)
-            value = self.text[match.start(2) : position]
-            value = syntax.uncommented(value)
-            self.chunk.aliases[name] = resolve_aliases(value.strip(), self.chunk.aliases)
+        if unclosed >= 0:
+            name = self.text[at:position].split(maxsplit=1)[0].partition("=")[0]
+            self.fail(f"a bracket in the value of {name} is never closed", unclosed)
         return position
 
     def _resources(self, at: int) -> int:

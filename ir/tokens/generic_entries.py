@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from costmodel.ir import semantics
 from costmodel.ir.mlir import syntax
-from costmodel.ir.mlir.attributes import parse_string, resolve_aliases
+from costmodel.ir.mlir.attributes import parse_string
 from costmodel.ir.mlir.structure import Block, Chunk, Operation, Region, Source
 from costmodel.ir.tokens.attributes import attribute_tokens, type_parts, type_token
 from costmodel.ir.tokens.names import constant_token
@@ -25,6 +25,8 @@ class Entry:
     attributes: list[str]
     has_symbols: bool
     constant: str | None
+    head: tuple[str, ...]
+    """Types and name, one after the other."""
 
 
 @dataclass(slots=True)
@@ -43,23 +45,6 @@ class Scope:
     labels: dict[str, str] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     undo: list[tuple[str, str | None]] = field(default_factory=list)
-
-
-def read_alias(text: str, at: int, end: int, aliases: dict[str, str]) -> int:
-    """Add the definition at an offset to `aliases` (but for locations); the offset past it, -1 if it is unusual."""
-    match = syntax.ALIAS.match(text, at, end)
-    if match is None:
-        return -1
-    if match[2].startswith("loc"):
-        return match.end()
-    stop = syntax.alias_end(text, match.start(2), end)
-    if stop < 0:
-        return -1
-    position = max(match.end(), stop)
-    value = text[match.start(2) : position]
-    value = syntax.uncommented(value)
-    aliases[match[1]] = resolve_aliases(value.strip(), aliases)
-    return position
 
 
 @lru_cache(maxsize=1 << 14)
@@ -98,4 +83,5 @@ def plain_entry(full: bool, quoted: str, properties: str, attributes: str, resul
     constant = None
     if operation.name in semantics.CONSTANT_NAMES:
         constant = constant_token(semantics.number_of(semantics.constant_text(operation)))
-    return Entry(operation.name, types, words, any(word[0] == "@" for word in words), constant)
+    head = (*(part for kind in types for part in kind), operation.name)
+    return Entry(operation.name, types, words, any(word[0] == "@" for word in words), constant, head)

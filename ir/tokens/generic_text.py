@@ -6,11 +6,12 @@ text that the one-pattern reader does not match, uses before definitions, symbol
 
 from __future__ import annotations
 
+import operator
 from itertools import chain
 from typing import Any
 
 from costmodel.ir.mlir import syntax
-from costmodel.ir.mlir.attributes import parse_string, resolve_aliases
+from costmodel.ir.mlir.attributes import define_alias, parse_string, resolve_aliases
 from costmodel.ir.mlir.structure import Chunk, Operation, Source
 from costmodel.ir.tokens.attributes import attribute_tokens
 from costmodel.ir.tokens.generic_entries import (
@@ -19,7 +20,6 @@ from costmodel.ir.tokens.generic_entries import (
     block_arguments,
     operation_name,
     plain_entry,
-    read_alias,
     result_keys,
 )
 from costmodel.ir.tokens.names import (
@@ -34,6 +34,10 @@ from costmodel.ir.tokens.names import (
     Names,
 )
 from costmodel.ir.tokens.tree import symbol_token
+
+_LAZY_RESULT = f"\0{RESULT}"
+"""Stands for a value that has no number yet."""
+_is_lazy = operator.methodcaller("startswith", "\0")
 
 
 class Unusual(Exception):  # noqa: N818 - no error: it says that the tree has to be taken
@@ -102,8 +106,8 @@ class _Part:
         raise Unusual
 
     def _alias(self, at: int) -> int:
-        position = read_alias(self.text, at, self.end, self.chunk.aliases)
-        if position < 0:
+        position, unclosed = define_alias(self.text, at, self.end, self.chunk.aliases)
+        if position < 0 or unclosed >= 0:
             raise Unusual
         return position
 
@@ -141,12 +145,12 @@ class _Part:
             if entry.attributes:
                 tokens += entry.attributes if not entry.has_symbols else self._with_symbols(entry.attributes)
             return
-        for kind in entry.types:
-            tokens += kind
-        tokens.append(entry.name)
+        tokens += entry.head
         if operands:
-            tokens += self._uses(operands)
-        self._define_lazily(results, entry)
+            found = [table.get(name, "\0") for name in operands.split(", ")]
+            tokens += found if not any(map(_is_lazy, found)) else self._uses(operands)
+        if results is not None:
+            self._define_lazily(results, entry)
 
     def _full_results(self, results: str | None, entry: Entry) -> None:
         """Define the results and emit them with their types."""
@@ -173,11 +177,16 @@ class _Part:
             tokens.append(token)
             tokens += kind
 
-    def _define_lazily(self, results: str | None, entry: Entry) -> None:
+    def _define_lazily(self, results: str, entry: Entry) -> None:
         """Without results among the tokens a value gets its number at its first use."""
-        if results is not None:
+        token = entry.constant or _LAZY_RESULT
+        if ":" in results or "," in results:
             for key in result_keys(results):
-                self._define(key, entry.constant or f"\0{RESULT}")
+                self._define(key, token)
+            return
+        table = self.table
+        self.scopes[-1].undo.append((results, table.get(results)))
+        table[results] = token
 
     def _define(self, key: str, token: str) -> None:
         previous = self.table.get(key)
@@ -379,7 +388,7 @@ class _Part:
                 head.append(token)
                 self._define(key, token)
             else:
-                self._define(result, f"\0{RESULT}")
+                self._define(result, _LAZY_RESULT)
             head += kind
         head.append(entry.name)
         head += scope.operands

@@ -219,17 +219,22 @@ class _Rows(FunctionText):
         self.rows.append(shape.row)
         if shape.defines:
             self.defined.append(_local(template.result, names))
-        self._add_keys(shape.keys, names)
+        if shape.keys:
+            self._add_keys(shape.keys, names)
         if template.labels:
-            if self.block in self.leaving:
-                raise Unusual
-            forwarded: list[str] = []
-            self.leaving[self.block] = (len(self.rows), forwarded, template, names)
-            self.rows += ((), shape.tail)
-            self.pieces += (self.keys, forwarded)
-            self.keys = []
-            self._add_keys(shape.tail_keys, names)
-            self.left_at = len(self.rows)
+            self._leave(template, shape, names)
+
+    def _leave(self, template: Template, shape: Shape, names: list[str]) -> None:
+        """An instruction with successors; forwarded values come between its own and its labels."""
+        if self.block in self.leaving:
+            raise Unusual
+        forwarded: list[str] = []
+        self.leaving[self.block] = (len(self.rows), forwarded, template, names)
+        self.rows += ((), shape.tail)
+        self.pieces += (self.keys, forwarded)
+        self.keys = []
+        self._add_keys(shape.tail_keys, names)
+        self.left_at = len(self.rows)
 
     def _phi(self, template: Template, shape: Shape, names: list[str]) -> None:
         """An argument of the block; Raises `Unusual` behind other instructions."""
@@ -244,34 +249,42 @@ class _Rows(FunctionText):
             self.head_end += 1
 
     def _add_keys(self, keys: Keys, names: list[str]) -> None:
-        for key in keys:
-            if key.__class__ is int:
-                self.keys.append(names[key])
-            elif key is _FRESH:
-                self.defined.append(f"{_FRESH}{len(self.defined)}")
-                self.keys.append(self.defined[-1])
-            else:
-                self.keys.append(str(key))
+        try:
+            self.keys += [names[key] for key in keys]  # type: ignore[index]
+        except TypeError:
+            if _FRESH in keys:
+                fresh = f"{_FRESH}{len(self.defined)}"
+                self.defined.append(fresh)
+                keys = tuple(fresh if key is _FRESH else key for key in keys)
+            self.keys += [_local(key, names) for key in keys]
 
     # ---- the whole function ---------------------------------------------------------------------------------------
 
     def _forward(self) -> None:
         """What each terminator forwards to each target, in the order of the successors' arguments."""
         found: dict[Block, dict[Block, list[str]]] = {}
+        labels, leaving = self.labels, self.leaving
         for block, template, names in self.incoming:
             seen: set[Block] = set()
             for slot, label in template.incoming:
-                source = self.block_of(label, names, 0)
-                if source not in self.leaving:
+                source = labels.get(names[label]) if isinstance(label, int) else None
+                source = source or self.block_of(label, names, 0)
+                if source not in leaving:
                     raise Unusual
                 if source not in seen:
                     seen.add(source)
                     value = _constant(*slot) if isinstance(slot, tuple) else _local(slot, names)
-                    found.setdefault(source, {}).setdefault(block, []).append(value)
+                    targets = found.get(source)
+                    if targets is None:
+                        targets = found[source] = {}
+                    if block in targets:
+                        targets[block].append(value)
+                    else:
+                        targets[block] = [value]
         for source, targets in found.items():
-            index, forwarded, template, names = self.leaving[source]
+            index, forwarded, template, names = leaving[source]
             values = [v for slot in template.labels for v in targets.get(self.block_of(slot, names, 0), ())]
-            self.rows[index] = tuple(GAP if value[0] == "%" else value for value in values)
+            self.rows[index] = tuple([GAP if value[0] == "%" else value for value in values])
             forwarded += [value for value in values if value[0] == "%"]
 
     def _fill(self, names: Names) -> list[str]:
@@ -286,11 +299,12 @@ class _Rows(FunctionText):
         table: dict[str, str] = {}
         for kind, members in (*classes, (SYMBOL, {key for key in order if key[0] == "@"})):
             table.update(zip([key for key in order if key in members], iter(names.maker(kind), None), strict=False))
+        gap = GAP
         try:
-            fill = iter([table[key] for key in keys])
+            fill = iter([table[key] for key in keys]).__next__
         except KeyError:
             raise Unusual from None
-        tokens = [next(fill) if token is GAP else token for token in chain.from_iterable(self.rows)]
+        tokens = [token if token is not gap else fill() for token in chain.from_iterable(self.rows)]
         tokens += (END, END)
         return tokens
 
@@ -304,7 +318,7 @@ def _shape_of(template: Template, full: bool) -> Shape:
     if template.incoming:
         return Shape(row=(GAP, *type_parts(kind or "")), keys=(), defines=False, first=0, is_direct=False)
     operands = [_constant(*slot) if isinstance(slot, tuple) else GAP for slot in template.slots]
-    keys = [slot for slot in template.slots if not isinstance(slot, tuple)]
+    keys: list[Slot] = [slot for slot in template.slots if not isinstance(slot, tuple)]
     head: Row = () if kind is None else (type_token(kind),)
     tail: Row = ()
     tail_keys: Keys = ()

@@ -176,6 +176,8 @@ class _Body:
 
     def _op(self, op: Operation) -> None:
         dialect, _, name = op.name.partition(".")
+        if not op.results:
+            raise NotStructuredError(f"a body with {op.name}, which gives no value")
         result = op.results[0]
         if op.name == "arith.constant":
             value, dtype = op.attribute("value"), result.type_text

@@ -14,6 +14,15 @@ from __future__ import annotations
 
 from costmodel.core.workers.outcome import Outcome, OutcomeStatus
 from costmodel.core.workers.pool import Handle, PoolStatistics, WorkerPool, wait
-from costmodel.core.workers.shared import run_isolated
+from costmodel.core.workers.shared import run_isolated, submit_isolated
 
-__all__ = ["Handle", "Outcome", "OutcomeStatus", "PoolStatistics", "WorkerPool", "run_isolated", "wait"]
+__all__ = [
+    "Handle",
+    "Outcome",
+    "OutcomeStatus",
+    "PoolStatistics",
+    "WorkerPool",
+    "run_isolated",
+    "submit_isolated",
+    "wait",
+]

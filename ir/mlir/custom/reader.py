@@ -13,7 +13,7 @@ import re
 from costmodel.core.errors import ParseError
 from costmodel.ir import collector
 from costmodel.ir.mlir import syntax
-from costmodel.ir.mlir.attributes import parse_string, resolve_aliases
+from costmodel.ir.mlir.attributes import define_alias, parse_string
 from costmodel.ir.mlir.custom import lexical, structured
 from costmodel.ir.mlir.custom.bodies import BodiesPart
 from costmodel.ir.mlir.custom.known import implicit_terminator
@@ -125,20 +125,14 @@ class _Part(BodiesPart):
         return match.end() if match is not None else at + 1
 
     def _alias(self, at: int) -> int:
-        match = syntax.ALIAS.match(self.text, at, self.end)
-        if match is None:
-            return -1
-        name, value, position = match[1], match[2], match.end()
-        if not value.startswith("loc"):
-            stop = syntax.alias_end(self.text, match.start(2), self.end) if self.failed <= MAX_FAILED else position
-            if stop < 0:
-                self.failed += self.end - at
-                self.problem(-1 - stop, f"a bracket in the value of {name} is never closed")
-                return position
-            position = max(position, stop)
-            value = self.text[match.start(2) : position]
-            value = syntax.uncommented(value)
-            self.chunk.aliases[name] = resolve_aliases(value.strip(), self.chunk.aliases)
+        if self.failed > MAX_FAILED:
+            match = syntax.ALIAS.match(self.text, at, self.end)
+            return match.end() if match is not None else -1
+        position, unclosed = define_alias(self.text, at, self.end, self.chunk.aliases)
+        if unclosed >= 0:
+            self.failed += self.end - at
+            name = self.text[at:position].split(maxsplit=1)[0].partition("=")[0]
+            self.problem(unclosed, f"a bracket in the value of {name} is never closed")
         return position
 
     def _resources(self, at: int) -> int:
