@@ -169,7 +169,7 @@ class Values:
             self.put(result, (SAME,) * rank, constant=True)
         elif name == "tt.make_range":
             self.put(result, (UNIT,))
-        elif not operation.operands:
+        elif not operation.operands or kind_of(result.type_text).memory_bytes:
             self.put(result)
         else:
             self._computed(operation, name, result)
@@ -193,7 +193,8 @@ class Values:
             self.put(result, steps, width=width_of(address, kind_of(result.type_text).bits))
         else:
             others = [self.of(operand) for operand in operation.operands]
-            self.put(result, _steps(name, others), constant=all(other.constant for other in others))
+            constant = name.startswith(("arith.", "math.")) and all(other.constant for other in others)
+            self.put(result, _steps(name, others), constant=constant)
 
     def _viewed(self, operation: Operation, name: str, steps: Steps) -> Steps | None:
         if name == "tt.expand_dims":
