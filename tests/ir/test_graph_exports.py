@@ -179,3 +179,10 @@ def test_llvm_dialect_and_its_translation_give_the_same_graph(tmp_path):
         assert left == right
     for kind in (EdgeKind.OPERAND, EdgeKind.RESULT, EdgeKind.CONTROL, EdgeKind.CONTAINMENT, EdgeKind.MEMORY):
         assert (first.edge_kind == kind).sum() == (second.edge_kind == kind).sum()
+
+
+def test_the_page_shows_a_long_block_in_parts():
+    lines = "".join(f"  %v{i} = add i32 %n, {i}\n" for i in range(500))
+    page = graph_html(ir.read(f"define i32 @f(i32 %n) {{\n{lines}  ret i32 %n\n}}\n", format="llvm"))
+    assert "%v499 = llvm.add" in page
+    assert "lines below" in page

@@ -7,7 +7,9 @@ import pytest
 from costmodel import ir
 from costmodel.core.errors import ParseError
 from costmodel.ir.llvm import parse_module
+from costmodel.ir.llvm.constants import constant_operation
 from costmodel.ir.llvm.legacy import opaque, upgrade
+from costmodel.ir.llvm.shapes import names_of_types
 
 
 def function_of(body, head="define void @f(ptr %p, ptr %q, i32 %n, float %x, <4 x i32> %v, token %t)", before=""):
@@ -233,3 +235,26 @@ def test_an_opcode_may_be_followed_by_several_spaces():
         "done:\n  ret i64 %i\n}\n"
     )
     assert [operation.name for operation in module.walk()].count("llvm.add") == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("f16", "0xHFC00", "0xFC00 : f16"),
+        ("bf16", "0xRFF80", "0xFF80 : bf16"),
+        ("f32", "0xFFF0000000000000", "0xFF800000 : f32"),
+        ("f64", "0xFFF0000000000000", "0xFFF0000000000000 : f64"),
+        ("bf16", "-inf", "0xFF80 : bf16"),
+        ("f16", "+inf", "0x7C00 : f16"),
+        ("f32", "+qnan", "0x7FC00000 : f32"),
+        ("f32", "0x3FF8000000000000", "1.50000000000000000e+00 : f32"),
+    ],
+)
+def test_numbers_that_are_not_finite_are_bits_of_their_own_type(kind, text, value):
+    assert constant_operation(kind, text) == ("llvm.mlir.constant", f"value = {value}")
+
+
+def test_named_types_are_found_on_every_line():
+    assert names_of_types('%a = type i32\n%b = type { %a }\n@x = global i32 0\n%"c d" = type opaque\n') == {
+        "%a", "%b", '%"c d"'
+    }  # fmt: skip

@@ -188,3 +188,53 @@ def test_reading_and_tokenizing_give_the_same():
     assert tokenize_source(LLVM, "anonymized", format="llvm") == [
         (function.name, function.tokens("anonymized")) for function in ir.read(LLVM).functions
     ]
+
+
+UNCOMMON = """%pair = type { i32, i32 }
+declare i32 @g(ptr, ...)
+declare i32 @h(i32)
+
+define i32 @f(i32 %n, ptr %p, i1 %c) {
+  call i32 @h(i32 %n)
+  br i1 %c, label %later, label %twice
+later:
+  %x = add i32 %y, 1
+  switch i32 %x, label %twice [
+    i32 1, label %twice
+    i32 2, label %"odd name"
+  ]
+twice:
+  %z = phi i32 [ %x, %later ], [ %x, %later ], [ 7, %0 ]
+  %y = mul i32 %z, %z
+  %pair = insertvalue %pair undef, i32 %y, 0
+  %r = call i32 (ptr, ...) @g(ptr @"a symbol", i32 %y, %pair %pair)
+  br label %later
+"odd name":
+  %q = select i1 %c, i32 %n, i32 %n
+  ret i32 %q
+}
+"""
+
+
+@pytest.mark.parametrize("scheme", WORDS)
+@pytest.mark.parametrize("seed", [None, 3])
+def test_uncommon_llvm_text_agrees_with_the_tree(scheme, seed):
+    """A result without a name, uses before definitions, a value named like a type, a target named twice."""
+    expected = [function.tokens(scheme, seed=seed) for function in functions_of(parse_module(UNCOMMON))]
+    assert [tokens for _, tokens in tokenize_source(UNCOMMON, scheme, format="llvm", seed=seed)] == expected
+    assert [tokens for _, tokens in llvm_text.function_tokens(UNCOMMON, scheme, seed)] == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "  %x = add i32 %n, 1\n  %x = add i32 %n, 2\n  ret i32 %x\n",
+        "  %x = add i32 %n, %missing\n  ret i32 %x\n",
+        "  br label %nowhere\n",
+        "a:\n  br label %b\nb:\n  %x = add i32 %n, 1\n  %y = phi i32 [ %n, %a ]\n  ret i32 %y\n",
+        "a:\n  br label %b\n  %x = add i32 %n, 1\nb:\n  ret i32 %n\n",
+    ],
+)
+def test_broken_llvm_functions_are_left_to_the_tree(body):
+    with pytest.raises((generic_text.Unusual, ParseError)):
+        llvm_text.function_tokens(f"define i32 @f(i32 %n) {{\n{body}}}\n", "anonymized")
