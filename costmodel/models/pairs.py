@@ -44,7 +44,7 @@ def pair_numbers(names: tuple[str, ...], raw: Array) -> Array:
         return np.asarray(raw[:, index[name]], np.float64) if name in index else zero
 
     def figure(name: str) -> Array:
-        return np.exp2(column(f"target:{name}")) - 1
+        return np.round(np.exp2(column(f"target:{name}")) - 1)
 
     def nest(name: str) -> Array:
         return column(f"static:nest_{name}")

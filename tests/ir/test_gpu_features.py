@@ -201,7 +201,7 @@ def test_shared_memory_of_buffers_and_of_a_change_of_layout():
 
 
 def test_warp_groups_keep_operands_in_shared_memory():
-    text = PRODUCT.replace("tt.dot %l, %r, %acc : tensor<64x32xf16, #ttg.dot_op<{opIdx = 0, parent = #mma, kWidth = 2}>> * "
+    text = PRODUCT.replace("tt.dot %l, %r, %acc : tensor<64x32xf16, #ttg.dot_op<{opIdx = 0, parent = #mma, kWidth = 2}>> * "  # noqa: E501
                            "tensor<32x64xf16, #ttg.dot_op<{opIdx = 1, parent = #mma, kWidth = 2}>>",
                            "ttng.warp_group_dot %a, %bi, %acc : !ttg.memdesc<64x32xf16, #shared, #smem> * "
                            "!ttg.memdesc<32x64xf16, #shared, #smem, mutable>")  # fmt: skip
