@@ -19,10 +19,13 @@ from costmodel.export.compact import FIGURES, FLOOR, Compact, Intervals, Part, S
 from costmodel.models import Model
 from costmodel.models.base import Array
 from costmodel.models.boosting import Forest
+from costmodel.models.columns import share_columns
 from costmodel.models.conformal import ALL, Conformal
+from costmodel.models.context import CODEGEN
 from costmodel.models.encode import SIZE_NAME, versions
 from costmodel.models.ensemble import Ensemble
 from costmodel.models.heads import Scale, scale_of
+from costmodel.models.linear import AS_IT_STANDS
 from costmodel.models.metric_model import MetricModel
 from costmodel.models.trees import BoostedTrees
 
@@ -55,7 +58,7 @@ def flatten(
     assert model.columns is not None
     chosen = chosen_metrics(model.metrics, metrics)
     members = [_trees_of(member) for member in _members(model)]
-    builder = _Builder(members[0], ALL_ARCHS)
+    builder = _Builder(members[0], ALL_ARCHS, pipelines)
     slots = [slot for k, member in enumerate(members) for slot in builder.slots(k, member, chosen)]
     widths, intervals = _intervals(model, chosen)
     return Compact(
@@ -149,7 +152,7 @@ def _ops(numbers: Sequence[str]) -> int:
 
 
 def _ratios(numbers: Sequence[str]) -> Array:
-    return np.array([i for i, name in enumerate(numbers) if name.startswith("count:")], np.int64)
+    return np.array(share_columns(numbers), np.int64)
 
 
 def _members(model: MetricModel) -> list[MetricModel]:
@@ -169,11 +172,11 @@ def _trees_of(member: MetricModel) -> BoostedTrees:
 class _Builder:
     """Slots of members, and the rows of their guesses."""
 
-    def __init__(self, first: BoostedTrees, archs: Sequence[str]) -> None:
+    def __init__(self, first: BoostedTrees, archs: Sequence[str], pipelines: Sequence[str]) -> None:
         assert first.columns is not None
         self._numbers = len(first.columns.numbers)
-        self._grows = np.append(first._counts(np.ones((1, self._numbers)))[0], 1.0)
         self._archs = archs
+        self._suffix = AS_IT_STANDS if list(pipelines) == [CODEGEN] else ""
         self._rows: list[Array] = []
 
     def slots(self, number: int, member: BoostedTrees, chosen: Sequence[int]) -> list[Slot]:
@@ -189,9 +192,8 @@ class _Builder:
                 trees=breadth_first(forest),
             ))  # fmt: skip
             if guess is not None:
-                rows = [guess.weights[guess.archs.index(a)] if a in guess.archs else guess.weights.mean(axis=0)
-                        for a in self._archs]  # fmt: skip
-                self._rows.append(np.stack([*rows, guess.weights.mean(axis=0)]) * self._grows)
+                rows = [guess.of(arch + self._suffix) for arch in self._archs]
+                self._rows.append(np.stack([*rows, guess.weights.mean(axis=0)]))
         return found
 
     def guesses(self) -> Array:

@@ -183,6 +183,13 @@ class Forest:
             found[i] = np.bincount(self.owner, self.value[node], minlength=len(self.base)) + self.base
         return found
 
+    def paired(self, x: Array) -> Array:
+        """Sum of leaves `[boosters]` of booster i for row i of `x[boosters, F]`, base margins included."""
+        node = self.roots
+        for _ in range(self.depth):
+            node = self.children[node, (x[self.owner, self.feature[node]] >= self.threshold[node]).astype(np.int64)]
+        return np.asarray(np.bincount(self.owner, self.value[node], minlength=len(self.base)) + self.base)
+
 
 def _base_margin(learner: Mapping[str, Any]) -> float:
     text = learner["learner_model_param"]["base_score"]

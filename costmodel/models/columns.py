@@ -17,13 +17,14 @@ from costmodel.models.base import Array
 from costmodel.models.encode import SIZE_NAME
 from costmodel.models.examples import Encoding, Examples
 
-MAX_COLUMNS = 480
+MAX_COLUMNS = 640
 MIN_SUPPORT = 4
 """Functions a name must occur in."""
 OTHERS = "share:others"
 """Name of the column that tells the share of operations outside the list."""
 _COUNT = "count:"
-_CHUNK = 8192
+_SHARED = (_COUNT, "static:machine_", "static:frame_instructions_")
+_LARGEST = 3e38
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,17 +58,14 @@ class Columns:
 
     def functions(self, encodings: Sequence[Encoding]) -> Array:
         """`[N, P + 1]` f32, raw: the numbers, then the share of operations under names that are not listed."""
-        index = {name: i for i, name in enumerate(self.numbers)}
-        found = np.zeros((len(encodings), len(self.numbers) + 1), np.float32)
+        names, listed = self.numbers, frozenset(self.numbers)
+        found = np.zeros((len(encodings), len(names) + 1), np.float32)
         for row, encoding in zip(found, encodings, strict=True):
-            missing = 0.0
-            for name, value in encoding.numbers.items():
-                column = index.get(name)
-                if column is not None:
-                    row[column] = min(max(value, -3e38), 3e38)
-                elif name.startswith(_COUNT):
-                    missing += value
-            row[-1] = missing / max(1.0, encoding.numbers.get(SIZE_NAME, 1.0))
+            numbers = encoding.numbers
+            values = np.array([numbers.get(name, 0.0) for name in names], np.float64)
+            row[:-1] = np.clip(values, -_LARGEST, _LARGEST)
+            missing = sum([numbers[name] for name in numbers.keys() - listed if name.startswith(_COUNT)])
+            row[-1] = missing / max(1.0, numbers.get(SIZE_NAME, 1.0))
         return found
 
     def matrix(self, examples: Examples) -> Array:
@@ -83,6 +81,11 @@ class Columns:
                 f"{examples.context.shape[1]} others; "
                 "encode the rows with this version"
             )
+
+
+def share_columns(numbers: Sequence[str]) -> list[int]:
+    """Places of the numbers that models see over the number of operations too: those that grow with the program."""
+    return [i for i, name in enumerate(numbers) if name.startswith(_SHARED)]
 
 
 def compressed(raw: Array) -> Array:

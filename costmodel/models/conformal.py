@@ -17,7 +17,7 @@ import numpy as np
 
 from costmodel.core.errors import UsageError
 from costmodel.models.base import Array, Prediction
-from costmodel.models.boosting import Boosters, BoostingOptions, pack_booster, train_booster, unpack_booster
+from costmodel.models.boosting import FEW_ROWS, Boosters, BoostingOptions, pack_booster, train_booster, unpack_booster
 from costmodel.models.examples import Examples
 from costmodel.models.metric_model import MetricModel, Scaled
 from costmodel.models.monitor import Monitor
@@ -115,8 +115,13 @@ class Conformal(Wrapper):
         found = self._base.scaled(examples)
         distance = self.distance(examples)
         size = np.empty_like(found.mean)
-        for i in range(len(self.metrics)):
-            size[:, i] = self._widths.one(i, self._width_inputs(examples, found, distance, i))
+        inputs = [self._width_inputs(examples, found, distance, i) for i in range(len(self.metrics))]
+        if len(size) <= FEW_ROWS:
+            for row in range(len(size)):
+                size[row] = self._widths.forest.paired(np.stack([x[row] for x in inputs]))
+        else:
+            for i, x in enumerate(inputs):
+                size[:, i] = self._widths.one(i, x)
         size = np.maximum(np.exp(size), _LEAST) * np.array(self._deviations)
         return Scaled(mean=found.mean, std=np.maximum(size, _LEAST), nonzero=found.nonzero)
 

@@ -25,6 +25,8 @@ CONTEXT_VERSION = 2
 PIPELINE_BUCKETS = 8
 SCHEDULE_BUCKETS = 48
 SCHEDULE_PIPELINE = "schedule"
+CODEGEN = "codegen-v1"
+"""The pipeline of LLVM IR that goes to code generation as it is (`toolchain.retarget`)."""
 _STEP = re.compile(r"([A-Za-z_]\w*)\(([^()]*)\)")
 _OTHER_FIELDS = frozenset(("arch", "cpu", "device", "features", "core"))
 
@@ -58,11 +60,16 @@ def _number(value: object) -> float:
     return max(0.0, float(value)) if isinstance(value, (int, float)) else 0.0
 
 
+def pipeline_bucket(pipeline: str) -> int:
+    """The column that a pipeline falls into."""
+    return crc32(pipeline.encode()) % PIPELINE_BUCKETS
+
+
 @lru_cache(maxsize=256)
 def _pipeline_numbers(pipeline: str | None) -> Array:
     numbers = np.zeros(PIPELINE_BUCKETS, np.float32)
     if pipeline:
-        numbers[crc32(pipeline.encode()) % PIPELINE_BUCKETS] = 1.0
+        numbers[pipeline_bucket(pipeline)] = 1.0
     return numbers
 
 

@@ -1,11 +1,13 @@
-"""A weighted sum of operation counts: the first guess that boosted trees correct.
+"""A weighted sum of estimates and operation counts: the first guess that boosted trees correct.
 
-Owns the fit, one for each architecture. Trees cannot extrapolate beyond the largest function they saw; a sum of counts
-can. Weights are not negative (Lawson and Hanson 1974) and minimise relative error.
+Owns the fit, one for each architecture, and another for IR that no optimiser sees any more. Trees cannot extrapolate
+beyond the largest function they saw; a sum of counts can. Weights minimise relative error; those of counts are not
+negative (Lawson and Hanson 1974), those of estimates leave their first guess to either side.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +15,13 @@ from scipy.optimize import nnls
 
 from costmodel.models.base import Array
 
-_DAMPING = 3e-3
-_SHIFT = 4.0
+_DAMPING = 2e-2
+_SHIFT = 1.0
+_ROUNDS = 5
+_SMALL_ERROR = 0.02
 MAX_ROWS = 20000
+AS_IT_STANDS = "+codegen"
+"""Ends the name of an architecture where IR goes to code generation as it is: sums of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +32,19 @@ class LinearGuess:
     weights: Array
 
     @classmethod
-    def fit(cls, functions: Array, archs: Array, y: Array, prior: Array, seed: int) -> LinearGuess:
-        """`functions[n, P]` counts, `archs[n]`, `y[n]` in the metric's unit; `prior[P]`: first weights."""
+    def fit(
+        cls, functions: Array, archs: Array, y: Array, priors: Mapping[str, Array], signed: Array, seed: int
+    ) -> LinearGuess:
+        """Learn the weights of each name among `archs`.
+
+        Args:
+            functions: counts `[n, P]`.
+            archs: `[n]`.
+            y: `[n]` in the metric's unit.
+            priors: first weights `[P]` by name.
+            signed: `[P]`, which weights may leave those to both sides; the others are not negative.
+            seed: of the draw of `MAX_ROWS` rows.
+        """
         names = tuple(sorted(set(map(str, archs))))
         rng = np.random.default_rng(seed)
         weights = []
@@ -35,26 +52,51 @@ class LinearGuess:
             rows = np.flatnonzero(archs == name)
             if len(rows) > MAX_ROWS:
                 rows = rng.choice(rows, MAX_ROWS, replace=False)
-            weights.append(_solve(functions[rows].astype(np.float64), y[rows], prior))
+            weights.append(_solve(functions[rows].astype(np.float64), y[rows], priors[name], signed))
         return cls(archs=names, weights=np.stack(weights).astype(np.float32))
 
+    def of(self, name: str) -> Array:
+        """Weights `[P + 1]` of an architecture; one that was not there gets the mean of the others of its regime."""
+        if name in self.archs:
+            return np.asarray(self.weights[self.archs.index(name)])
+        alike = [i for i, other in enumerate(self.archs) if other.endswith(AS_IT_STANDS) == name.endswith(AS_IT_STANDS)]
+        return np.asarray(self.weights[alike or slice(None)].mean(axis=0))
+
     def log1p(self, functions: Array, archs: Array) -> Array:
-        """log(1 + guess) `[n]`; an architecture that was not there gets the mean of the others."""
-        table = np.concatenate([self.weights, self.weights.mean(axis=0, keepdims=True)]).astype(np.float64)
-        index = np.array([self.archs.index(a) if a in self.archs else len(self.archs) for a in map(str, archs)], int)
-        chosen = table[index]
-        return np.asarray(np.log1p((functions * chosen[:, :-1]).sum(axis=1) + chosen[:, -1]))
+        """log(1 + guess) `[n]`."""
+        names, index = np.unique(np.asarray(archs, str), return_inverse=True)
+        chosen = np.stack([self.of(str(name)) for name in names]).astype(np.float64)[index.reshape(-1)]
+        total = (functions * chosen[:, :-1]).sum(axis=1) + chosen[:, -1]
+        return np.asarray(np.log1p(np.maximum(total, 0.0)))
 
 
-def _solve(x: Array, y: Array, prior: Array) -> Array:
+def _solve(x: Array, y: Array, prior: Array, signed: Array) -> Array:
+    """Weights `[P + 1]` of least absolute relative error, by least squares weighted anew (Schlossmacher 1973)."""
+    ones = np.concatenate([x, np.ones((len(x), 1))], axis=1)
+    believed, free = np.append(prior, 0.0), np.append(signed, False)
     relative = 1.0 / (y + _SHIFT)
-    a = np.concatenate([x, np.ones((len(x), 1))], axis=1) * relative[:, None]
+    weight = np.ones(len(y))
+    for _ in range(_ROUNDS):
+        found = _least_squares(ones * (relative * weight)[:, None], y * relative * weight, believed, free)
+        error = np.abs(ones @ found - y) * relative
+        weight = 1.0 / np.sqrt(np.maximum(error, _SMALL_ERROR) / _SMALL_ERROR)
+    return found
+
+
+def _least_squares(a: Array, wanted: Array, believed: Array, free: Array) -> Array:
+    """Damped towards `believed`; a free weight is that plus a part minus a part, neither of them negative."""
     size = np.sqrt((a**2).mean(axis=0))
     used = size > 0
-    size = np.where(used, size, 1.0)
-    a = np.concatenate([a / size, np.sqrt(_DAMPING * len(x)) * np.eye(a.shape[1])])
-    believed = np.append(prior, 0.0)
-    wanted = np.concatenate([y * relative, np.sqrt(_DAMPING * len(x)) * believed * size])
-    r = np.asarray(np.linalg.qr(np.concatenate([a, wanted[:, None]], axis=1), "r"))
+    a, size, first, free = a[:, used] / size[used], size[used], believed[used] * size[used], free[used]
+    wanted = wanted - a[:, free] @ first[free]
+    a = np.concatenate([a, -a[:, free]], axis=1)
+    goal = np.concatenate([np.where(free, 0.0, first), np.zeros(int(free.sum()))])
+    damping = np.sqrt(_DAMPING * len(a))
+    rows = np.concatenate([a, damping * np.eye(a.shape[1])])
+    r = np.asarray(np.linalg.qr(np.concatenate([rows, np.append(wanted, damping * goal)[:, None]], axis=1), "r"))
     solution, _ = nnls(r[:-1, :-1], r[:-1, -1], maxiter=50 * a.shape[1])
-    return np.where(used, solution / size, believed)
+    weight = solution[: len(first)].copy()
+    weight[free] += first[free] - solution[len(first) :]
+    found = np.where(used, 0.0, believed)
+    found[used] = weight / size
+    return found

@@ -1,7 +1,8 @@
 """Boosted trees on static features, operation counts and the target's numbers: the default predictor.
 
 Each metric has its own trees; zero-inflated metrics a second set for the probability of not being zero; counts that
-grow with the program start from a weighted sum of operation counts (`linear`). Trees read raw numbers and shares.
+grow with the program start from a weighted sum of estimates and counts (`bases`, `linear`). Trees read raw numbers and
+shares.
 """
 
 from __future__ import annotations
@@ -14,17 +15,31 @@ import numpy as np
 
 from costmodel.core.errors import CheckpointError, UsageError
 from costmodel.models.base import Array
+from costmodel.models.bases import BASES, ESTIMATED, STANDING, first_weight, grows
 from costmodel.models.boosting import Boosters, BoostingOptions, held_out, pack_booster, train_booster, unpack_booster
+from costmodel.models.columns import share_columns
+from costmodel.models.context import CODEGEN, pipeline_bucket
 from costmodel.models.examples import Examples
 from costmodel.models.heads import Scale
-from costmodel.models.linear import LinearGuess
+from costmodel.models.linear import AS_IT_STANDS, LinearGuess
 from costmodel.models.metric_model import MetricModel, Scaled, zero_inflated
 from costmodel.models.monitor import Monitor
 from costmodel.models.pairs import pair_numbers
 from costmodel.models.tensors import pack_tensors, unpack_tensors
 
-GROWING = frozenset(("instructions", "code_bytes", "cycles", "instructions_executed"))
 _MIN_ROWS = 4
+ROBUST = "reg:absoluteerror"
+"""What corrections of an estimate minimise: an estimate that is right for most functions stays as it is."""
+
+
+def regimes(examples: Examples) -> Array:
+    """Architectures `[n]`, told apart by whether the IR goes to code generation as it stands."""
+    names = np.asarray(examples.archs, "U32")
+    column = f"pipeline:{pipeline_bucket(CODEGEN)}"
+    if column not in examples.context_names:
+        return names
+    stands = examples.context[:, examples.context_names.index(column)] > 0
+    return np.where(stands, np.char.add(names, AS_IT_STANDS), names)
 
 
 class BoostedTrees(MetricModel):
@@ -62,13 +77,17 @@ class BoostedTrees(MetricModel):
                 parts[i, "gate"] = self._gate(x[rows], y, groups[rows], shared)
                 rows, y = (rows[y > 0], y[y > 0]) if (y > 0).sum() >= _MIN_ROWS else (rows, y)
             margin = None
-            if metric in GROWING:
-                archs = examples.archs[rows]
+            if metric in BASES:
+                archs = regimes(examples)[rows]
+                counts = self._counts(functions[rows], metric)
                 self._guesses[i] = LinearGuess.fit(
-                    self._counts(functions[rows]), archs, np.expm1(y), self._prior(), self.seed
+                    counts, archs, np.expm1(y), self._priors(metric, archs), self._signed(), self.seed
                 )
-                margin = self._guesses[i].log1p(self._counts(functions[rows]), archs)
-            parts[i, "mean"] = train_booster(x[rows], y, groups[rows], key="mean", margin=margin, **shared)
+                margin = self._guesses[i].log1p(counts, archs)
+            objective = "reg:squarederror" if margin is None else ROBUST
+            parts[i, "mean"] = train_booster(
+                x[rows], y, groups[rows], key="mean", margin=margin, objective=objective, **shared
+            )
             self._deviation[i] = self._residual(parts[i, "mean"], x[rows], y, groups[rows], margin)
         self._take(parts)
 
@@ -83,25 +102,28 @@ class BoostedTrees(MetricModel):
         found = only.margins(x[rows], None if margin is None else lambda _: margin[rows])[:, 0]
         return max(float(np.sqrt(np.mean((found - y[rows]) ** 2))), 0.02)
 
-    def _prior(self) -> Array:
-        """One for each operation, `[P]`: what a count is worth before any data."""
+    def _priors(self, metric: str, archs: Array) -> dict[str, Array]:
+        """What each column is worth before any data, `[P]` for each architecture."""
         assert self.columns is not None
-        return np.array([float(name.startswith("count:")) for name in self.columns.numbers])
+        names = self.columns.numbers
+        return {arch: np.array([first_weight(metric, arch, name) for name in names]) for arch in set(map(str, archs))}
 
-    def _counts(self, functions: Array) -> Array:
+    def _signed(self) -> Array:
+        """Columns `[P]` that estimate machine code: what they are worth may be more or less than expected."""
+        assert self.columns is not None
+        return np.array([name.startswith((ESTIMATED, STANDING)) for name in self.columns.numbers], bool)
+
+    def _counts(self, functions: Array, metric: str) -> Array:
         """What a sum of counts may use: columns that grow with the program, `[n, P]`."""
         assert self.columns is not None
-        grows = np.array(
-            [n.startswith(("count:", "static:n_", "static:x_n_")) or n == "static:ops" for n in self.columns.numbers],
-            bool,
-        )
-        return np.where(grows[None, :], functions, 0.0)
+        chosen = np.array([grows(metric, name) for name in self.columns.numbers], bool)
+        return np.where(chosen[None, :], functions, 0.0)
 
     def _matrix(self, examples: Examples) -> Array:
         """Raw numbers and context, counts over the number of operations, what function and schedule give together."""
         assert self.columns is not None
         raw = self.columns.matrix(examples)
-        counts = [i for i, n in enumerate(self.columns.numbers) if n.startswith("count:")]
+        counts = share_columns(self.columns.numbers)
         size = self.columns.numbers.index("static:ops") if "static:ops" in self.columns.numbers else 0
         shares = raw[:, counts] / np.maximum(raw[:, size : size + 1], 1.0)
         return np.concatenate([raw, shares, pair_numbers(self.columns.names, raw)], axis=1)
@@ -114,13 +136,14 @@ class BoostedTrees(MetricModel):
         """See `MetricModel`."""
         assert self.columns is not None
         x = self._matrix(examples)
-        counts = self._counts(x[:, : len(self.columns.numbers)])
+        functions = x[:, : len(self.columns.numbers)]
+        names = regimes(examples)
         owner = {number: key for key, number in self._index.items()}
 
         def offset(number: int) -> Array | None:
             metric, part = owner[number]
             guess = self._guesses.get(metric) if part == "mean" else None
-            return None if guess is None else guess.log1p(counts, examples.archs)
+            return None if guess is None else guess.log1p(functions, names)
 
         margins = self._boosters.margins(x, offset)
         shape = (len(x), len(self.metrics))

@@ -1,0 +1,76 @@
+"""What each metric that grows with the program starts from: the estimate that a learned model corrects.
+
+Owns one table: metric to architecture to the static feature that is already in the metric's unit, times a factor.
+Invariant: a metric or architecture without a line starts from counts alone; a new estimate is one line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from costmodel.models.linear import AS_IT_STANDS
+
+ESTIMATED = "static:machine_"
+"""Names of features that machine code is estimated by begin so."""
+STANDING = "static:frame_"
+"""The same where every `alloca` stays in memory."""
+_TIMED = ("static:machine_cycles_", "static:machine_executed_")
+_LEVELS = ("static:machine_live_", "static:machine_hot", "static:machine_excess_", "static:machine_across_general")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """Features by architecture, `factor` units of the metric each; `timed` where executions count."""
+
+    features: dict[str, str]
+    factor: float = 1.0
+    timed: bool = False
+
+
+_SIZES = {
+    "x86-64": "static:machine_instructions_x86_256",
+    "aarch64": "static:machine_instructions_a64",
+    "riscv64": "static:machine_instructions_rvv",
+}
+_EXECUTED = {
+    "x86-64": "static:machine_executed_x86",
+    "aarch64": "static:machine_executed_a64",
+    "riscv64": "static:machine_executed_rv",
+}
+_CYCLES = {
+    "x86-64": "static:machine_cycles_x86_6",
+    "aarch64": "static:machine_cycles_a64_8",
+    "riscv64": "static:machine_cycles_rv_4",
+}
+BASES: dict[str, Base] = {
+    "instructions": Base(features=_SIZES),
+    "code_bytes": Base(features=_SIZES, factor=4.0),
+    "instructions_executed": Base(features=_EXECUTED, timed=True),
+    "cycles": Base(features=_CYCLES, factor=1.5, timed=True),
+}
+"""By metric."""
+
+
+def first_weight(metric: str, arch: str, name: str) -> float:
+    """What one unit of a column is worth before any data."""
+    if name.startswith("count:"):
+        return float(not name.startswith("count:llvm."))
+    base = BASES.get(metric)
+    if base is None:
+        return 0.0
+    wanted = base.features.get(arch.removesuffix(AS_IT_STANDS))
+    if arch.endswith(AS_IT_STANDS) and not base.timed and wanted is not None:
+        wanted = wanted.replace("static:machine_", STANDING)
+    return base.factor if wanted == name else 0.0
+
+
+def grows(metric: str, name: str) -> bool:
+    """Whether a column may take part in the metric's weighted sum; operations of LLVM IR do so by their estimates."""
+    if name.startswith("count:"):
+        return not name.startswith("count:llvm.")
+    if name.startswith(STANDING):
+        return not BASES[metric].timed
+    if not name.startswith(ESTIMATED):
+        return name == "static:ops"
+    timed = metric in BASES and BASES[metric].timed
+    return name.startswith(_TIMED) if timed else not name.startswith((*_TIMED, *_LEVELS))
