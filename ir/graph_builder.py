@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from costmodel.core.errors import ParseError
 from costmodel.ir import graph_memory, semantics
 from costmodel.ir.control_flow import natural_loops
 from costmodel.ir.graph import EdgeKind, NodeKind, ProgramGraph
+from costmodel.ir.graph_facts import constant_facts, facts_of
 from costmodel.ir.graph_nodes import NodeTable
-from costmodel.ir.graph_rows import LIBRARY, ZERO, Row, attribute_row, log_magnitude, row_of, type_row
+from costmodel.ir.graph_rows import LIBRARY, ZERO, Row, log_magnitude, row_of, type_row
 from costmodel.ir.loops import LOOP_NAMES, trip_count
 from costmodel.ir.mlir.structure import Block, Chunk, Operation, Region, Value
 from costmodel.ir.vocabulary import token_id
@@ -111,35 +111,20 @@ class GraphBuilder:
         return node
 
     def _constant(self, owner: Operation, value: Value, type_node: int) -> int:
-        text = semantics.constant_text(owner)
-        number = semantics.number_of(text)
-        key = (_CONSTANT, str(type_node), text if number is None else repr(number))
+        text, token, row = constant_facts(semantics.constant_text(owner), value.type_text)
+        key = (_CONSTANT, str(type_node), text)
         node = self.shared_nodes.get(key)
         if node is None:
-            _, row = type_row(semantics.canonical_attribute(value.type_text))
-            if number is not None:
-                row = (log_magnitude(number), 1.0, *row[2:])
-                kind = "float" if row[3] else "int"
-            else:
-                kind = "dense" if text.startswith("dense") else "other"
-            node = self.shared_nodes[key] = self.table.add(
-                _CONSTANT, token_id(f"constant:{kind}"), self.table.row_id(row), type_node
-            )
+            node = self.shared_nodes[key] = self.table.add(_CONSTANT, token, self.table.row_id(row), type_node)
         self.values[value] = node
         return node
 
-    def _attributes(self, operation: Operation) -> tuple[int, ...]:
-        nodes = []
-        for name, text in sorted(semantics.attribute_items(operation)):
-            number = semantics.number_of(text)
-            canonical = semantics.canonical_attribute(text) if number is None else repr(number)
-            key = (_ATTRIBUTE, name, canonical)
-            node = self.shared_nodes.get(key)
-            if node is None:
-                token, row = attribute_row(name, str(text) if number is not None else canonical)
-                node = self.shared_nodes[key] = self.table.add(_ATTRIBUTE, token, self.table.row_id(row))
-            nodes.append(node)
-        return tuple(nodes)
+    def _attribute(self, name: str, text: str, token: int, row: Row) -> int:
+        key = (_ATTRIBUTE, name, text)
+        node = self.shared_nodes.get(key)
+        if node is None:
+            node = self.shared_nodes[key] = self.table.add(_ATTRIBUTE, token, self.table.row_id(row))
+        return node
 
     def _symbol(self, name: str) -> int:
         node = self.symbols.get(name)
@@ -152,19 +137,17 @@ class GraphBuilder:
 
     def _share(self, operation: Operation, key: tuple[str, str, str]) -> _Shared:
         """What `operation` has in common with those of the same key; its attributes' nodes are made here."""
-        name = operation.name
-        callee = semantics.callee_of(operation)
-        is_constant = semantics.is_constant(operation)
-        row_id = self.table.row_id(_alignment_row(operation))
-        attributes = () if is_constant else self._attributes(operation)
+        facts = facts_of(operation, key)
+        row_id = self.table.row_id(facts.row)
+        attributes = tuple([self._attribute(*described) for described in facts.attributes])
         shared = self.shared[key] = _Shared(
-            descriptor=self.table.descriptor(_OPERATION, token_id(name), row_id, attributes=attributes),
-            token=token_id(name),
+            descriptor=self.table.descriptor(_OPERATION, facts.token, row_id, attributes=attributes),
+            token=facts.token,
             attributes=attributes,
-            callee=callee,
-            effect=graph_memory.effect_of(name, callee),
-            is_constant=is_constant,
-            is_loop=name in LOOP_NAMES,
+            callee=facts.callee,
+            effect=facts.effect,
+            is_constant=semantics.is_constant(operation),
+            is_loop=operation.name in LOOP_NAMES,
         )
         return shared
 
@@ -289,13 +272,3 @@ class GraphBuilder:
                     targets.append(values[argument] if argument in values else self._value(argument))
                     positions.append(number)
             first += count
-
-
-def _alignment_row(operation: Operation) -> Row:
-    if "alignment" not in operation._property_text and "alignment" not in operation._attribute_text:
-        return ZERO
-    attribute = operation.attribute("alignment")
-    try:
-        return row_of(alignment_log2=log_magnitude(float(attribute.as_int()))) if attribute is not None else ZERO
-    except ParseError:
-        return ZERO
