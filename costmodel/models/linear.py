@@ -64,6 +64,8 @@ class LinearGuess:
 
     def log1p(self, functions: Array, archs: Array) -> Array:
         """log(1 + guess) `[n]`."""
+        if not len(archs):
+            return np.zeros(0)
         names, index = np.unique(np.asarray(archs, str), return_inverse=True)
         chosen = np.stack([self.of(str(name)) for name in names]).astype(np.float64)[index.reshape(-1)]
         total = (functions * chosen[:, :-1]).sum(axis=1) + chosen[:, -1]

@@ -80,7 +80,7 @@ def _calls(flat: Flat, levels: Live, numbers: Numbers) -> None:
 
 
 def _saved_moves(flat: Flat, calls: Ints) -> float:
-    """Arguments of the function and results of calls that are used behind a call: they move to where it lets them be."""
+    """Arguments of the function and results of calls that are used behind a call, hence moved out of its way."""
     if not len(calls):
         return 0.0
     kind = np.where(flat.source >= 0, flat.kind[flat.source], -1)
@@ -117,8 +117,9 @@ def _around(isa: str, numbers: Numbers) -> float:
 
 
 def _pressure(flat: Flat, flow: Flow, levels: Live, numbers: Numbers) -> None:
-    """Registers wanted at once, anywhere and in the block that runs most; what exceeds register files of known sizes."""
-    found = levels.levels
+    """Registers wanted at once, anywhere and in the block that runs most; what exceeds files of known sizes."""
+    there = flat.alive & (flat.kind != Kind.FREE)
+    found = levels.before * there[:, None]
     most = found.max(axis=0, initial=0).tolist()
     frequency = np.array(flow.frequency)
     hottest = int(frequency.argmax()) if len(frequency) else 0

@@ -82,7 +82,7 @@ def immediate(value: Value) -> tuple[float, float, float]:
 
 def _float_constant(owner: Operation, kind: TypeFacts) -> tuple[float, float, float]:
     text = constant_text(owner)
-    if owner.name == "llvm.mlir.zero" or text.startswith(("0.0", "0.00")) or text.startswith("dense<0>"):
+    if owner.name == "llvm.mlir.zero" or text.startswith(("0.0", "dense<0>")):
         return 1.0, 1.0, 1.0
     return 1.0, 2.0, 2.0 if not kind.is_vector else 3.0
 
@@ -332,5 +332,5 @@ def vector_move_cost(name: str, operation: Operation) -> Cost:
     index = operation.operands[-1]
     first = integer_constant(index) == 0
     if name == "extractelement":
-        return by(0.0, 0.0, 0.5)[:4] + (0.0, 1.0) if first and kind.is_float else (1.0, 1.3, 1.5, 1.0, 0.0, 2.0)
+        return (*same(0.0)[:4], 0.0, 1.0) if first and kind.is_float else (1.0, 1.3, 1.5, 1.0, 0.0, 2.0)
     return (1.0, 1.3, 1.5, 1.0, 0.0, 2.0)

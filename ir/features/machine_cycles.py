@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from costmodel.ir.features.machine_flat import Flat, Ints, Numbers
+from costmodel.ir.features.machine_flat import Flat, Numbers
 from costmodel.ir.features.machine_flow import Flow
 from costmodel.ir.features.machine_fold import Folded
 from costmodel.ir.features.machine_names import WIDTHS
 from costmodel.ir.features.machine_rows import NUM_PORTS, C, Kind, Port
+from costmodel.ir.features.scan import BlockScan
+from costmodel.ir.mlir.structure import Operation
+from costmodel.ir.semantics import forwarded
 
 _MACHINES = {"x86": 2, "a64": 3, "rv": 5}
 _DIVISION_CYCLES = 10.0
 _FDIV_CYCLES = 4.0
+_MAX_CARRIED = 8
+"""Carried values of a block that are followed."""
 
 
 def cycle_numbers(flat: Flat, folded: Folded, flow: Flow, totals: Numbers) -> dict[str, float]:
@@ -28,7 +33,8 @@ def cycle_numbers(flat: Flat, folded: Folded, flow: Flow, totals: Numbers) -> di
     port = flat.table[:, C["port"]].astype(np.int64)
     work = np.where(flat.alive & (flat.kind != Kind.FREE), flat.table[:, C["parts128"]], 0.0)
     ports = np.bincount(flat.block * NUM_PORTS + port, work, blocks * NUM_PORTS).reshape(blocks, NUM_PORTS)
-    chain = _chains(flat, folded)
+    chains = _Chains(flat, folded)
+    chain = chains.carried()
     numbers["executed_loads"] = float(frequency @ ports[:, Port.LOAD])
     numbers["executed_stores"] = float(frequency @ ports[:, Port.STORE])
     numbers["executed_floats"] = float(frequency @ (ports[:, Port.FLOAT] + ports[:, Port.FDIV]))
@@ -38,36 +44,84 @@ def cycle_numbers(flat: Flat, folded: Folded, flow: Flow, totals: Numbers) -> di
     numbers["executed_blocks"] = float(frequency.sum())
     numbers["hottest_frequency"] = float(frequency.max(initial=0))
     divide = ports[:, Port.DIV] * _DIVISION_CYCLES + ports[:, Port.FDIV] * _FDIV_CYCLES
+    jumps = np.minimum(ports[:, Port.BRANCH], 1.0)
+    numbers["executed_jumps"] = float(frequency @ jumps)
     for isa, column in _MACHINES.items():
+        again = np.zeros(blocks)
+        again[0] = chains.reused(results=isa != "x86")
+        numbers[f"reused_chain_{isa}"] = float(again[0])
         count = np.bincount(flat.block, totals[:, column], blocks)
         numbers[f"executed_{isa}"] = float(frequency @ count)
         for width, units in WIDTHS.items():
             bound = np.maximum(count / width, divide)
             for kind, many in zip((Port.LOAD, Port.STORE, Port.FLOAT, Port.SHUFFLE), units, strict=False):
                 bound = np.maximum(bound, ports[:, kind] / many)
-            numbers[f"cycles_{isa}_{width}"] = float(frequency @ np.maximum(bound, chain))
+            numbers[f"cycles_{isa}_{width}"] = float(
+                frequency @ np.maximum(np.maximum(bound, jumps / 2), np.maximum(chain, again))
+            )
     return numbers
 
 
-def _chains(flat: Flat, folded: Folded) -> Numbers:
-    """Cycles from the carried values of loops of one block to their next values, `[blocks]`."""
-    found = np.zeros(len(flat.scan.blocks))
-    after_itself = [
-        (index, entry) for index, entry in enumerate(flat.scan.blocks)
-        if entry.block.operations and entry.block in entry.block.operations[-1].successors
-    ]  # fmt: skip
-    if not after_itself:
+class _Chains:
+    """Chains from one run of a block to its next: carried values, and registers that calls and returns use again."""
+
+    def __init__(self, flat: Flat, folded: Folded) -> None:
+        self.flat = flat
+        order = np.argsort(flat.user, kind="stable")
+        self.values = flat.value[order].tolist()
+        self.positions = flat.position[order].tolist()
+        self.edges = np.searchsorted(flat.user[order], np.arange(flat.size + 1)).tolist()
+        self.latency = _latency(flat, folded)
+        self.defined = flat.defined.tolist()
+        self.starts = np.searchsorted(flat.block, np.arange(len(flat.scan.blocks) + 1)).tolist()
+
+    def carried(self) -> Numbers:
+        """The longest chain of each block that is a loop by itself, in cycles, `[blocks]`."""
+        found = np.zeros(len(self.flat.scan.blocks))
+        for index, entry in enumerate(self.flat.scan.blocks):
+            last = entry.block.operations[-1] if entry.block.operations else None
+            if last is not None and entry.block.args and entry.block in last.successors:
+                found[index] = self._longest(entry, last, self.starts[index])
         return found
-    starts = np.searchsorted(flat.block, np.arange(len(flat.scan.blocks) + 1)).tolist()
-    by_user = np.argsort(flat.user, kind="stable")
-    users, values = flat.user[by_user], flat.value[by_user]
-    edges = np.searchsorted(users, np.arange(flat.size + 1)).tolist()
-    listed = values.tolist()
-    latency = _latency(flat, folded)
-    for index, entry in after_itself:
-        if entry.block.args:
-            found[index] = _longest(flat, index, starts[index], starts[index + 1], edges, listed, latency)
-    return found
+
+    def _longest(self, entry: BlockScan, last: Operation, first: int) -> float:
+        number = self.flat.scan.number
+        nexts = next(([number.get(v, -1) for v in vs] for t, vs in forwarded(last) if t is entry.block), [])
+        longest, result = 0.0, entry.first + len(entry.block.args)
+        for argument, target in zip(range(entry.first, result), nexts[:_MAX_CARRIED], strict=False):
+            if target >= result:
+                longest = max(longest, self._distance(argument, self.defined[target], first))
+        return longest
+
+    def reused(self, *, results: bool) -> float:
+        """The chain through argument registers of the function's first block, in cycles.
+
+        An argument's register takes the call's argument of the same place; with `results`, the first one holds what is
+        returned too. Behind a call arguments lie elsewhere, so that blocks of several calls have none.
+        """
+        flat = self.flat
+        if not flat.scan.blocks:
+            return 0.0
+        arguments = len(flat.scan.blocks[0].block.args)
+        kinds = flat.kind[: self.starts[1]]
+        ends = np.flatnonzero((kinds == Kind.CALL) | (kinds == Kind.RETURN)).tolist()
+        if not ends or int((kinds == Kind.CALL).sum()) > 1:
+            return 0.0
+        kind = int(kinds[ends[0]])
+        return self._through(ends[0], kind, arguments) if kind == Kind.CALL or results else 0.0
+
+    def _through(self, operation: int, kind: int, arguments: int) -> float:
+        shift = int(self.flat.table[operation, C["indirect"]]) if kind == Kind.CALL else 0
+        longest = 0.0
+        for edge in range(self.edges[operation], self.edges[operation + 1]):
+            place, value = self.positions[edge] - shift, self.values[edge]
+            made = self.defined[value]
+            if 0 <= place < min(arguments, _MAX_CARRIED) and 0 <= made < self.starts[1]:
+                longest = max(longest, self._distance(place, made, 0))
+        return longest
+
+    def _distance(self, source: int, goal: int, first: int) -> float:
+        return _distance(source, goal, first, self.edges, self.values, self.latency, self.defined)
 
 
 def _latency(flat: Flat, folded: Folded) -> list[float]:
@@ -77,56 +131,17 @@ def _latency(flat: Flat, folded: Folded) -> list[float]:
     return list(latency.tolist())
 
 
-def _longest(
-    flat: Flat, block: int, first: int, last: int, edges: list[int], values: list[int], latency: list[float]
-) -> float:
-    """The longest chain from any argument to its own next value, arguments told apart for the first eight."""
-    entry = flat.scan.blocks[block]
-    forwarded = values[edges[last - 1] : edges[last]]
-    arguments = range(entry.first, entry.first + len(entry.block.args))
-    nexts = _nexts(entry, flat)
-    del forwarded
-    longest = 0.0
-    result = entry.first + len(entry.block.args)
-    for argument in arguments:
-        if argument - entry.first >= 8:
-            break
-        target = nexts[argument - entry.first]
-        if target < result:
-            continue
-        longest = max(longest, _distance(argument, target, first, last, edges, values, latency, flat.defined))
-    return longest
-
-
-def _nexts(entry: object, flat: Flat) -> list[int]:
-    from costmodel.ir.features.scan import BlockScan
-    from costmodel.ir.semantics import forwarded
-
-    assert isinstance(entry, BlockScan)
-    for target, values in forwarded(entry.block.operations[-1]):
-        if target is entry.block:
-            return [flat.scan.number.get(value, -1) for value in values]
-    return []
-
-
 def _distance(
-    source: int, target: int, first: int, last: int, edges: list[int], values: list[int], latency: list[float],
-    defined: Ints,
+    source: int, goal: int, first: int, edges: list[int], values: list[int], latency: list[float], defined: list[int]
 ) -> float:  # fmt: skip
-    distance = {source: 0.0}
-    result = {int(defined[target]): target}
-    goal = int(defined[target])
+    """Cycles from a value to the operation `goal` of the same block, 0 without a chain."""
     reach: dict[int, float] = {}
-    for operation in range(first, min(last, goal + 1)):
+    for operation in range(first, goal + 1):
         best = -1.0
         for value in values[edges[operation] : edges[operation + 1]]:
-            known = distance.get(value)
-            if known is None:
-                made = int(defined[value])
-                known = reach.get(made, -1.0) if made >= first else -1.0
+            known = 0.0 if value == source else reach.get(defined[value], -1.0)
             if known > best:
                 best = known
         if best >= 0:
             reach[operation] = best + latency[operation]
-    del result
     return reach.get(goal, 0.0)

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
-
-from costmodel.ir.features.machine_flat import Flat, Ints
+from costmodel.ir.features.machine_flat import Flat
 from costmodel.ir.features.machine_live import successors
 from costmodel.ir.mlir.structure import Operation
+from costmodel.ir.semantics import integer_constant
 
 _DEFAULT = float(0xFFFFF)
-_COLD = float(0xFFFF)
 _NEVER = 1.0
 _EXIT_SHARE = 31.0
 """A loop is left once where it is taken 31 times (124 to 4)."""
@@ -48,16 +46,12 @@ class Flow:
 
     def _weights(self) -> list[float]:
         """How likely each block is to be where the program goes on: what ends in `unreachable` is not."""
-        flat, blocks = self.flat, self.flat.scan.blocks
+        blocks = self.flat.scan.blocks
         weight = [-1.0] * len(blocks)
-        starts = np.searchsorted(flat.block, np.arange(len(blocks) + 1))
-        last = np.maximum(starts[1:] - 1, 0)
-        kinds = flat.kind[last].tolist() if flat.size else []
         for block in range(len(blocks)):
             operations = blocks[block].block.operations
             if operations and operations[-1].name in ("llvm.unreachable", "llvm.resume"):
                 weight[block] = _NEVER
-        del kinds
         for block in reversed(self.order):
             targets = self.after[block]
             if weight[block] < 0 and targets and all(weight[target] >= 0 for target in targets):
@@ -184,8 +178,6 @@ class Flow:
 
 def _likely(compare: Operation) -> float | None:
     """Probability that a comparison holds, None where LLVM has no opinion."""
-    from costmodel.ir.semantics import integer_constant
-
     attribute = compare.attribute("predicate")
     number = attribute.partition(":")[0].strip() if attribute is not None else ""
     left, right = compare.operands[:2]
@@ -218,8 +210,3 @@ def _order(after: list[list[int]]) -> list[int]:
             found.append(block)
             stack.pop()
     return found[::-1]
-
-
-def loop_depths(flat: Flat) -> Ints:
-    """Loops around each block."""
-    return np.array([entry.loop.depth for entry in flat.scan.blocks], np.int64)

@@ -87,11 +87,23 @@ class Folded:
         cost[joined, :] = 0.0
         split = int((joined & (flat.uses() > 0)).sum())
         self.parts["joined_conditions"] = float(split)
+        self._carries(value)
         self._tests(compare, joined, zero)
         self.parts["compare_values"] = float(value.sum())
         self.parts["float_branches"] = float(((flat.kind == Kind.FCMP) & ~as_value & (self.uses > 0)).sum())
         bare = condition & ~np.isin(self.from_kind, (Kind.ICMP, Kind.FCMP, Kind.LOGIC, Kind.FREE)) & ~vector
         self.parts["bare_conditions"] = float(bare.sum())
+
+    def _carries(self, value: Mask) -> None:
+        """A comparison that is extended and added goes into the sum through the carry or a conditional increment."""
+        flat = self.flat
+        added = self.local & self.single & (self.from_kind == Kind.ZEXT) & (self.to_kind == Kind.INTEGER)
+        extended = np.zeros(flat.size, bool)
+        extended[flat.source[added]] = True
+        into = self.inside & (self.to_kind == Kind.ZEXT) & extended[flat.user] & self.single
+        both = into & value[np.maximum(flat.source, 0)]
+        self.cost[flat.source[both], : _A64 + 1] -= 1.0
+        self.cost[flat.user[both], : _A64 + 1] = 0.0
 
     def _tests(self, compare: Mask, joined: Mask, zero: Numbers) -> None:
         """A test against zero reads the flags of what it tests."""

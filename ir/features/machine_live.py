@@ -26,6 +26,8 @@ class Live:
     """`levels` `[n, 5]`: alive across each operation, by class: general, vectors of three widths, predicates."""
 
     levels: Numbers
+    before: Numbers
+    """`[n, 5]`: those and the operands that end there."""
     through: Numbers
     """`[blocks, 5]`: alive through a block's beginning."""
 
@@ -137,7 +139,6 @@ def _levels(
     through = _counts(entering, crossing, weights)
     ends = _counts(leaving, crossing, weights)
     place = flat.block[operation]
-    last: dict[int, int] = {}
     key = used * blocks + place
     _, index = np.unique(key[::-1], return_index=True)
     index = len(key) - 1 - index
@@ -149,13 +150,13 @@ def _levels(
     out_only = _unused_here(pair_value[own], crossing, leaving, home)
     np.add.at(change, np.minimum(begin[out_only], flat.size), weights[out_only])
     gone = ~stays
-    np.add.at(change, pair_end[gone], -weights[pair_value[gone]])
-    change[: flat.size + 1] = change
+    ending = np.zeros_like(change)
+    np.add.at(ending, pair_end[gone], weights[pair_value[gone]])
+    change -= ending
     np.add.at(change, starts[:-1], through)
     np.add.at(change, starts[1:], -ends)
     levels = np.cumsum(change[:-1], axis=0)
-    del last
-    return Live(levels=np.maximum(levels, 0), through=through)
+    return Live(levels=np.maximum(levels, 0), before=np.maximum(levels + ending[:-1], 0), through=through)
 
 
 def _counts(sets: list[int], crossing: Ints, weights: Numbers) -> Numbers:

@@ -24,7 +24,8 @@ Table = npt.NDArray[np.float32]
 class Kind:
     """What folding must tell apart."""
 
-    OTHER, LOAD, STORE, ADDRESS, ICMP, FCMP, BRANCH, JUMP, SWITCH, RETURN, SELECT, ZEXT, SEXT, TRUNC, FREE, CALL = range(16)  # fmt: skip
+    (OTHER, LOAD, STORE, ADDRESS, ICMP, FCMP, BRANCH, JUMP, SWITCH, RETURN, SELECT, ZEXT, SEXT, TRUNC, FREE,
+     CALL) = range(16)  # fmt: skip
     INTEGER, FLOAT, BLOCK, ALLOCA, UNREACHABLE, LOGIC, FPEXT, SHIFT = range(16, 24)
 
 
@@ -61,7 +62,9 @@ _FLOAT_INTRINSICS = frozenset(
 )
 _CASTS = {"zext": Kind.ZEXT, "sext": Kind.SEXT, "trunc": Kind.TRUNC, "fpext": Kind.FPEXT}
 _FREE_CASTS = frozenset("bitcast freeze ptrtoint inttoptr addrspacecast ptrtoaddr".split())
-_KEPT = frozenset("load store call invoke callbr call_indirect fence atomicrmw cmpxchg inline_asm va_arg landingpad resume".split())  # fmt: skip
+_KEPT = frozenset(
+    "load store call invoke callbr call_indirect fence atomicrmw cmpxchg inline_asm va_arg landingpad resume".split()
+)
 
 
 class Rows:
@@ -217,7 +220,7 @@ def _global(operation: Operation, row: Row, position: int) -> None:
 
 def _address(name: str, operation: Operation, row: Row) -> None:
     row["kind"] = Kind.ADDRESS
-    sizes = [size for size in element_sizes(operation)[1:]]
+    sizes = element_sizes(operation)[1:]
     offset = constant_offset(operation)
     vector = type_facts(operation.results[0].type_text).is_vector
     scale = sizes[0] or 0 if sizes else 0

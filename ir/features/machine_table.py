@@ -40,7 +40,8 @@ _PARTS = {
 _EXECUTED = {
     "loads": "loads", "stores": "stores", "floats": "float operations", "shuffles": "vector permutations",
     "divisions": "divisions and square roots", "chain": "cycles of carried chains of loops of one block",
-    "blocks": "blocks", **{isa: f"machine instructions ({isa})" for isa in ISAS},
+    "blocks": "blocks", "jumps": "blocks that end in a branch or return",
+    **{isa: f"machine instructions ({isa})" for isa in ISAS},
 }  # fmt: skip
 _FREQUENCY = "weighted by block frequencies (LLVM's heuristics, known trip counts)"
 FILES = {"general": (13, 15, 28), "vector128": (16, 32), "vector256": (16, 32), "vector512": (16, 32)}
@@ -68,6 +69,10 @@ def machine_features() -> tuple[tuple[str, str, str], ...]:
             found.append((f"excess_{name}_{size}", "registers", f"what `live_{name}` exceeds {size} by"))
             found.append((f"excess_{name}_{size}_blocks", "registers", "the same where blocks begin, summed"))
     found += [(f"executed_{name}", "executions", f"{what}, {_FREQUENCY}") for name, what in _EXECUTED.items()]
+    found += [
+        (f"reused_chain_{isa}", "cycles", f"chain through argument registers that the first block sets anew ({isa})")
+        for isa in ISAS
+    ]
     found.append(("hottest_frequency", "executions", "of the block that runs most"))
     found += [
         (f"cycles_{isa}_{width}", "cycles", f"bounds of blocks that repeat ({isa}, {width} instructions a cycle), "

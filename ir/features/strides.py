@@ -128,7 +128,8 @@ class StrideAnalysis:
 
     def _is_entry(self, block: Block) -> bool:
         """Arguments of the function itself do not change; those of other regions do, unless they are counters."""
-        return block.parent.parent.parent is None or block.parent.parent.name.endswith("func")
+        holder = block.parent.parent
+        return block is block.parent.blocks[0] and (holder.parent is None or holder.name.endswith("func"))
 
     def _sources(self, block: Block) -> list[Block]:
         """Blocks that branch to `block`, each once."""

@@ -119,7 +119,7 @@ Strides Analysis::argument(unsigned Value, unsigned Depth) {
   unsigned Block = F.Values[Value].Block, Index = F.Values[Value].Index;
   unsigned Loop = L.OfHeader[Block];
   if (Loop == None)
-    return {};
+    return Block ? unknownAt(Value) : Strides(); // the entry's do not change
   SmallVector<unsigned, 2> Back, Starts;
   SmallVector<unsigned, 4> Seen;
   for (unsigned Source : L.Predecessors[Block]) {
