@@ -76,7 +76,7 @@ def _calls(flat: Flat, levels: Live, numbers: Numbers) -> None:
     numbers["across_general_sum"] = float(across[:, GENERAL].sum())
     numbers["across_vector_sum"] = float(across[:, UNITS128].sum())
     numbers["returns"] = float(returns.sum())
-    numbers["frame_bytes"] = float(((flat.kind == Kind.ALLOCA) & ~flat.variable).sum())
+    numbers["stack_slots"] = float(((flat.kind == Kind.ALLOCA) & ~flat.variable).sum())
 
 
 def _saved_moves(flat: Flat, calls: Ints) -> float:
@@ -96,7 +96,7 @@ def _around(isa: str, numbers: Numbers) -> float:
     calls = numbers["real_calls"] - numbers["tail_calls"]
     saved = min(numbers["across_general"], _SAVED.get(isa, 12.0)) if calls > 0 or numbers["across_general"] else 0.0
     exits = max(1.0, numbers["returns"])
-    frame = float(numbers["frame_bytes"] > 0)
+    frame = float(numbers["stack_slots"] > 0)
     if isa == "x86":
         align = float(calls > 0 and saved % 2 == 0)
         sides = saved + max(frame, align)

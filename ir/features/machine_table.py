@@ -35,7 +35,7 @@ _PARTS = {
     "across_vector": "most registers of 128 bits alive across a call",
     "across_general_sum": "general values alive across calls, summed over calls",
     "across_vector_sum": "registers of 128 bits alive across calls, summed over calls",
-    "frame_bytes": "`alloca`s that stay in memory (a count)",
+    "stack_slots": "`alloca`s that stay in memory",
 }  # fmt: skip
 _EXECUTED = {
     "loads": "loads", "stores": "stores", "floats": "float operations", "shuffles": "vector permutations",
@@ -48,7 +48,7 @@ FILES = {"general": (13, 15, 28), "vector128": (16, 32), "vector256": (16, 32), 
 """Sizes of register files by class; vectors are split into registers of so many bits."""
 FRAME = (
     *(f"body_{variant}" for variant in VARIANTS), *(f"instructions_{variant}" for variant in VARIANTS),
-    "live_general", "live_vector128", "frame_bytes", "frame_addresses",
+    "live_general", "live_vector128", "stack_slots", "frame_addresses",
 )  # fmt: skip
 """What is computed of the function as it stands too."""
 
