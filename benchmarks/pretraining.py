@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--pretraining-epochs", type=int, default=10)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--take", type=Path, nargs="*", default=[], metavar="JSON", help="cells that ran elsewhere")
+    parser.add_argument("--note", default="", help="kept in the results, such as where networks were trained")
     args = parser.parse_args()
     settings = {name: getattr(args, name) for name in ("functions", "labels", "epochs", "pretraining_epochs")}
     settings |= {"target": TARGET, "pipeline": PIPELINE, "data_sha256": read_table(args.data, targets=[TARGET]).sha256}
@@ -65,7 +66,7 @@ def main() -> None:
                     if key not in results.document["cells"]:
                         cases = cases or load(args, network)
                         results.cell(key, partial(cell, cases, network, labels, tasks, seed, args))
-    results.finish(table=tabulate(results.document["cells"]))
+    results.finish(table=tabulate(results.document["cells"]), note=args.note)
 
 
 def model_of(network: str, tasks: str, seed: int, args: argparse.Namespace) -> MetricModel:
