@@ -47,6 +47,25 @@ def test_rows_are_labelled_licensed_and_no_family_dominates(dataset):
     assert all(functions["license"].to_pylist())
 
 
+def test_labelled_functions_are_many_of_many_targets_stages_and_languages():
+    dataset = read_dataset(BUNDLE / "labelled")
+    functions = dataset.functions(["function_id", "stage", "language", "workload_id", "level"])
+    labels = dataset.labels(["function_id", "target", "metric", "value", "device"])
+    assert len(functions["function_id"]) >= 20_000
+    assert len(set(functions["workload_id"].to_pylist()) - {None}) >= 200
+    counts = {name: set(functions[name].to_pylist()) for name in ("stage", "language", "level")}
+    assert {"before-optimisation", "after-optimisation", "scheduled", "source"} <= counts["stage"]
+    assert {"c", "c++", "rust"} <= counts["language"]
+    assert {"linalg", "affine", "vector", "llvm", "ttir", "ttgir", "torch"} <= counts["level"]
+    assert {target.partition("/")[0] for target in labels["target"].to_pylist()} == {
+        "x86-64", "aarch64", "riscv64", "nvptx64", "amdgcn",
+    }  # fmt: skip
+    measured = {d for m, d in zip(labels["metric"].to_pylist(), labels["device"].to_pylist(), strict=True)
+                if m == "latency_s"}  # fmt: skip
+    assert measured
+    assert all("NVIDIA" in device for device in measured)
+
+
 def test_measured_schedules():
     labels = read_dataset(BUNDLE / "measured").labels(["metric", "value", "samples", "device"])
     values = labels["value"].to_pylist()
