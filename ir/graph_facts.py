@@ -1,7 +1,7 @@
 """What a graph needs to know of operations and constants, by their texts alone.
 
-Owns caches that outlive a graph: equal texts are worked out once in a process. Invariant: texts that lean on aliases
-of their module, and long ones, are not kept; the caches are bounded.
+Owns caches that outlive a graph: equal texts are worked out once in a process. Invariant: the caches never show in a
+graph; texts that lean on aliases of their module, and long ones, are not kept; the caches are bounded.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ _known: dict[tuple[str, str, str], Facts] = {}
 
 def facts_of(operation: Operation, key: tuple[str, str, str]) -> Facts:
     """The facts of an operation; `key` is its name and the texts of its dictionaries."""
-    found = _known.get(key) if not operation._chunk.aliases else None
+    keeps = not operation._chunk.aliases and operation.name not in semantics.CONSTANT_NAMES
+    found = _known.get(key) if keeps else None
     if found is None:
         found = _facts(operation)
-        if not operation._chunk.aliases and len(key[1]) + len(key[2]) <= _LONG_TEXT:
+        if keeps and len(key[1]) + len(key[2]) <= _LONG_TEXT:
             if len(_known) >= _MAX_FACTS:
                 _known.clear()
             _known[key] = found

@@ -4,7 +4,8 @@ import pytest
 from costmodel import ir
 from costmodel.core.errors import MissingDependencyError, ParseError, UnsupportedError
 from costmodel.ir import EdgeKind, NodeKind
-from costmodel.ir.graph import NUM_COLUMNS, ProgramGraph
+from costmodel.ir.graph import NUM_COLUMNS, ProgramGraph, build_graph
+from costmodel.ir.mlir import parse_generic
 from costmodel.ir.vocabulary import NUM_KNOWN, VOCABULARY_SIZE, is_known, token_id
 
 
@@ -151,3 +152,14 @@ def test_vocabulary_numbers_are_fixed():
     assert [token_id(name) for name in ("result", "linalg.generic", "llvm.fadd", "mine.op")] == [0, 308, 473, 2549]
     assert is_known("arith.addf")
     assert not is_known("mine.op")
+
+
+def test_a_constant_without_a_result_is_an_operation_whatever_was_read_before():
+    head, tail = '"func.func"() <{sym_name = "f"}> ({\n', "}) : () -> ()\n"
+    value = '"arith.constant"() <{value = 3 : i32}> : () -> '
+    named = f'{head}  %0 = {value}i32\n  "a.b"(%0) : (i32) -> ()\n{tail}'
+    bare = f"{head}  {value}()\n{tail}"
+    first = build_graph(parse_generic(bare).operations[0])
+    build_graph(parse_generic(named).operations[0])
+    assert build_graph(parse_generic(bare).operations[0]).equals(first)
+    assert NodeKind.ATTRIBUTE in first.node_kind
