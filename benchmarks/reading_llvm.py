@@ -34,7 +34,7 @@ from costmodel.ir.control_flow import natural_loops, reverse_postorder, successo
 from costmodel.ir.graph import build_graph
 from costmodel.ir.llvm import parse_module
 from costmodel.ir.mlir.structure import Operation
-from costmodel.ir.tokens import tokenize_text
+from costmodel.ir.tokens.source import tokenize_source
 
 SETTINGS = (("-O0", "-g"), ("-O2",), ("-O3", "-march=x86-64-v4"), ("-O1", "-g"))
 SKIPPED = re.compile(r"test|example|fuzz|_brotli|pythoncapi|/python/")
@@ -211,7 +211,10 @@ def speed(text: str, instructions: int) -> Json:
     module = parse_module(text)
     tree_s = cpu_s(lambda: parse_module(text))
     graph_s = cpu_s(lambda: [build_graph(function) for function in module.operations])
-    tokens = {name: round(instructions / cpu_s(lambda name=name: tokenize_text(text, name))) for name in SCHEMES}
+    tokens = {
+        name: round(instructions / cpu_s(lambda name=name: tokenize_source(text, name, format="llvm")))
+        for name in SCHEMES
+    }
     return {
         "instructions": instructions,
         "text_bytes": len(text),
