@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from costmodel.ir.features.gpu_layouts import DEFAULT_WARPS, parent_of, warps_of
-from costmodel.ir.features.gpu_pressure import CUTS, LOADS, Lives, extended, lives_of, sums
+from costmodel.ir.features.gpu_pressure import CUTS, LOADS, Lives, extended, lives_of, sums, transient
 from costmodel.ir.features.gpu_values import Held, kind_of
 from costmodel.ir.features.gpu_work import CLASSES, work_of
 from costmodel.ir.mlir.structure import Operation
@@ -80,7 +80,16 @@ def _pressure(lives: Lives, numbers: dict[str, float]) -> None:
         line = alive[name]
         numbers[f"cut_{name}"] = max((line[i] for i in cuts), default=0)
         numbers[f"cut_loop_{name}"] = max((line[i] for i in cuts if steps[i].depth), default=0)
-    lean = sums(extended(lives, lean=True), len(steps))["all"]
+    lines = sums(extended(lives, lean=True), len(steps))
+    lean = lines["all"]
+    numbers["lean_wide"] = max(lines["wide"], default=0)
+    numbers["lean_wide_loop"] = max((lines["wide"][i] for i in inside), default=0)
+    own = [
+        (line + transient(step.operation, lives.values), step.depth)
+        for step, line in zip(steps, lines["wide"], strict=False)
+    ]
+    numbers["moving"] = max((amount for amount, _ in own), default=0)
+    numbers["moving_loop"] = max((amount for amount, depth in own if depth), default=0)
     numbers["lean_all"] = max(lean, default=0)
     numbers["lean_loop"] = max((lean[i] for i in inside), default=0)
     numbers["lean_cut"] = max((lean[i] for i in cuts), default=0)

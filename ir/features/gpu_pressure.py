@@ -26,7 +26,7 @@ FOLDED = frozenset(("tt.reduce", "tt.scan", "tt.map_elementwise"))
 """Operations whose regions only say how two elements become one."""
 ELEMENTWISE = ("arith.", "math.")
 MOST_SOURCES = 6
-FIELDS = ("all", "float", "address", "accumulator", "scalar")
+FIELDS = ("all", "float", "address", "accumulator", "scalar", "wide")
 
 
 @dataclass(slots=True)
@@ -203,6 +203,27 @@ def extended(lives: Lives, *, lean: bool = False) -> list[tuple[int, int, Held]]
     return found
 
 
+def unpacked(held: Held) -> int:
+    """Registers where every element has its own, as 16-bit values do once they are computed with."""
+    return max(held.registers, held.elements * -(-held.kind.bits // 32))
+
+
+def transient(operation: Operation, values: Values) -> int:
+    """Registers that an operation needs for its own while it runs: both sides of a change of layout, and counters."""
+    if operation.name not in ("ttg.convert_layout", "tt.histogram") or not operation.results:
+        return 0
+    before, after = values.of(operation.operands[0]), values.of(operation.results[0])
+    if operation.name == "tt.histogram":
+        return before.elements + -(-after.kind.shape[0] // 32) if after.kind.shape else before.elements
+    if (
+        before.kind.spread is not None
+        and after.kind.spread is not None
+        and before.kind.spread.bits == after.kind.spread.bits
+    ):
+        return 0
+    return unpacked(before) + unpacked(after)
+
+
 def sums(spans: Sequence[tuple[int, int, Held]], count: int) -> dict[str, list[int]]:
     """Registers alive before each of `count` operations, by what holds them; `predicates` beside."""
     changes = {name: [0] * (count + 2) for name in (*FIELDS, "predicates")}
@@ -225,6 +246,10 @@ def sums(spans: Sequence[tuple[int, int, Held]], count: int) -> dict[str, list[i
         for name in names:
             changes[name][start] += size
             changes[name][stop] -= size
+        if kind.shape:
+            wide = unpacked(held)
+            changes["wide"][start] += wide
+            changes["wide"][stop] -= wide
     found = {}
     for name, steps in changes.items():
         total, line = 0, []

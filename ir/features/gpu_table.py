@@ -8,6 +8,7 @@ _WHAT = {
     "address": "tensors of integers and pointers",
     "accumulator": "results of matrix units",
     "scalar": "scalars",
+    "wide": "tensors, every element in registers of its own",
 }
 _CLASSES = {
     "int": "integer operations, address computations among them",
@@ -46,6 +47,10 @@ GPU_FEATURES: tuple[tuple[str, str, str], ...] = (
     *((f"cut_loop_{n}", _REGISTERS, f"the same in loops: {_WHAT[n]}") for n in ("all", "float", "address")),
     ("lean_all", _REGISTERS, f"tensors {_LEAN}"),
     ("lean_loop", _REGISTERS, "the same in loops"),
+    ("lean_wide", _REGISTERS, f"tensors, every element in registers of its own, {_LEAN}"),
+    ("lean_wide_loop", _REGISTERS, "the same in loops"),
+    ("moving", _REGISTERS, "the same, and both sides of a change of layout, or a histogram's counters, while it runs"),
+    ("moving_loop", _REGISTERS, "the same in loops"),
     ("lean_cut", _REGISTERS, f"the same {_CUT}"),
     ("lean_cut_loop", _REGISTERS, "both"),
     ("lean_batch", _REGISTERS, "the same, and all loads between two such places on their way"),
