@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from costmodel.ir.features.gpu_values import CHEAP, Held, Values
 from costmodel.ir.mlir.structure import Block, Operation, Value
@@ -250,11 +251,4 @@ def sums(spans: Sequence[tuple[int, int, Held]], count: int) -> dict[str, list[i
             wide = unpacked(held)
             changes["wide"][start] += wide
             changes["wide"][stop] -= wide
-    found = {}
-    for name, steps in changes.items():
-        total, line = 0, []
-        for change in steps[: count + 1]:
-            total += change
-            line.append(total)
-        found[name] = line
-    return found
+    return {name: list(accumulate(steps[: count + 1])) for name, steps in changes.items()}

@@ -52,6 +52,7 @@ class Work:
         "scratch",
         "shared_now",
         "shared_peak",
+        "times",
         "vector_bytes",
         "warp_reductions",
     )
@@ -59,6 +60,7 @@ class Work:
     def __init__(self) -> None:
         self.counts = dict.fromkeys(CLASSES, 0.0)
         self.executed = 0.0
+        self.times = 1.0
         self.loads = self.async_copies = self.buffers = self.dots = self.conversions = 0
         self.warp_reductions = self.block_reductions = self.narrow_accesses = 0
         self.vector_bytes = 0.0
@@ -68,6 +70,7 @@ class Work:
     def add(self, name: str, amount: float) -> None:
         """Count `amount` instructions of one class."""
         self.counts[name] += amount
+        self.executed += amount * self.times
 
 
 def work_of(lives: Lives, lanes: int) -> Work:
@@ -75,9 +78,8 @@ def work_of(lives: Lives, lanes: int) -> Work:
     work = Work()
     last = _last_uses(lives)
     for number, step in enumerate(lives.steps):
-        before = sum(work.counts.values())
+        work.times = float(_TRIPS ** min(step.depth, 3))
         scratch = _count(work, step.operation, lives.values, lanes)
-        work.executed += (sum(work.counts.values()) - before) * _TRIPS ** min(step.depth, 3)
         if step.operation.name == "ttg.local_alloc":
             kind = lives.values.of(step.operation.results[0]).kind
             work.shared_now += kind.memory_bytes
