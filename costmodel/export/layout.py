@@ -21,7 +21,7 @@ from costmodel.export.compact import FIGURES, FLOOR, Compact, Network, Part, Slo
 from costmodel.models.base import Array
 from costmodel.models.context import PIPELINE_BUCKETS
 from costmodel.models.heads import Scale
-from costmodel.models.novelty import NEIGHBOURS, UNSEEN_WEIGHT
+from costmodel.models.novelty import UNSEEN_WEIGHT
 
 FORMAT_VERSION = 1
 ABI_VERSION = 1
@@ -151,7 +151,7 @@ def _counts(c: Compact, columns: int, width_columns: int) -> bytes:
         c.members, c.ops, len(c.ratios), columns, width_columns, int(c.intervals is not None),
         0 if c.novelty is None else c.novelty.components.shape[1],
         0 if c.novelty is None else len(c.novelty.references),
-        0 if c.novelty is None else min(NEIGHBOURS, len(c.novelty.references)),
+        0 if c.novelty is None else min(c.novelty.neighbours, len(c.novelty.references)),
         _NONE if own is None else c.pipelines.index(own), _LEAF_KINDS[c.leaf_bits], sum(len(s.trees) for s in c.slots),
         len(c.versions), PIPELINE_BUCKETS, int(c.graph is not None), len(c.guesses),
         0 if c.network is None else c.network.outputs,

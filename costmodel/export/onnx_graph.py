@@ -19,7 +19,7 @@ from costmodel.export.compact import FLOOR, Compact, Part, Slot
 from costmodel.models.base import Array
 from costmodel.models.heads import Scale
 from costmodel.models.metric_model import Z90
-from costmodel.models.novelty import NEIGHBOURS, UNSEEN_WEIGHT
+from costmodel.models.novelty import UNSEEN_WEIGHT
 
 OPSET, ML_OPSET, IR_VERSION = 17, 3, 8
 _LEAST = 1e-3
@@ -227,7 +227,7 @@ def _distance(g: _Graph, c: Compact, numbers: str, unseen: str) -> str:
     one = g.constant([1], np.int64)
     away = g("Sub", g("Unsqueeze", point, one), g.constant(known.references.astype(np.float32)[None]))
     distances = g("Sqrt", g("ReduceSum", g("Mul", away, away), g.constant([2], np.int64), keepdims=0))
-    count = min(NEIGHBOURS, len(known.references))
+    count = min(known.neighbours, len(known.references))
     from onnx import helper
 
     nearest = f"v{len(g.nodes)}"

@@ -64,7 +64,8 @@ class Conformal(Wrapper):
                 continue
             part = examples.take(inside)
             inner = self._spawn(self.seed)
-            inner.novelty = Novelty.fit(self.columns.functions(part.encodings), self.seed)
+            families = part.of_functions(groups[inside])
+            inner.novelty = Novelty.fit(self.columns.functions(part.encodings), self.seed, families)
             inner._fit(part, targets[inside], groups[inside], monitor.child(f"fold-{number}", share))
             outside.put(held, inner.scaled(examples.take(held)), inner.distance(examples.take(held)))
         self._base = self._spawn(self.seed)

@@ -16,6 +16,8 @@ from costmodel.models.base import Array
 
 ITERATIONS = 40
 _SOFT, _RIDGE, _FLOOR = 0.01, 1e-3, 0.01
+_FAR = 3.0
+"""Logarithms of weights stay within: the counts are right to a factor of twenty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,8 @@ class CycleBase:
             return float((weight * np.sqrt(error**2 + _SOFT)).sum() + _RIDGE * (weights[:-2] ** 2).mean())
 
         start = np.zeros(len(self.columns) + 2)
-        found = minimize(loss, start, method="L-BFGS-B", options={"maxiter": ITERATIONS})
+        bounds = [(-_FAR, _FAR)] * len(start)
+        found = minimize(loss, start, method="L-BFGS-B", bounds=bounds, options={"maxiter": ITERATIONS})
         return CycleBase(
             columns=self.columns, overlapping=self.overlapping, weights=tuple(float(f"{w:.6g}") for w in found.x)
         )

@@ -42,6 +42,12 @@ class Examples:
     def __len__(self) -> int:
         return len(self.program)
 
+    def of_functions(self, column: Array) -> Array:
+        """A column of the rows `[n]` as one of the encodings `[N]`: the first row's value that asks about each."""
+        found = np.empty(len(self.encodings), column.dtype)
+        found[self.program[::-1]] = column[::-1]
+        return found
+
     def take(self, rows: Array) -> Examples:
         """The rows at `rows[k]` (numbers or a mask); encodings nobody asks about are dropped."""
         program = self.program[rows]

@@ -96,7 +96,8 @@ class MetricModel(Model):
             raise UsageError("there is no row to train on; give a data set with labels of the metrics asked for")
         self.columns = Columns.choose(features)
         self.archs = tuple(sorted(set(map(str, features.archs))))
-        self.novelty = Novelty.fit(self.columns.functions(features.encodings), self.seed)
+        functions = self.columns.functions(features.encodings)
+        self.novelty = Novelty.fit(functions, self.seed, features.of_functions(np.asarray(groups)))
         self._adaptation = None
         self._fit(features, self.to_scale(targets), np.asarray(groups), monitor or Monitor())
 

@@ -59,6 +59,11 @@ class PairwiseRanker(LambdaRanker):
     def _member(self, features: Array, rated: Rated, seed: int) -> tuple[Any, float]:
         return super()._member(features, rated, seed)[0], 1.0
 
+    def _stretched(self, scores: Array, targets: Array, groups: Array) -> float:
+        """Least squares: a loss of pairs pulls them further apart than their times are."""
+        own, truth = scores - _means(scores, groups), targets - _means(targets, groups)
+        return float((own * truth).sum() / max(float((own**2).sum()), 1e-12))
+
     def _train(self, x: Array, rated: Rated, seed: int) -> Any:
         xgb = _xgboost()
         parameters = {**PARAMETERS, "seed": seed, "base_score": 0.0, "eta": PAIR_ETA}

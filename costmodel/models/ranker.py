@@ -82,6 +82,7 @@ class BoostedRanker(Model):
         self._factors: list[float] = []
         self._level: Any = None
         self._base_level = 0.0
+        self._stretch = 1.0
         self._x: Array | None = None
         self._y: Array | None = None
         self._process = ResidualProcess()
@@ -106,6 +107,9 @@ class BoostedRanker(Model):
             booster, factor = self._member(features, rated, self.seed * MEMBERS + member)
             self._members.append(booster)
             self._factors.append(factor)
+        scores = self._scores(features)
+        self._stretch = self._stretched(scores, targets, index)
+        medians = np.array([np.median((targets - self._stretch * scores)[index == i]) for i in range(len(names))])
         self._base_level = float(np.median(medians))
         level = xgb.DMatrix(features, medians[index] - self._base_level, weight=weight)
         self._level = xgb.train({**PARAMETERS, "max_depth": 4, "seed": self.seed}, level, LEVEL_ROUNDS)
@@ -119,15 +123,26 @@ class BoostedRanker(Model):
     def _offsets(self, features: Array) -> Array:
         return self.base(features) if self.base is not None else np.zeros(len(features))
 
+    def _stretched(self, scores: Array, targets: Array, groups: Array) -> float:
+        """What scores are multiplied by to be logarithms of time."""
+        return 1.0
+
+    def _votes(self, features: Array) -> Array:
+        """`[members, n]`."""
+        return np.stack([f * m.inplace_predict(features) for m, f in zip(self._members, self._factors, strict=True)])
+
+    def _scores(self, features: Array) -> Array:
+        return np.asarray(self._votes(features).mean(axis=0) + self._offsets(features))
+
     def _prior(self, features: Array) -> tuple[Array, Array]:
         if self.width is not None and features.shape[1] != self.width:
             raise UsageError(f"the model was trained on {self.width} features, got {features.shape[1]}")
         if not self._members:
             return np.zeros(len(features)), np.full(len(features), DEFAULT_STD)
-        votes = np.stack([f * m.inplace_predict(features) for m, f in zip(self._members, self._factors, strict=True)])
-        mean = votes.mean(axis=0) + self._level.inplace_predict(features) + self._base_level
-        mean = mean + self._offsets(features)
-        return mean, np.sqrt(votes.var(axis=0) + self.residual_std**2)
+        votes = self._votes(features)
+        mean = self._stretch * (votes.mean(axis=0) + self._offsets(features))
+        mean = mean + self._level.inplace_predict(features) + self._base_level
+        return mean, np.sqrt(self._stretch**2 * votes.var(axis=0) + self.residual_std**2)
 
     def predict(self, features: Array) -> Prediction:
         """See `Model`."""
@@ -150,7 +165,7 @@ class BoostedRanker(Model):
         other = type(self)(self.seed, self.base)
         other.width, other.residual_std, other.card = self.width, self.residual_std, self.card
         other._members, other._factors = self._members, self._factors
-        other._level, other._base_level = self._level, self._base_level
+        other._level, other._base_level, other._stretch = self._level, self._base_level, self._stretch
         return other
 
     def save(self, folder: Path, card: Mapping[str, object]) -> None:
@@ -165,6 +180,7 @@ class BoostedRanker(Model):
             "base_level": self._base_level,
             "seed": self.seed,
             "factors": self._factors,
+            "stretch": self._stretch,
         }
         if self.base is not None:
             numbers["base"] = asdict(self.base)
@@ -187,5 +203,6 @@ class BoostedRanker(Model):
 
         model._members = [booster(n) for n in sorted(files) if n.startswith("trees-")]
         model._factors = [float(f) for f in numbers.get("factors", [1.0] * len(model._members))]
+        model._stretch = float(numbers.get("stretch", 1.0))
         model._level = booster("level.ubj.z")
         return model

@@ -61,7 +61,7 @@ def agree(found, library, pairs, ask):
             np.testing.assert_allclose(
                 numbers[exists, column], getattr(expected, name)[0][exists], rtol=1e-4, atol=1e-4
             )
-        assert distance == pytest.approx(expected.distance[0], rel=1e-3)
+        assert distance == pytest.approx(expected.distance[0], rel=1e-3, abs=1e-3)
     model.close()
 
 
