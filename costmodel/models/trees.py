@@ -81,7 +81,7 @@ class BoostedTrees(MetricModel):
                 archs = regimes(examples)[rows]
                 counts = self._counts(functions[rows], metric)
                 self._guesses[i] = LinearGuess.fit(
-                    counts, archs, np.expm1(y), self._priors(metric, archs), self._signed(), self.seed
+                    counts, archs, np.expm1(y), self._priors(metric, archs), self._signed(metric), self.seed
                 )
                 margin = self._guesses[i].log1p(counts, archs)
             objective = "reg:squarederror" if margin is None else ROBUST
@@ -108,10 +108,14 @@ class BoostedTrees(MetricModel):
         names = self.columns.numbers
         return {arch: np.array([first_weight(metric, arch, name) for name in names]) for arch in set(map(str, archs))}
 
-    def _signed(self) -> Array:
-        """Columns `[P]` that estimate machine code: what they are worth may be more or less than expected."""
+    def _signed(self, metric: str) -> Array:
+        """Columns `[P]` that estimate code size: what they are worth may be more or less than expected.
+
+        Executions span too many orders of magnitude to be taken from each other.
+        """
         assert self.columns is not None
-        return np.array([name.startswith((ESTIMATED, STANDING)) for name in self.columns.numbers], bool)
+        chosen = () if BASES[metric].timed else (ESTIMATED, STANDING)
+        return np.array([name.startswith(chosen) for name in self.columns.numbers], bool)
 
     def _counts(self, functions: Array, metric: str) -> Array:
         """What a sum of counts may use: columns that grow with the program, `[n, P]`."""

@@ -77,7 +77,7 @@ class _Chains:
 
     def carried(self) -> Numbers:
         """The longest chain of each block that is a loop by itself, in cycles, `[blocks]`."""
-        found = np.zeros(len(self.flat.scan.blocks))
+        found = np.zeros(len(self.flat.scan.blocks), np.float32)
         for index, entry in enumerate(self.flat.scan.blocks):
             last = entry.block.operations[-1] if entry.block.operations else None
             if last is not None and entry.block.args and entry.block in last.successors:

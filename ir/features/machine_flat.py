@@ -142,7 +142,7 @@ class Flat:
         kind = self.kind[self.user]
         load = (kind == Kind.LOAD) & (self.position == 0)
         free = (kind == Kind.FREE) & (self.table[self.user, C["pure"]] == 0)
-        return load | ((kind == Kind.STORE) & (self.position == 1)) | free
+        return np.asarray(load | ((kind == Kind.STORE) & (self.position == 1)) | free)
 
     def _drop_dead(self) -> None:
         """Operations without effect whose results nothing alive uses."""
