@@ -16,6 +16,10 @@ from costmodel.ir.tokens.attributes import attribute_tokens, type_parts, type_to
 from costmodel.ir.tokens.names import constant_token
 
 
+class Unusual(Exception):  # noqa: N818 - no error: it says that the tree has to be taken
+    """The fast path does not know this text."""
+
+
 @dataclass(slots=True)
 class Entry:
     """What operations of equal name, dictionaries and result types share."""

@@ -17,6 +17,7 @@ from costmodel.ir.tokens.attributes import attribute_tokens
 from costmodel.ir.tokens.generic_entries import (
     Entry,
     Scope,
+    Unusual,
     block_arguments,
     operation_name,
     plain_entry,
@@ -35,13 +36,10 @@ from costmodel.ir.tokens.names import (
 )
 from costmodel.ir.tokens.tree import symbol_token
 
+__all__ = ["Unusual", "function_tokens"]
 _LAZY_RESULT = f"\0{RESULT}"
 """Stands for a value that has no number yet."""
 _is_lazy = operator.methodcaller("startswith", "\0")
-
-
-class Unusual(Exception):  # noqa: N818 - no error: it says that the tree has to be taken
-    """The fast path does not know this text."""
 
 
 def function_tokens(text: str, scheme: str, seed: int | None = None) -> list[tuple[str, list[str]]]:
@@ -102,14 +100,10 @@ class _Part:
         if first == "^" and self.scopes:
             return self._block(at)
         if first in "#!" and not self.scopes and not self.modules:
-            return self._alias(at)
+            position, unclosed = define_alias(self.text, at, self.end, self.chunk.aliases)
+            if position >= 0 > unclosed:
+                return position
         raise Unusual
-
-    def _alias(self, at: int) -> int:
-        position, unclosed = define_alias(self.text, at, self.end, self.chunk.aliases)
-        if position < 0 or unclosed >= 0:
-            raise Unusual
-        return position
 
     # ---- operations -----------------------------------------------------------------------------------------------
 
@@ -400,8 +394,7 @@ class _Part:
             head.append(self.names.of(f"@{operation.symbol}", SYMBOL))
 
     def _end_function(self, scope: Scope) -> None:
-        tokens = list(chain.from_iterable(self.parts))
-        tokens.append(END)
+        tokens = [*chain.from_iterable(self.parts), END]
         operation = Operation("", 0, self.chunk, None)
         operation._property_text = scope.properties
         has_body = len(tokens) > len(scope.head) + 2
