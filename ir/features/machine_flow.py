@@ -114,18 +114,18 @@ class Flow:
         return even if likely is None else [likely, 1.0 - likely]
 
     def _frequencies(self) -> list[float]:
-        """Mass from the entry on, loops scaled by how often they repeat, inner ones first."""
+        """Mass from the entry on, loops scaled by how often they seem to repeat, inner ones first; then known trips."""
         scale: dict[int, float] = {}
-        headers = sorted(self.loops, key=lambda header: len(self.loops[header][0]))
-        for header in headers:
-            blocks, trips = self.loops[header]
-            back = self._sweep(header, blocks, scale)[1]
-            if trips is not None:
-                tested_first = any(t not in blocks for t in self.after[header]) and header not in self.after[header]
-                scale[header] = float(max(1, trips + tested_first))
-            else:
-                scale[header] = min(_MAX_SCALE, 1.0 / max(1.0 - back, 1.0 / _MAX_SCALE))
+        for header in sorted(self.loops, key=lambda header: len(self.loops[header][0])):
+            back = self._sweep(header, self.loops[header][0], scale)[1]
+            scale[header] = min(_MAX_SCALE, 1.0 / max(1.0 - back, 1.0 / _MAX_SCALE))
         mass = self._sweep(0, None, scale)[0]
+        for header, (blocks, trips) in self.loops.items():
+            if trips is None:
+                continue
+            tested_first = any(t not in blocks for t in self.after[header]) and header not in self.after[header]
+            for block in blocks & mass.keys():
+                mass[block] *= max(1, trips + tested_first) / scale[header]
         return [min(mass.get(block, 0.0), _MOST) for block in range(len(self.after))]
 
     def _sweep(

@@ -95,6 +95,11 @@ def test_a_counted_loop_runs_as_often_as_it_counts():
     assert read(LOOP.replace("BOUND", "100")).machine_hottest_frequency == pytest.approx(100)
 
 
+def test_a_counted_loop_does_not_change_what_comes_after():
+    features = read(LOOP.replace("BOUND", "1000"))
+    assert features.machine_executed_blocks == pytest.approx(1002)
+
+
 def test_branch_weights_of_the_program_are_believed():
     body = (
         "  %c = icmp slt i32 %x, 7\n  br i1 %c, label %a, label %b, !prof !0\na:\n  br label %b\nb:\n  ret i32 0\n}\n"
