@@ -37,8 +37,7 @@ from costmodel.ir.tokens.names import (
 from costmodel.ir.tokens.tree import symbol_token
 
 __all__ = ["Unusual", "function_tokens"]
-_LAZY_RESULT = f"\0{RESULT}"
-"""Stands for a value that has no number yet."""
+_LAZY_RESULT = f"\0{RESULT}"  # of a value that has no number yet
 _is_lazy = operator.methodcaller("startswith", "\0")
 
 
@@ -397,6 +396,5 @@ class _Part:
         tokens = [*chain.from_iterable(self.parts), END]
         operation = Operation("", 0, self.chunk, None)
         operation._property_text = scope.properties
-        has_body = len(tokens) > len(scope.head) + 2
-        if has_body:
+        if len(tokens) > len(scope.head) + 2:
             self.found.append((operation.symbol or "", tokens))
