@@ -174,7 +174,7 @@ class BoostedRanker(Model):
             raise UsageError("a ranker that was never fitted has nothing to save; call fit first")
         files = {f"trees-{i}.ubj.z": _packed(m) for i, m in enumerate(self._members)}
         files["level.ubj.z"] = _packed(self._level)
-        numbers = {
+        numbers: dict[str, Any] = {
             "width": self.width,
             "residual_std": self.residual_std,
             "base_level": self._base_level,

@@ -114,7 +114,7 @@ def packed_size(access: FlatAccess, boxes: Boxes, dims: tuple[str, ...], element
     total = np.full(boxes.trips.shape, float(element_bytes))
     for d, _ in access.strides:
         total = total * boxes.spans[dims.index(d)]
-    return np.maximum(total, LINE_BYTES)
+    return np.asarray(np.maximum(total, LINE_BYTES))
 
 
 def traffic(

@@ -53,7 +53,8 @@ class _Batch:
         self.index, self.n = index, len(index)
         self.values = {k: [v[i] for i in index.tolist()] for k, v in values.items()}
         micros = cast(list[Micro], self.values["micro"])
-        table, row = _numbered(micros)
+        found, row = _numbered(micros)
+        table = cast(list[Micro], found)
         self.lanes = np.array([m.lanes if m.vector is not None else 1 for m in table])[row]
         own = default_vector(self.anchor)
         named = [m.vector if m.vector is not None else own for m in table]
@@ -78,7 +79,7 @@ class _Batch:
     def _register(self, dim: str) -> Array:
         size, lanes = self.micro[dim], self.lanes
         whole = np.maximum(lanes, size - size % lanes)
-        return np.where(self._is(dim) & self.wide, whole, np.minimum(size, self.extents[dim]))
+        return np.asarray(np.where(self._is(dim) & self.wide, whole, np.minimum(size, self.extents[dim])))
 
     def _cache(self, dim: str) -> Array:
         """Step of the printed cache tile, 0 where there is none."""
@@ -88,7 +89,7 @@ class _Batch:
         gone = (value == FULL) | (size >= self.extents[dim])
         if reduced:
             gone = gone | (self.printed_vector == self.dims.index(dim))
-        return np.where(gone, 0, size)
+        return np.asarray(np.where(gone, 0, size))
 
     def _unroll(self) -> _Columns:
         body = np.maximum(1, np.prod([self.micro[d] for d in self.dims], axis=0) // np.maximum(1, self.lanes))
@@ -129,7 +130,7 @@ class _Batch:
         """Step of a shared loop."""
         register = self.register[dim]
         size = np.where(self.cache[dim] > 0, self.cache[dim], register)
-        return np.maximum(register, size - size % register)
+        return np.asarray(np.maximum(register, size - size % register))
 
     # -- nests -----------------------------------------------------------------------------------------------------
 
@@ -187,7 +188,7 @@ class _Batch:
         used = where & (size > 0)
         if dim in nest.reduction:
             used = used & ~(mine & self._is(dim)) & (nest is self.anchor)
-        return np.where(used, np.minimum(np.maximum(unit, size - size % unit), extent), extent)
+        return np.asarray(np.where(used, np.minimum(np.maximum(unit, size - size % unit), extent), extent))
 
     def _plain(self, nest: Nest, shared: _Columns) -> tuple[Array, Array, _Columns]:
         """Vector, lanes and register tile of a nest that the schedule says nothing about."""
@@ -203,7 +204,7 @@ class _Batch:
         found = np.array([_vector_tile(*case) for case in cases.T.tolist()]).reshape(-1, 2)[row.ravel()]
         register[vector] = np.where(lanes > 1, found[:, 1], 1)
         lanes = np.where(lanes > 1, found[:, 0], 1)
-        return np.where(lanes > 1, nest.dims.index(vector), -1), lanes, register
+        return np.asarray(np.where(lanes > 1, nest.dims.index(vector), -1), lanes, register)
 
     def _pack(self, nest: Nest, vector: Array) -> Array:
         found = np.zeros((len(nest.reads), self.n), bool)

@@ -63,7 +63,7 @@ class TwoStageScorer:
 
     def plan_row(self, candidate: Candidate) -> Array:
         """Stage 1 features `[F]`, kept."""
-        return self.plan_rows([candidate])[0]
+        return np.asarray(self.plan_rows([candidate])[0])
 
     def plan_rows(self, candidates: Sequence[Candidate]) -> Array:
         """Stage 1 features `[n, F]` f32, kept."""

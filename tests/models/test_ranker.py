@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from costmodel.core.errors import UsageError
+from costmodel.models.cycle_base import CycleBase
 from costmodel.models.gaussian import MAX_POINTS, ResidualProcess
+from costmodel.models.rank_losses import PairwiseRanker
 from costmodel.models.ranker import DEFAULT_STD, BoostedRanker
 
 
@@ -139,3 +141,21 @@ def test_the_latest_measurements_count():
     process = ResidualProcess()
     process.fit(x, y)
     assert np.abs(process.predict(x[:100])[0]).max() < 1.0
+
+
+def test_a_base_of_cycles_learns_which_causes_cost_and_survives_a_checkpoint(tmp_path):
+    rng = np.random.default_rng(3)
+    x = rng.uniform(0, 6, (600, 3)).astype(np.float32)
+    groups = np.repeat(np.arange(20), 30)
+    y = np.log(np.maximum(np.exp2(x[:, 0]), 4 * np.exp2(x[:, 1]))) + rng.normal(size=20)[groups]
+    base = CycleBase(columns=(0, 1, 2), overlapping=2).fit(x, y, groups)
+    assert base.weights[1] - base.weights[0] == pytest.approx(np.log(4), abs=0.3)
+    assert base.weights[2] < base.weights[0] - 1
+    model = PairwiseRanker(0, CycleBase(columns=(0, 1, 2), overlapping=2))
+    model.fit(x, y, groups)
+    mean = model.predict(x).mean
+    own = groups == 0
+    assert rank_correlation(mean[own], y[own]) > 0.95
+    assert np.std((mean - y)[own]) < 0.25
+    model.save(tmp_path, {})
+    assert np.array_equal(PairwiseRanker.load(tmp_path).predict(x).mean, mean)
