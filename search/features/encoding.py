@@ -204,7 +204,7 @@ class _Batch:
         found = np.array([_vector_tile(*case) for case in cases.T.tolist()]).reshape(-1, 2)[row.ravel()]
         register[vector] = np.where(lanes > 1, found[:, 1], 1)
         lanes = np.where(lanes > 1, found[:, 0], 1)
-        return np.asarray(np.where(lanes > 1, nest.dims.index(vector), -1), lanes, register)
+        return np.where(lanes > 1, nest.dims.index(vector), -1), lanes, register
 
     def _pack(self, nest: Nest, vector: Array) -> Array:
         found = np.zeros((len(nest.reads), self.n), bool)
