@@ -53,7 +53,7 @@ def single_offset(owner: Operation) -> int | None:
 @lru_cache(maxsize=4096)
 def type_bytes(text: str) -> int | None:
     """Bytes from one element to the next of an LLVM type, natural alignment; None for a named struct."""
-    text = text.strip()
+    text = _whole(text.strip())
     if text.startswith("!llvm.array<"):
         count, _, element = text[len("!llvm.array<") : -1].partition(" x ")
         size = type_bytes(element)
@@ -90,9 +90,15 @@ def _fields(text: str) -> list[str]:
     return split_items(text[text.index("(") + 1 : text.rindex(")")])
 
 
+def _whole(text: str) -> str:
+    """A type as it stands alone: inside of its own types the LLVM dialect prints `ptr`, `array<`, `struct<`."""
+    return f"!llvm.{text}" if text == "ptr" or text.startswith(("ptr<", "array<", "struct<")) else text
+
+
 @lru_cache(maxsize=4096)
 def _alignment(text: str) -> int:
     """Natural alignment in bytes, at most 8."""
+    text = _whole(text)
     if text.startswith("!llvm.array<"):
         return _alignment(text[len("!llvm.array<") : -1].partition(" x ")[2])
     if text.startswith("!llvm.struct<") and "(" in text:
@@ -105,6 +111,7 @@ def _alignment(text: str) -> int:
 def _member(text: str | None, index: int) -> str | None:
     if text is None:
         return None
+    text = _whole(text)
     if text.startswith("!llvm.array<"):
         return text[len("!llvm.array<") : -1].partition(" x ")[2]
     if text.startswith("!llvm.struct<") and "(" in text and index >= 0:
