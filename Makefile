@@ -65,12 +65,10 @@ test: lint
 test-toolchain: $(VENV)/.dev
 	$(PY) -m pytest -m toolchain --require toolchain
 
-# The weights of the default model lie beside the plug-ins, where they look for them.
+# With the weights beside them, where they look for them: `python -m costmodel.cli.main export default --features v1
+# --unlabelled FOLDER` makes those of another model.
 plugins: $(VENV)/.installed
 	$(MAKE) -C costmodel/native OUT=$(CURDIR)/build/plugins
-	rm -rf build/export
-	$(PY) -m costmodel.cli.main export default --format c -o build/export
-	cp build/export/costmodel.weights build/plugins/
 
 # The wheel is only a container of the model here: it is checked and opened, never installed.
 $(DEMO)/$(MAGIKA): | $(VENV)/.installed

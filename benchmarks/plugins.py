@@ -1,7 +1,8 @@
 """What annotating costs a compilation at -O2: CPU seconds of `costmodel-annotate` over those of the whole compilation.
 
 For each C file: `clang-22 -O2 -c` once more and once less, and opt on its optimised module with and without the pass.
-Best CPU time (user and system) of some rounds in turns, so that a loaded machine disturbs little.
+CPU time (user and system), in turns; shares are medians over rounds of both sides of the same round. A file that clang
+refuses is named and left out.
 
     python benchmarks/plugins.py SOURCE_OR_FOLDER... [--include DIR] [--plugins build/plugins]
 """
@@ -10,13 +11,14 @@ from __future__ import annotations
 
 import argparse
 import resource
+import statistics
 import subprocess
 import tempfile
 from pathlib import Path
 
-from _common import ROOT, Json, header, write
+from _common import ROOT, Json, header, spread, write
 
-ROUNDS = 3
+ROUNDS = 7
 TARGET = "x86-64/znver4"
 
 
@@ -45,9 +47,15 @@ def measure(source: Path, includes: list[str], plugin: Path, folder: Path) -> Js
         ],
     }  # fmt: skip
     rounds = [{side: cpu_seconds(*command) for side, command in sides.items()} for _ in range(ROUNDS)]
-    best = {side: min(found[side] for found in rounds) for side in sides}
-    annotate = max(0.0, best["annotate_and_read_s"] - best["read_s"])
-    return {**best, "annotate_s": annotate, "share_of_compile": annotate / best["compile_s"]}
+    median = {side: statistics.median(found[side] for found in rounds) for side in sides}
+    annotate = [found["annotate_and_read_s"] - found["read_s"] for found in rounds]
+    share = [a / found["compile_s"] for a, found in zip(annotate, rounds, strict=True)]
+    return {**median, "annotate_s": max(0.0, statistics.median(annotate)), "share_of_compile": spread(share)}
+
+
+def compiles(source: Path, includes: list[str]) -> bool:
+    command = ["clang-22", "-w", "-O2", *includes, "-fsyntax-only", str(source)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def main() -> None:
@@ -61,16 +69,19 @@ def main() -> None:
     includes = [f"-I{folder}" for folder in args.include]
     with tempfile.TemporaryDirectory() as folder:
         plugin = args.plugins / "libcostmodel_llvm.so"
-        rows = {path.name: measure(path, includes, plugin, Path(folder)) for path in files}
+        left_out = [path.name for path in files if not compiles(path, includes)]
+        rows = {path.name: measure(path, includes, plugin, Path(folder)) for path in files if path.name not in left_out}
     total = {name: sum(row[name] for row in rows.values()) for name in ("compile_s", "annotate_s")}
     head = header("plugins", [0])
     document = {
-        **head, "target": TARGET, "files": rows, **total,
+        **head, "target": TARGET, "rounds": ROUNDS, "files": rows, "left_out": left_out, **total,
         "share_of_compile": total["annotate_s"] / total["compile_s"],
         "noisy": head["hardware"]["load_average_1_minute"] > 1.5,
     }  # fmt: skip
     write(args.output, document)
-    print(f"annotating takes {100 * document['share_of_compile']:.2f} % of {total['compile_s']:.2f} s CPU")
+    print(
+        f"annotating takes {100 * document['share_of_compile']:.2f} % of {total['compile_s']:.2f} s CPU in {len(rows)} files; left out: {left_out}"
+    )
 
 
 if __name__ == "__main__":

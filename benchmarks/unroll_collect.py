@@ -16,8 +16,10 @@ import tempfile
 from pathlib import Path
 
 from _common import ROOT, pin
-from unroll_parts.generate import Kernel, kernels
+from unroll_parts.generate import SETS, Kernel, kernels
 from unroll_parts.measure import FACTORS, LLVM, PARTS, Harness, Json, Variants, numbers, ratios
+
+from costmodel.search.report.document import write_whole
 
 CHUNK = 68
 SIZES = (40, 250, 2000)
@@ -32,7 +34,7 @@ def measured(kernel: Kernel, loop: Json, variants: Variants, harness: Harness) -
         return None
     found = {n: harness.compare(calls, n) for n in SIZES}
     return {
-        "kernel": kernel.name, "family": kernel.family, "loop": loop, "ns": {n: min(found[n][LLVM]) for n in SIZES},
+        "kernel": kernel.name, "family": kernel.family, "template": kernel.template, "loop": loop, "ns": {n: min(found[n][LLVM]) for n in SIZES},
         "ratios": {n: {name: round(r, 5) for name, r in ratios(found[n]).items()} for n in SIZES},
         "code_bytes": {name: variants.code_bytes[name][kernel.name] for name in (LLVM, *map(str, FACTORS))},
     }  # fmt: skip
@@ -50,11 +52,28 @@ def chunk(drawn: list[Kernel], plugin: Path, folder: Path, harness: Harness) -> 
     rows = []
     for kernel in drawn:
         if len(loops.get(kernel.name, ())) == 1:
-            rows.append(measured(kernel, loops[kernel.name][0], variants, harness) or {"kernel": kernel.name, "loop": None})
+            rows.append(
+                measured(kernel, loops[kernel.name][0], variants, harness) or {"kernel": kernel.name, "loop": None}
+            )
         else:
             rows.append({"kernel": kernel.name, "loop": None})
     os.sched_setaffinity(0, everywhere)
     return rows
+
+
+def refresh(path: Path, plugin: Path, drawn: dict[str, Kernel]) -> None:
+    """Write the loops' numbers anew, as the plug-in now has them; what was measured stays."""
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    with tempfile.TemporaryDirectory() as temporary:
+        source = Path(temporary) / "all.c"
+        kept = [drawn[line["kernel"]] for line in lines if line["loop"] is not None]
+        source.write_text('#include "arrays.h"\n' + "".join(kernel.text for kernel in kept), encoding="utf-8")
+        loops = numbers(source, plugin, FLAGS)
+    for line in lines:
+        if line["loop"] is not None:
+            found = loops.get(line["kernel"], ())
+            line |= {"loop": found[0] if len(found) == 1 else None, "template": drawn[line["kernel"]].template}
+    write_whole(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
 
 def main() -> None:
@@ -62,10 +81,19 @@ def main() -> None:
     parser.add_argument("journal", type=Path)
     parser.add_argument("--kernels", type=int, default=1700)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--families", choices=SETS, default="common")
     parser.add_argument("--plugins", type=Path, default=ROOT / "build" / "plugins")
+    parser.add_argument("--refresh", action="store_true", help="only write the loops' numbers anew")
     args = parser.parse_args()
-    done = {json.loads(line)["kernel"] for line in args.journal.read_text().splitlines()} if args.journal.exists() else set()
-    missing = [kernel for kernel in kernels(args.kernels, args.seed) if kernel.name not in done]
+    if args.refresh:
+        drawn = {kernel.name: kernel for kernel in kernels(args.kernels, args.seed, args.families)}
+        return refresh(args.journal, args.plugins / "libcostmodel_llvm.so", drawn)
+    done = (
+        {json.loads(line)["kernel"] for line in args.journal.read_text().splitlines()}
+        if args.journal.exists()
+        else set()
+    )
+    missing = [kernel for kernel in kernels(args.kernels, args.seed, args.families) if kernel.name not in done]
     plugin = args.plugins / "libcostmodel_llvm.so"
     with tempfile.TemporaryDirectory() as temporary, args.journal.open("a", encoding="utf-8") as journal:
         harness = Harness(Path(temporary))

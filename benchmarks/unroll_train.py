@@ -1,7 +1,7 @@
 """The model of unroll factors: from the numbers of a loop and a factor to its cycles over those with LLVM's own choice.
 
 Trained on what `unroll_collect.py` measured and `unroll_simulate.py` simulated; boosted trees with conformal intervals.
-Held out are whole families of kernels and whole projects: what the rule of the plug-in (`UnrollModel::choose`: the best
+Held out are whole templates of kernels and whole projects: what the rule of the plug-in (`UnrollModel::choose`: the best
 predicted factor whose 90 % interval lies below LLVM's own choice) would have gained there is written beside the weights.
 
     python benchmarks/unroll_train.py --measured JOURNAL... [--simulated JOURNAL...] [-o costmodel/native/weights]
@@ -51,12 +51,12 @@ def encoding(loop: Json, factor: str) -> Encoding:
 
 
 def rows_of(loop: Json, ratios: dict[str, float], **about: Any) -> list[Json]:
-    """One row for each factor but LLVM's own."""
-    own = str(loop["llvm_factor"])
+    """One row for each factor."""
     return [
         {"encoding": encoding(loop, f), "factor": f, "ratio": ratio, **about}
-        for f, ratio in ratios.items() if f != own and f in loop["questions"]
-    ]  # fmt: skip
+        for f, ratio in ratios.items()
+        if f in loop["questions"]
+    ]
 
 
 def measured_rows(paths: Sequence[Path]) -> list[Json]:
@@ -72,7 +72,12 @@ def measured_rows(paths: Sequence[Path]) -> list[Json]:
                 f: float(np.exp(np.mean([np.log(each.get(f, 1.0)) for each in line["ratios"].values()]))) if f in factors else 1.0
                 for f in line["loop"]["questions"]
             }  # fmt: skip
-            about = {"id": f"{path.stem} {line['kernel']}", "group": line["family"], "target": target, "kind": MEASURED}
+            about = {
+                "id": f"{path.stem} {line['kernel']}",
+                "group": line["template"],
+                "target": target,
+                "kind": MEASURED,
+            }
             found += rows_of(line["loop"], ratios, **about)
     return found
 
@@ -83,7 +88,11 @@ def simulated_rows(paths: Sequence[Path]) -> list[Json]:
     for path in paths:
         for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
             for i, row in enumerate(line["loops"]):
-                about = {"id": f"{line['file']} {line['target']} {i}", "group": line["project"], "target": line["target"]}
+                about = {
+                    "id": f"{line['file']} {line['target']} {i}",
+                    "group": line["project"],
+                    "target": line["target"],
+                }
                 found += rows_of(row["loop"], row["ratios"], **about, kind=SIMULATED)
     return found
 
@@ -129,6 +138,7 @@ def chosen(rows: Sequence[Json], model: Conformal) -> list[Json]:
 
 def summary(found: Sequence[Json]) -> Json:
     """Geometric means over loops of cycles over LLVM's own choice."""
+
     def mean(values: Sequence[float]) -> float:
         return round(float(np.exp(np.mean(np.log(values)))), 4)
 
@@ -150,7 +160,10 @@ def evaluated(rows: list[Json]) -> Json:
     for number in range(int(fold.max()) + 1):
         model = fitted([row for row, f in zip(rows, fold, strict=True) if f != number])
         found += chosen([row for row, f in zip(rows, fold, strict=True) if f == number], model)
-    kinds = {kind: [row for row in found if (row["kind"], row["target"]) == kind] for kind in sorted({(r["kind"], r["target"]) for r in found})}
+    kinds = {
+        kind: [row for row in found if (row["kind"], row["target"]) == kind]
+        for kind in sorted({(r["kind"], r["target"]) for r in found})
+    }
     return {f"{kind} {target}": summary(part) for (kind, target), part in kinds.items()}
 
 
@@ -169,7 +182,12 @@ def main() -> None:
     weights = pack(compact)
     args.output.mkdir(parents=True, exist_ok=True)
     (args.output / "costmodel-unroll.weights").write_bytes(weights)
-    document = {**header("unroll_train", [SEED], "xgboost-cpu"), "rows": len(rows), "bytes": len(weights), "held_out": held_out}
+    document = {
+        **header("unroll_train", [SEED], "xgboost-cpu"),
+        "rows": len(rows),
+        "bytes": len(weights),
+        "held_out": held_out,
+    }
     write(args.output / "costmodel-unroll.json", document)
     print(f"{len(rows)} rows, {len(weights)} bytes")
 

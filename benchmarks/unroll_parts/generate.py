@@ -7,6 +7,7 @@ small inner loops, calls. Invariant: equal seeds give equal texts; no kernel rea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,6 +25,11 @@ class Kernel:
     name: str
     family: str
     text: str
+
+    @property
+    def template(self) -> str:
+        """The text without its numbers: kernels that differ in constants alone are one program."""
+        return re.sub(r"\d+(?:\.\d+f?)?", "N", self.text.partition("{")[2])
 
 
 class Draw:
@@ -56,7 +62,17 @@ class Draw:
         left = self.number(0, size - 1)
         a, b = self.expression(t, leaves, left), self.expression(t, leaves, size - 1 - left)
         if t in FLOATS:
-            op = self.one("+", "+", "-", "*", "*", "*", "max", "sqrt" if self.chance(0.15) else "+", "/" if self.chance(0.15) else "*")
+            op = self.one(
+                "+",
+                "+",
+                "-",
+                "*",
+                "*",
+                "*",
+                "max",
+                "sqrt" if self.chance(0.15) else "+",
+                "/" if self.chance(0.15) else "*",
+            )
             suffix = "f" if t == "f" else ""
             if op == "max":
                 return f"({a} > {b} ? {a} : {b})"
@@ -121,7 +137,8 @@ def reduction(d: Draw) -> str:
     accumulators = d.number(1, 2)
     op = d.one("+=", "+=", "max") if t in FLOATS else d.one("+=", "+=", "^=", "|=", "max")
     body = f"{wide} v = {text}; " + " ".join(
-        f"if (v > r{k}) r{k} = v;" if op == "max" else f"r{k} {op} v{'' if k == 0 else ' * v'};" for k in range(accumulators)
+        f"if (v > r{k}) r{k} = v;" if op == "max" else f"r{k} {op} v{'' if k == 0 else ' * v'};"
+        for k in range(accumulators)
     )
     total = " + ".join(f"(long)r{k}" for k in range(accumulators))
     start = " ".join(f"{wide} r{k} = 0;" for k in range(accumulators))
@@ -138,7 +155,9 @@ def recurrence(d: Draw) -> str:
         body = f"o[j] = ({TYPES[t]})(o[j - {lag}] * {shrink} + {text});"
         return f"{pointers} {_loop(d, body, begin=str(lag))} return (long)o[n - 1];"
     store = "o[j] = r;" if d.chance(0.5) else ""
-    return f"{pointers} {TYPES[t]} r = 0; {_loop(d, f'r = ({TYPES[t]})(r * {shrink} + {text}); {store}')} return (long)r;"
+    return (
+        f"{pointers} {TYPES[t]} r = 0; {_loop(d, f'r = ({TYPES[t]})(r * {shrink} + {text}); {store}')} return (long)r;"
+    )
 
 
 def scan(d: Draw) -> str:
@@ -189,7 +208,9 @@ def indexed(d: Draw) -> str:
 
 
 def chase(d: Draw) -> str:
-    body = d.one("p = next[p];", "p = next[p]; m += p;", "m ^= x[p]; p = next[p];", "p = next[(p + m) & 1023]; m = p & 3;")
+    body = d.one(
+        "p = next[p];", "p = next[p]; m += p;", "m ^= x[p]; p = next[p];", "p = next[(p + m) & 1023]; m = p & 3;"
+    )
     return f"const int32_t *next = at->i[3], *x = at->i[1]; int32_t p = 0; long m = 0; {_loop(d, body)} return p + m;"
 
 
@@ -265,6 +286,69 @@ def dynamic(d: Draw) -> str:
     return f"{pointers} {TYPES[t]} p0 = 0, p1 = 1; {_loop(d, body)} return (long)(p0 + p1);"
 
 
+def uncountable(d: Draw) -> str:
+    """Loops whose trips nobody can tell before: what moves them is read, halved or searched."""
+    step = d.one(
+        "i += 1 + (b[i] & {m});", "i += b[i] < {k} ? 1 : {s};", "i += b[i] < {k} ? 1 : b[i] < {l} ? 2 : 3;", "i += (b[i] >> {r}) + 1;",
+        "i = p[i & 1023] > {k} ? i + 1 : i + 2;", "i += 1 + __builtin_popcount(b[i] & {m});",
+    )  # fmt: skip
+    text = step.format(
+        m=d.one("1", "3", "7"), k=d.number(40, 200), l=d.number(200, 250), s=d.number(2, 4), r=d.number(5, 7)
+    )
+    work = d.one(
+        "m++;", "m += b[i];", "m ^= b[i];", "m = m * 31 + b[i];", "o[m & 1023] = b[i]; m++;", "if (b[i] & 8) m++;"
+    )
+    halving = d.one(
+        "for (long w = n / 2; w > 0; w /= 2) if (x[m + w] < {k}) m += w;", "for (long w = n; w > 1; w = w & 1 ? 3 * w + 1 : w >> 1) m++;",
+        "for (uint64_t w = (uint64_t)n * 2654435761u; w; w >>= {r}) m += w & 15;", "for (uint64_t w = (uint64_t)n * 40503u; w; w &= w - 1) m++;",
+        "for (long w = n * 977; w > 0; w /= 10) m += w % 10;", "for (long u = n * 35, w = 55440; w;) {{ long t = u % w; u = w; w = t; m += u; }}",
+    ).format(k=d.number(100, 900), r=d.number(1, 5))  # fmt: skip
+    loop = halving if d.chance(0.3) else f"for (long i = 0; i < n;) {{ {work} {text} }}"
+    pointers = "const uint8_t *restrict b = at->c[1]; uint8_t *restrict o = at->c[0]; const int32_t *p = at->i[3], *x = at->i[1];"
+    return f"{pointers} long m = 0; {loop} return m + o[0] + p[0] + x[0];"
+
+
+def mixed_index(d: Draw) -> str:
+    """A narrow counter against a wide bound: it may wrap, so the trips cannot be told."""
+    t = d.type("ffddilcs")
+    pointers, inputs = _arrays(d, t, d.number(2, 3))
+    work = d.expression(t, [f"{name}[j]" for name in inputs], d.number(0, 6))
+    body = d.one(
+        f"o[j] = ({TYPES[t]})({work});", f"r += ({TYPES[t]})({work});", f"if ({inputs[0]}[j] > {d.constant(t)}) r += 1;"
+    )
+    index = d.one("unsigned", "int", "unsigned short")
+    bound = "(size_t)n" if index != "int" else "n"
+    return (
+        f"{pointers} {TYPES[t]} r = 0; for ({index} j = 0; j < {bound}; ++j) {{ {body} }} return (long)r + (long)o[0];"
+    )
+
+
+def lagged(d: Draw) -> str:
+    """What was written some iterations before is read again."""
+    t, lag = d.type("ccssiil"), d.number(1, 9)
+    pointers, inputs = _arrays(d, t, 2)
+    body = d.one(
+        "o[j] = o[j - {k}] ^ x[j];",
+        "o[j] = o[j - {k}] + x[j];",
+        "o[j] = o[j - {k}];",
+        "o[j] = (o[j - {k}] + o[j - {h}]) >> 1;",
+    )
+    return f"{pointers} {_loop(d, body.format(k=lag, h=lag + d.number(1, 3)), begin='12')} return (long)o[n - 1];"
+
+
+def windows(d: Draw) -> str:
+    """A short inner loop of known trips around which the outer one goes, and pixels of several bytes."""
+    t, k = d.type("ffdci"), d.number(2, 12)
+    pointers, inputs = _arrays(d, t, 3)
+    wide = "int" if t in "ci" else TYPES[t]
+    if d.chance(0.5):
+        body = f"{wide} s = 0; for (int k = 0; k < {k}; k++) s += x[j + k] * y[k]; o[j] = ({TYPES[t]})s;"
+        return f"{pointers} {_loop(d, body)} return (long)o[0];"
+    parts = " + ".join(f"{d.constant(t)} * x[{k} * j + {i}]" for i in range(min(k, 4)))
+    shift = f" >> {d.number(1, 8)}" if t in "ci" else ""
+    return f"{pointers} {_loop(d, f'o[j] = ({TYPES[t]})(({parts}){shift});', end=f'n / {k}')} return (long)o[0];"
+
+
 FAMILIES: dict[str, Callable[[Draw], str]] = {
     family.__name__: family
     for family in (
@@ -274,12 +358,21 @@ FAMILIES: dict[str, Callable[[Draw], str]] = {
 }  # fmt: skip
 
 
-def kernels(count: int, seed: int) -> list[Kernel]:
-    """So many, families in turn."""
+MORE: dict[str, Callable[[Draw], str]] = {
+    family.__name__: family for family in (uncountable, mixed_index, lagged, windows)
+}
+SETS = {"common": FAMILIES, "more": MORE}
+
+
+def kernels(count: int, seed: int, families: str = "common") -> list[Kernel]:
+    """So many of a set of families, in turn."""
     found = []
-    names = list(FAMILIES)
+    chosen = SETS[families]
+    names = list(chosen)
     for i in range(count):
         family = names[i % len(names)]
-        text = FAMILIES[family](Draw(default_rng((seed, i))))
-        found.append(Kernel(name=f"k{i}", family=family, text=f"long k{i}(struct arrays *restrict at, long n) {{ {text} }}\n"))
+        text = chosen[family](Draw(default_rng((seed, i))))
+        found.append(
+            Kernel(name=f"k{i}", family=family, text=f"long k{i}(struct arrays *restrict at, long n) {{ {text} }}\n")
+        )
     return found

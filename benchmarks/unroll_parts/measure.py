@@ -53,7 +53,9 @@ def numbers(source: Path, plugin: Path, flags: Sequence[str]) -> dict[str, list[
 class Variants:
     """One source file under several factors: assembler of each function, code size, callable libraries."""
 
-    def __init__(self, source: Path, hooks: Mapping[str, Sequence[str]], plugin: Path, flags: Sequence[str], folder: Path) -> None:
+    def __init__(
+        self, source: Path, hooks: Mapping[str, Sequence[str]], plugin: Path, flags: Sequence[str], folder: Path
+    ) -> None:
         self.bodies: dict[str, dict[str, str]] = {}
         self.code_bytes: dict[str, dict[str, int]] = {}
         self.libraries: dict[str, ctypes.CDLL] = {}
@@ -120,5 +122,6 @@ class Harness:
 def ratios(found: Mapping[str, Sequence[float]], base: str = LLVM) -> dict[str, float]:
     """Median over rounds of each variant's time over the base's."""
     return {
-        name: statistics.median(a / b for a, b in zip(samples, found[base], strict=True)) for name, samples in found.items()
+        name: statistics.median(a / b for a, b in zip(samples, found[base], strict=True))
+        for name, samples in found.items()
     }

@@ -63,7 +63,9 @@ def take(bitcode: Path, target: Target, plugin: Path, folder: Path) -> Taken | N
     before, after = split_pipeline(target)
     try:
         run("opt-22", load, *machine(target), f"-passes={before},costmodel-loops,globaldce", "-S", source, "-o", module)
-        printed = run("opt-22", load, *machine(target), f"-passes={after}", "-costmodel-loop-numbers", "-disable-output", module)
+        printed = run(
+            "opt-22", load, *machine(target), f"-passes={after}", "-costmodel-loop-numbers", "-disable-output", module
+        )
     except SystemExit:
         return None
     found: dict[str, list[Json]] = {}
@@ -73,7 +75,9 @@ def take(bitcode: Path, target: Target, plugin: Path, folder: Path) -> Taken | N
     return Taken(module=module, numbers={name: rows[0] for name, rows in found.items() if len(rows) == 1})
 
 
-def compiled(taken: Taken, target: Target, factor: str, plugin: Path, folder: Path) -> tuple[dict[str, AsmFunction], dict[str, int]]:
+def compiled(
+    taken: Taken, target: Target, factor: str, plugin: Path, folder: Path
+) -> tuple[dict[str, AsmFunction], dict[str, int]]:
     """Assembler and code size of the loops under one factor."""
     asked = [] if factor == LLVM else [f"-costmodel-unroll=factor={factor}"]
     made, assembler, obj = folder / "made.bc", folder / "made.s", folder / "made.o"
@@ -114,7 +118,9 @@ def cycles(bodies: Mapping[Any, Sequence[str]], target: Target) -> dict[Any, flo
     if len(names) == 1:
         return {}
     half = len(names) // 2
-    return {k: v for part in (names[:half], names[half:]) for k, v in cycles({n: bodies[n] for n in part}, target).items()}
+    return {
+        k: v for part in (names[:half], names[half:]) for k, v in cycles({n: bodies[n] for n in part}, target).items()
+    }
 
 
 def iteration(factor: int, unrolled: float, single: float, trips: float) -> float:
@@ -126,7 +132,9 @@ def iteration(factor: int, unrolled: float, single: float, trips: float) -> floa
     return ((trips - rest) / factor * unrolled + rest * single + ENTRY_CYCLES) / trips
 
 
-def labelled(bitcode: Path, target: Target, plugin: Path, folder: Path, keep: Sequence[int] | None = None) -> list[Json]:
+def labelled(
+    bitcode: Path, target: Target, plugin: Path, folder: Path, keep: Sequence[int] | None = None
+) -> list[Json]:
     """Rows of one module's loops on one target: cycles of an iteration over those with LLVM's own choice."""
     taken = take(bitcode, target, plugin, folder)
     if taken is None or not taken.numbers:
@@ -143,7 +151,9 @@ def labelled(bitcode: Path, target: Target, plugin: Path, folder: Path, keep: Se
 
 
 def _row(name: str, loop: Json, variants: Any, bodies: Any, found: Mapping[Any, float]) -> Json | None:
-    asm = {f: [i.text for i in functions[name].instructions] for f, (functions, _) in variants.items() if name in functions}
+    asm = {
+        f: [i.text for i in functions[name].instructions] for f, (functions, _) in variants.items() if name in functions
+    }
     if (name, "1") not in found or LLVM not in asm:
         return None
     single, trips = found[name, "1"], loop["numbers"]["trips"]

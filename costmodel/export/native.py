@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -117,6 +117,15 @@ class NativeModel:
         self._check(self._c.costmodel_target_by_name(self._model, name.encode(), ctypes.byref(found)))
         return found
 
+    def row(self, numbers: Mapping[str, float]) -> Array:
+        """Features `[P + 1]` from numbers by name (`models.encode`), put in their places by C."""
+        found = np.zeros(self._c.costmodel_feature_count(self._model))
+        for name, value in numbers.items():
+            self._check(self._c.costmodel_feature_add(
+                self._model, found.ctypes.data, len(found), name.encode(), value
+            ))  # fmt: skip
+        return found
+
     def predict(self, features: Array, target: _Target, pipeline: str | None = None) -> tuple[Array, bool, float]:
         """Numbers `[M, 5]` (`NUMBERS`) for `features[P + 1]`, whether it is known, its distance."""
         request = self._request(np.ascontiguousarray(features, np.float64), target, pipeline)
@@ -197,6 +206,8 @@ def _declared(library: Path) -> ctypes.CDLL:
         "abi_version": ([], ctypes.c_uint32),
         "error_string": ([ctypes.c_int], text),
         "metric_count": ([pointer], size),
+        "feature_count": ([pointer], size),
+        "feature_add": ([pointer, pointer, size, text, ctypes.c_double], ctypes.c_int),
         "metric_name": ([pointer, size], text),
         "scratch_bytes": ([pointer], size),
         "target_by_name": ([pointer, text, pointer], ctypes.c_int),

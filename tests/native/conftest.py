@@ -50,27 +50,7 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Plugins:
 
 @pytest.fixture(scope="session")
 def weights(plugins: Plugins) -> Path:
-    """The default model's, exported beside the plug-ins."""
-    from costmodel.export import flatten, pack
-    from costmodel.models.predictor import Predictor
-
-    predictor = Predictor.load()
-    pipelines = tuple(predictor.card.get("pipelines") or ())
-    path = plugins.folder / "costmodel.weights"
-    path.write_bytes(pack(flatten(predictor.model, name=predictor.name, pipelines=pipelines)))
-    return path
-
-
-@pytest.fixture(scope="session")
-def cycles(weights: Path) -> Path:
-    """Weights whose metric `cycles` is the default model's `instructions`: enough to see factors being chosen."""
-    from dataclasses import replace
-
-    from costmodel.export import flatten, pack
-    from costmodel.models.predictor import Predictor
-
-    compact = flatten(Predictor.load().model, name="cycles", pipelines=("codegen",))
-    metrics = tuple("cycles" if name == "instructions" else name for name in compact.metrics)
-    path = weights.with_name("cycles.weights")
-    path.write_bytes(pack(replace(compact, metrics=metrics)))
-    return path
+    """The shipped ones, laid beside the plug-ins."""
+    for name in ("costmodel.weights", "costmodel-unroll.weights"):
+        shutil.copy(NATIVE / "weights" / name, plugins.folder / name)
+    return plugins.folder / "costmodel.weights"

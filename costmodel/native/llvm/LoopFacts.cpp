@@ -288,8 +288,8 @@ static std::optional<unsigned> llvmFactor(llvm::Loop &L, llvm::Function &F, llvm
                            UseUpperBound);
   if (PP.PeelCount || (Trips && UP.Count >= Trips) || (UseUpperBound && UP.Count))
     return std::nullopt;
-  // At run time LLVM unrolls loops that leave at their latch alone.
-  bool IsPossible = Trips || (UP.Runtime && L.getExitingBlock() == L.getLoopLatch());
+  // At run time LLVM unrolls loops that leave at their latch alone, after trips that can be told before.
+  bool IsPossible = Trips || (UP.Runtime && L.getExitingBlock() == L.getLoopLatch() && Found[N::is_countable]);
   return IsPossible ? std::max(1u, UP.Count) : 1;
 }
 

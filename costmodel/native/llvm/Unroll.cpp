@@ -23,17 +23,24 @@ static llvm::cl::opt<std::string> InPipelines(
 static llvm::cl::opt<bool> PrintsNumbers("costmodel-loop-numbers",
                                          llvm::cl::desc("Print the numbers of loops wherever LLVM's unroller runs"));
 
+static llvm::Error badOption(llvm::StringRef Item, const char *Expected) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), "option '" + Item + "', expected " + Expected);
+}
+
 llvm::Expected<UnrollOptions> cost::parseUnrollOptions(llvm::StringRef Text) {
   UnrollOptions Found;
   std::string Rest;
   for (llvm::StringRef Item : llvm::split(Text, ';')) {
-    if (!Item.consume_front("factor=")) {
-      Rest += (Rest.empty() || Item.empty() ? "" : ";") + Item.str();
-      continue;
+    auto [Name, Value] = Item.split('=');
+    if (Name == "factor") {
+      if (Value.getAsInteger(10, Found.Factor) || Found.Factor < 1 || Found.Factor > 64)
+        return badOption(Item, "factor=N with N from 1 to 64");
+    } else if (Name == "caution") {
+      if (Value.getAsDouble(Found.Caution) || !(Found.Caution >= 0 && Found.Caution <= 10))
+        return badOption(Item, "caution=C with C from 0 to 10");
+    } else if (!Item.empty()) {
+      Rest += (Rest.empty() ? "" : ";") + Item.str();
     }
-    if (Item.getAsInteger(10, Found.Factor) || Found.Factor < 1 || Found.Factor > 64)
-      return llvm::createStringError(llvm::inconvertibleErrorCode(),
-                                     "factor is '" + Item + "', expected a number from 1 to 64");
   }
   auto Common = parseOptions(Rest);
   if (!Common)
@@ -81,7 +88,7 @@ bool Unroller::run(llvm::Function &F, llvm::FunctionAnalysisManager &Manager) {
     auto Facts = factsOf(*L, F, Manager);
     if (!Facts)
       continue;
-    auto Factor = !Asked.Factor                       ? Model->choose(*Facts)
+    auto Factor = !Asked.Factor                       ? Model->choose(*Facts, Asked.Caution)
                   : isPossible(*Facts, Asked.Factor) ? std::optional<unsigned>(Asked.Factor)
                                                       : std::nullopt;
     if (!Factor)

@@ -14,10 +14,11 @@ namespace cost {
 
 struct UnrollOptions {
   Options Common;
-  unsigned Factor = 0; ///< For every loop, no model asked; 0: the model's.
+  unsigned Factor = 0;   ///< For every loop, no model asked; 0: the model's.
+  double Caution = 0.5; ///< See `UnrollModel::choose`.
 };
 
-/// Reads `target=...;model=...;factor=N`.
+/// Reads `target=...;model=...;factor=N;caution=C`.
 llvm::Expected<UnrollOptions> parseUnrollOptions(llvm::StringRef Text);
 
 /// Chooses factors of function after function; the model is loaded when the

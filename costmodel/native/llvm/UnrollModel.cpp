@@ -81,6 +81,9 @@ UnrollModel::Ratio UnrollModel::ask(const LoopFacts &Loop, unsigned Factor) {
   Request.features = Inputs.data();
   Request.feature_count = Inputs.size();
   Request.target = &Target;
+  // x86-64 was measured, the others are simulated.
+  bool IsMeasured = llvm::StringRef(Target.arch) == "x86-64" && costmodel_pipeline_count(Model) > 1;
+  Request.pipeline = costmodel_pipeline_count(Model) ? costmodel_pipeline_name(Model, !IsMeasured) : nullptr;
   costmodel_answer Answer = {};
   Answer.struct_size = sizeof(Answer);
   costmodel_estimate E;
@@ -89,14 +92,14 @@ UnrollModel::Ratio UnrollModel::ask(const LoopFacts &Loop, unsigned Factor) {
   return {Answer.known != 0, E.mean, E.low, E.high};
 }
 
-std::optional<unsigned> UnrollModel::choose(const LoopFacts &Loop) {
+std::optional<unsigned> UnrollModel::choose(const LoopFacts &Loop, double Caution) {
   std::optional<unsigned> Best;
   double Least = 1;
   for (unsigned Factor : UnrollFactors) {
     if (!isPossible(Loop, Factor))
       continue;
     Ratio Found = ask(Loop, Factor);
-    if (Found.IsKnown && Found.High < 1 && Found.Mean < Least) {
+    if (Found.IsKnown && Found.Mean + Caution * (Found.High - Found.Mean) < 1 && Found.Mean < Least) {
       Least = Found.Mean;
       Best = Factor;
     }

@@ -43,8 +43,9 @@ public:
   llvm::Error setTarget(llvm::StringRef Name);
   Ratio ask(const LoopFacts &Loop, unsigned Factor);
   /// The factor that is predicted to be the fastest where the model is sure
-  /// that LLVM's own choice is slower; else none.
-  std::optional<unsigned> choose(const LoopFacts &Loop);
+  /// that LLVM's own choice is slower: where the mean and \p Caution times the
+  /// way to the end of the 90 % interval lie below it; else none.
+  std::optional<unsigned> choose(const LoopFacts &Loop, double Caution);
 
 private:
   UnrollModel() = default;
