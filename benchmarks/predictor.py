@@ -6,8 +6,8 @@
 
 The default kind of model (boosted trees, conformal intervals) is trained anew for every split and seed; whole families
 or projects are held out, near-duplicates refused. Parts: `ttgir` (registers and spills on NVPTX), `linalg` (port
-utilisation from linalg and a schedule), `llvm` (machine instructions, cycles, spills), `targets` (a target that was
-never seen), `latency` (the tuner's ranker on measured schedules), `drift` (rewrites), `speed` (the shipped model).
+utilisation from linalg and a schedule), `llvm` (machine instructions, cycles, spills of LLVM IR as it enters code
+generation), `llvm-o3` (the same of IR that O3 optimises before), `targets` (a target that was never seen), `latency` (the tuner's ranker on measured schedules), `drift` (rewrites), `speed` (the shipped model).
 `goals` lists what each figure should be, and by how much it falls short. A killed run goes on cell by cell.
 """
 
@@ -36,7 +36,7 @@ from costmodel.models.metric_model import Needs
 from costmodel.training.examples import Prepared, hold_out
 
 OUT = Path(__file__).resolve().parent / "results" / "predictor.json"
-PARTS = ("ttgir", "linalg", "llvm", "targets", "latency", "drift", "speed")
+PARTS = ("ttgir", "linalg", "llvm", "llvm-o3", "targets", "latency", "drift", "speed")
 CPUS = ("x86-64/znver4", "x86-64/skylake-avx512", "x86-64/znver2", "aarch64/neoverse-v2", "aarch64/neoverse-n1",
         "riscv64/sifive-p670")  # fmt: skip
 GPUS = ("nvptx64/sm_80", "nvptx64/sm_86", "nvptx64/sm_90")
@@ -58,13 +58,25 @@ class Task:
     levels: tuple[str, ...]
     targets: tuple[str, ...]
     splits: tuple[str, ...]
+    pipelines: tuple[str, ...] = ()
 
 
 TASKS = {
     "ttgir": Task(metrics=("registers_general", "spills"), levels=("ttgir",), targets=GPUS, splits=("by_family",)),
     "linalg": Task(metrics=("port_utilisation",), levels=("linalg",), targets=CPUS, splits=("by_family",)),
     "llvm": Task(
-        metrics=("instructions", "cycles", "spills"), levels=("llvm",), targets=CPUS, splits=("by_family", "by_project")
+        metrics=("instructions", "cycles", "spills"),
+        levels=("llvm",),
+        targets=CPUS,
+        splits=("by_family", "by_project"),
+        pipelines=("codegen-v1",),
+    ),
+    "llvm-o3": Task(
+        metrics=("instructions", "cycles", "spills"),
+        levels=("llvm",),
+        targets=CPUS,
+        splits=("by_family", "by_project"),
+        pipelines=("O3-retarget-v1",),
     ),
 }
 
@@ -188,7 +200,8 @@ def cases_for(task: str, args: argparse.Namespace) -> tuple[Cases, Prepared]:
     """Rows of a task; raises `UsageError` where the data set has none."""
     if _Loaded.last is None or _Loaded.last[0] != task:
         one = TASKS[task]
-        table = draw(args.data, metrics=one.metrics, levels=one.levels, targets=one.targets, functions=args.functions)
+        table = draw(args.data, metrics=one.metrics, levels=one.levels, targets=one.targets, pipelines=one.pipelines,
+                     functions=args.functions)  # fmt: skip
         if table is None:
             raise UsageError(f"{args.data} has no rows for {task}")
         start = time.monotonic()
