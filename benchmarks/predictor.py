@@ -7,7 +7,8 @@
 The default kind of model (boosted trees, conformal intervals) is trained anew for every split and seed; whole families
 or projects are held out, near-duplicates refused. Parts: `ttgir` (registers and spills on NVPTX), `linalg` (port
 utilisation from linalg and a schedule), `llvm` (machine instructions, cycles, spills of LLVM IR as it enters code
-generation), `llvm-o3` (the same of IR that O3 optimises before), `targets` (a target that was never seen), `latency` (the tuner's ranker on measured schedules), `drift` (rewrites), `speed` (the shipped model).
+generation), `llvm-o3` (the same of IR that O3 optimises before), `targets` (a target that was never seen), `latency`
+(the tuner's ranker on measured schedules), `drift` (rewrites), `speed` (the shipped model).
 `goals` lists what each figure should be, and by how much it falls short. A killed run goes on cell by cell.
 """
 
