@@ -27,13 +27,14 @@ from costmodel.export.budget import best_shape
 from costmodel.export.compact import Compact
 from costmodel.export.evaluate import evaluate
 from costmodel.export.flatten import flatten
+from costmodel.export.function_features import of_function_features
 from costmodel.export.genetic import Budget, NetworkShape, Shape, TreeShape, capacity, cost_of, shape_cost
 from costmodel.export.layout import pack
 from costmodel.export.native import NativeModel, build
 from costmodel.export.soft import Soft, ask_teacher
 from costmodel.export.student import first_rounds, rounded_leaves, train_student
 from costmodel.models.columns import Columns
-from costmodel.models.examples import Examples
+from costmodel.models.examples import Encoding, Examples
 from costmodel.models.heads import scale
 from costmodel.models.metric_model import Needs
 from costmodel.models.predictor import Predictor
@@ -51,16 +52,16 @@ PROBES = 6
 class Judge:
     """Says what a compact weighs, takes and gets wrong."""
 
-    def __init__(self, library: Path, compact: Compact, test: Examples, truth: Any) -> None:
+    def __init__(self, library: Path, test: Examples, truth: Any) -> None:
         self._library, self._test, self._truth = library, test, truth
-        columns = Columns(numbers=compact.numbers, context=compact.context)
-        self._features = columns.functions(test.encodings[:ROWS_TIMED]).astype(float)
         self._teacher: Any = None
 
     def point(self, name: str, compact: Compact, **more: object) -> Json:
         weights = pack(compact)
         model = NativeModel(self._library, weights)
-        us = 1e6 * model.seconds_per_call(self._features, model.target(TARGET))
+        columns = Columns(numbers=compact.numbers, context=compact.context)
+        features = columns.functions(self._test.encodings[:ROWS_TIMED]).astype(float)
+        us = 1e6 * model.seconds_per_call(features, model.target(TARGET))
         model.close()
         found = evaluate(compact, self._test)
         errors, inside = [], []
@@ -126,6 +127,17 @@ def searched(judge: Judge, compact: Compact, soft: Soft, kind: type[Shape], budg
     return judge.point(str(shape), learned.compact, kind=kind.__name__, budget=about, shape=fields)
 
 
+def for_passes(judge: Judge, compact: Compact, predictor: Predictor, unlabelled: list[Encoding]) -> list[Json]:
+    """Students on what a compiler pass can compute, under the budget of the export: trees and a network."""
+    seen = of_function_features(compact, unlabelled, SEED)
+    soft = ask_teacher(seen, predictor.model, unlabelled, seed=SEED)  # type: ignore[arg-type]
+    found = []
+    for kind in (TreeShape, NetworkShape):
+        point = searched(judge, seen, soft, kind, Budget(size_bytes=2.5e6, latency_us=45.0))
+        found.append({**point, "name": f"for passes: {point['name']}"})
+    return found
+
+
 def proxy(compact: Compact, soft: Soft) -> Json:
     """Rank correlation of the fitness with what trained networks get wrong."""
     rng = np.random.default_rng(SEED)
@@ -153,7 +165,8 @@ def main() -> None:
     train, test, truth, same = parts_of(args, predictor)
     compact = flatten(predictor.model, name=predictor.name, pipelines=predictor.card.get("pipelines") or ())
     drawn = np.random.default_rng(SEED).permutation(len(train.encodings))[: args.most_functions]
-    soft = ask_teacher(compact, predictor.model, [train.encodings[i] for i in drawn], seed=SEED)  # type: ignore[arg-type]
+    unlabelled = [train.encodings[i] for i in drawn]
+    soft = ask_teacher(compact, predictor.model, unlabelled, seed=SEED)  # type: ignore[arg-type]
     floor, whole = shape_cost(compact, NetworkShape(inputs=16, hidden=(8,), bits=4)), cost_of(compact)
     budgets = [
         Budget(size_bytes=min(3e6, floor.size_bytes + share * max(whole.size_bytes - floor.size_bytes, 2e5)),
@@ -161,8 +174,9 @@ def main() -> None:
         for share in (0.1, 0.3, 0.8)
     ]  # fmt: skip
     with TemporaryDirectory() as folder:
-        judge = Judge(build(Path(folder)), compact, test, truth)
+        judge = Judge(build(Path(folder)), test, truth)
         found = points(judge, compact, soft, budgets)
+        found += for_passes(judge, compact, predictor, unlabelled)
         fitness = proxy(compact, soft)
     write(args.out, {
         **header("compression", [SEED], "xgboost-cpu"), "model": predictor.name, "same_data_as_the_card": same,

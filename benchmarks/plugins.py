@@ -80,7 +80,8 @@ def main() -> None:
     }  # fmt: skip
     write(args.output, document)
     print(
-        f"annotating takes {100 * document['share_of_compile']:.2f} % of {total['compile_s']:.2f} s CPU in {len(rows)} files; left out: {left_out}"
+        f"annotating takes {100 * document['share_of_compile']:.2f} % of {total['compile_s']:.2f} s CPU "
+        f"in {len(rows)} files; left out: {left_out}"
     )
 
 

@@ -1,8 +1,9 @@
 """Features that the plug-ins compute against Python's, function by function: how many differ.
 
-LLVM: every module of the folders (`.bc`, `.ll`) as it is and after `opt -O2`. MLIR: the same modules imported into the LLVM
-dialect by mlir-translate, and the folders' `.mlir` files whose functions are in that dialect. A feature differs where it is
-off by more than 1e-4 of Python's, a count where it is off at all. Needs opt-22, mlir-opt-22, mlir-translate-22, built plug-ins.
+LLVM: every module of the folders (`.bc`, `.ll`) as it is and after `opt -O2`. MLIR: the same modules imported into the
+LLVM dialect by mlir-translate, and the folders' `.mlir` files whose functions are in that dialect. A feature differs
+where it is off by more than 1e-4 of Python's, a count where it is off at all. Needs opt-22, mlir-opt-22,
+mlir-translate-22, built plug-ins.
 
     python benchmarks/plugins_features.py FOLDER... [--functions 1500] [--plugins build/plugins]
 """
@@ -149,7 +150,8 @@ def main() -> None:
     write(args.output, document)
     for name, one in (("LLVM", llvm), ("MLIR", mlir)):
         print(
-            f"{name}: {one.functions} functions of {one.modules} modules, {len(one.mismatches)} mismatches {one.mismatches[:5]}"
+            f"{name}: {one.functions} functions of {one.modules} modules, {len(one.mismatches)} mismatches",
+            one.mismatches[:5],
         )
 
 

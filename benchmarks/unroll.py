@@ -1,9 +1,10 @@
 """Run time and code size with `costmodel-unroll` against LLVM's own unroller, kernel by kernel.
 
-All sides are clang -O3 for this machine; they differ in what is asked in front of LLVM's unroller: nothing, the model, or
-one factor for every loop. The kernels (`unroll_parts/kernels.c`) are not in the model's training data. Timed in turns,
-on arrays in L1 and L2, at three trip counts that the compiler does not know; ratios are medians over rounds of LLVM's nanoseconds
-over ours of the same round. A side whose code is LLVM's own counts as 1, untimed. The oracle is the fastest factor of
+All sides are clang -O3 for this machine; they differ in what is asked in front of LLVM's unroller: nothing, the model,
+or one factor for every loop. The kernels (`unroll_parts/kernels.c`) are not in the model's training data. Timed in
+turns, on arrays in L1 and L2, at three trip counts that the compiler does not know; ratios are medians over rounds of
+LLVM's nanoseconds over ours of the same round. A side whose code is LLVM's own counts as 1, untimed. The oracle
+is the fastest factor of
 each kernel, known afterwards. Needs clang-22 and built plug-ins (`make plugins`).
 
     python benchmarks/unroll.py [--plugins build/plugins] [--model WEIGHTS] [--target x86-64/rocketlake]
@@ -40,10 +41,10 @@ def compared(kernel: str, variants: Variants, harness: Harness) -> Json:
             n: spread([a / b for a, b in zip(found[n][LLVM], found[n][side], strict=True)]) if side in calls else None
             for n in SIZES
         }
-        speedups[side] = {
-            "by_trips": each,
-            "speedup": statistics.geometric_mean([1.0 if one is None else one["median"] for one in each.values()]),
-        }
+        medians = [1.0 if one is None else one["median"] for one in each.values()]
+        speedups[side] = {"speedup": statistics.geometric_mean(medians)}
+        if side == MODEL:
+            speedups[side]["by_trips"] = each
     noise = [spread(found[n][LLVM]) for n in SIZES]
     return {
         "ns_llvm": {n: statistics.median(found[n][LLVM]) for n in SIZES}, "sides": speedups, "differs": MODEL in calls,
@@ -87,8 +88,9 @@ def main() -> None:
         rows = {name: {"loops": len(loops.get(name, ())), **compared(name, variants, harness)} for name in names}
     changed = {name: row["sides"][MODEL]["speedup"] for name, row in rows.items() if row["differs"]}
     document = {
-        **header("unroll", [0]), "target": args.target, "trip_counts": list(SIZES), "kernels": rows, "all": totals(rows, list(hooks)),
-        "changed": changed, "geometric_mean_where_it_differs": statistics.geometric_mean(changed.values()) if changed else None,
+        **header("unroll", [0]), "target": args.target, "trip_counts": list(SIZES), "kernels": rows,
+        "all": totals(rows, list(hooks)), "changed": changed,
+        "geometric_mean_where_it_differs": statistics.geometric_mean(changed.values()) if changed else None,
         "slower_by_2_percent": {name: s for name, s in changed.items() if s < 0.98},
         "noisy": statistics.median(row["noise"] for row in rows.values()) > NOISY,
     }  # fmt: skip

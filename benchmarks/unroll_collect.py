@@ -34,7 +34,8 @@ def measured(kernel: Kernel, loop: Json, variants: Variants, harness: Harness) -
         return None
     found = {n: harness.compare(calls, n) for n in SIZES}
     return {
-        "kernel": kernel.name, "family": kernel.family, "template": kernel.template, "loop": loop, "ns": {n: min(found[n][LLVM]) for n in SIZES},
+        "kernel": kernel.name, "family": kernel.family, "template": kernel.template, "loop": loop,
+        "ns": {n: min(found[n][LLVM]) for n in SIZES},
         "ratios": {n: {name: round(r, 5) for name, r in ratios(found[n]).items()} for n in SIZES},
         "code_bytes": {name: variants.code_bytes[name][kernel.name] for name in (LLVM, *map(str, FACTORS))},
     }  # fmt: skip

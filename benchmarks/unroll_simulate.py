@@ -1,4 +1,4 @@
-"""Labels for unroll factors: innermost loops of real C functions, told by llvm-mca under each factor on several targets.
+"""Labels for unroll factors: innermost loops of real C functions, told by llvm-mca under each factor, on some targets.
 
     python benchmarks/unroll_simulate.py JOURNAL.jsonl FOLDER... [--most-modules 8] [--plugins build/plugins]
 

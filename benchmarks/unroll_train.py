@@ -1,8 +1,9 @@
 """The model of unroll factors: from the numbers of a loop and a factor to its cycles over those with LLVM's own choice.
 
 Trained on what `unroll_collect.py` measured and `unroll_simulate.py` simulated; boosted trees with conformal intervals.
-Held out are whole templates of kernels and whole projects: what the rule of the plug-in (`UnrollModel::choose`: the best
-predicted factor whose 90 % interval lies below LLVM's own choice) would have gained there is written beside the weights.
+Held out are whole templates of kernels and whole projects: what the rule of the plug-in (`UnrollModel::choose` with
+caution 1: the best predicted factor whose 90 % interval lies below LLVM's own choice) would have gained there is
+written beside the weights.
 
     python benchmarks/unroll_train.py --measured JOURNAL... [--simulated JOURNAL...] [-o costmodel/native/weights]
 """
@@ -37,7 +38,7 @@ OUTER_FOLDS = 5
 OPTIONS = {"folds": 4, "base": {"model": "boosted-trees", "rounds": 160, "depth": 6, "eta": 0.08}}
 
 register_metric(
-    Metric(name=METRIC, unit="ratio", truth="measured on the device, or llvm-mca on loop bodies; one iteration's cycles "
+    Metric(name=METRIC, unit="ratio", truth="measured, or llvm-mca on loop bodies; one iteration's cycles "
            "under an unroll factor over those under LLVM's own choice", archs=CPU_ARCHS, direction="lower")
 )  # fmt: skip
 
@@ -69,7 +70,8 @@ def measured_rows(paths: Sequence[Path]) -> list[Json]:
                 continue
             factors = {f for each in line["ratios"].values() for f in each}
             ratios = {
-                f: float(np.exp(np.mean([np.log(each.get(f, 1.0)) for each in line["ratios"].values()]))) if f in factors else 1.0
+                f: float(np.exp(np.mean([np.log(each.get(f, 1.0)) for each in line["ratios"].values()])))
+                if f in factors else 1.0
                 for f in line["loop"]["questions"]
             }  # fmt: skip
             about = {
@@ -127,8 +129,9 @@ def chosen(rows: Sequence[Json], model: Conformal) -> list[Json]:
         sure = [i for i in mine if answer.known[i] and answer.high[i, 0] < 1]
         best = min(sure, key=lambda i: answer.mean[i, 0], default=None)
         found.append({
-            "loop": loop, "group": rows[mine[0]]["group"], "kind": rows[mine[0]]["kind"], "target": rows[mine[0]]["target"],
-            "factor": None if best is None else rows[best]["factor"], "ratio": 1.0 if best is None else rows[best]["ratio"],
+            "loop": loop, **{name: rows[mine[0]][name] for name in ("group", "kind", "target")},
+            "factor": None if best is None else rows[best]["factor"],
+            "ratio": 1.0 if best is None else rows[best]["ratio"],
             "oracle": min(1.0, *(rows[i]["ratio"] for i in mine)),
             "fixed": {rows[i]["factor"]: rows[i]["ratio"] for i in mine},
             "inside": [bool(answer.low[i, 0] <= rows[i]["ratio"] <= answer.high[i, 0]) for i in mine],

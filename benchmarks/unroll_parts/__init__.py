@@ -1,0 +1,1 @@
+"""Parts of the unrolling benchmarks: kernels, their generator, measuring and simulating them."""

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - texts of C
 """Loop kernels in C, drawn by a seed: what unroll factors are learned on, measured.
 
 Each kernel is one function with one loop over the arrays of `arrays.h`. Families are kinds of loops as real code has them:
@@ -162,7 +163,7 @@ def recurrence(d: Draw) -> str:
 
 def scan(d: Draw) -> str:
     t = d.type("ffdiil")
-    pointers, inputs = _arrays(d, t, 2)
+    pointers, _ = _arrays(d, t, 2)
     op = d.one("r += x[j];", "r = r > x[j] ? r : x[j];") if t in FLOATS else d.one("r += x[j];", "r ^= x[j];")
     return f"{pointers} {TYPES[t]} r = 0; {_loop(d, f'{op} o[j] = r;')} return (long)r;"
 
@@ -279,7 +280,7 @@ def inner(d: Draw) -> str:
 
 def dynamic(d: Draw) -> str:
     t = d.type("ffddil")
-    pointers, inputs = _arrays(d, t, 3)
+    pointers, _ = _arrays(d, t, 3)
     a, b = d.expression(t, ["p0", "p1", "x[j]"], d.number(1, 4)), d.expression(t, ["p0", "p1", "y[j]"], d.number(1, 3))
     small = "0.25f * " if t == "f" else "0.25 * " if t == "d" else ""
     body = f"{TYPES[t]} v = ({TYPES[t]})({small}({a})), w = ({TYPES[t]})({small}({b})); p0 = {d.one('p1', 'v', 'w')}; p1 = {d.one('v', 'w', 'v > w ? v : w')}; {d.one('', 'o[j] = p1;')}"
@@ -326,7 +327,7 @@ def mixed_index(d: Draw) -> str:
 def lagged(d: Draw) -> str:
     """What was written some iterations before is read again."""
     t, lag = d.type("ccssiil"), d.number(1, 9)
-    pointers, inputs = _arrays(d, t, 2)
+    pointers, _ = _arrays(d, t, 2)
     body = d.one(
         "o[j] = o[j - {k}] ^ x[j];",
         "o[j] = o[j - {k}] + x[j];",
@@ -339,7 +340,7 @@ def lagged(d: Draw) -> str:
 def windows(d: Draw) -> str:
     """A short inner loop of known trips around which the outer one goes, and pixels of several bytes."""
     t, k = d.type("ffdci"), d.number(2, 12)
-    pointers, inputs = _arrays(d, t, 3)
+    pointers, _ = _arrays(d, t, 3)
     wide = "int" if t in "ci" else TYPES[t]
     if d.chance(0.5):
         body = f"{wide} s = 0; for (int k = 0; k < {k}; k++) s += x[j + k] * y[k]; o[j] = ({TYPES[t]})s;"

@@ -1,7 +1,8 @@
 """Kernels built under each unroll factor by clang's own -O3, and timed in turns.
 
-Owns building (the plug-in's hook in front of LLVM's unroller sets one factor for every loop, or prints the loops' numbers)
-and timing. A variant whose code equals LLVM's own is not timed: it takes as long. Ratios are medians over rounds of the
+Owns building (the plug-in's hook in front of LLVM's unroller sets one factor for every loop, or prints the loops'
+numbers) and timing. A variant whose code equals LLVM's own is not timed: it takes as long. Ratios are medians
+over rounds of the
 variant's nanoseconds over LLVM's of the same round.
 """
 
@@ -35,7 +36,7 @@ def run(*command: str | Path) -> str:
 
 
 def clang(plugin: Path, hooks: Sequence[str], flags: Sequence[str]) -> list[str]:
-    """clang with the plug-in's hook in its pipeline."""
+    """Clang with the plug-in's hook in its pipeline."""
     asked = [part for hook in hooks for part in ("-mllvm", hook)]
     return ["clang-22", "-O3", "-w", "-fwrapv", f"-fplugin={plugin}", f"-fpass-plugin={plugin}", *asked, *flags]
 

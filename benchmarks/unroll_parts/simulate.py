@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unroll_parts.measure import FACTORS, LLVM, Json, run, symbol_bytes
-
 from costmodel.core.errors import CostModelError
 from costmodel.core.target import Target
 from costmodel.datasets.labellers.assembly import COMMENT, AsmFunction, split_functions
 from costmodel.toolchain.retarget import print_module, retarget
+from unroll_parts.measure import FACTORS, LLVM, Json, run, symbol_bytes
 
 TRIPS = 64
 ENTRY_CYCLES = 4.0
@@ -109,7 +108,7 @@ def cycles(bodies: Mapping[Any, Sequence[str]], target: Target) -> dict[Any, flo
     for i, name in enumerate(names):
         lines += [f"{mark} LLVM-MCA-BEGIN r{i}", *(f"\t{text}" for text in bodies[name]), f"{mark} LLVM-MCA-END"]
     features = target.llvm_features()
-    command = ["llvm-mca-22", f"-mtriple={target.triple}", f"-mcpu={target.llvm_cpu}", f"-iterations={ITERATIONS}", "-json",
+    command = ["llvm-mca-22", *machine(target), f"-iterations={ITERATIONS}", "-json",
                "-instruction-info=0", *([f"-mattr={features}"] if features else []), "-"]  # fmt: skip
     done = subprocess.run(command, input="\n".join(lines) + "\n", capture_output=True, text=True, check=False)
     if done.returncode == 0:
@@ -169,5 +168,8 @@ def _row(name: str, loop: Json, variants: Any, bodies: Any, found: Mapping[Any, 
     return {
         "loop": loop, "llvm": own, "cycles": each[own], "ratios": {f: round(c / each[own], 5) for f, c in each.items()},
         "code_bytes": {f: sizes.get(name) for f, (_, sizes) in variants.items()},
-        "spills": {f: sum("Spill" in i.comment for i in functions[name].instructions) for f, (functions, _) in variants.items()},
+        "spills": {
+            f: sum("Spill" in i.comment for i in functions[name].instructions)
+            for f, (functions, _) in variants.items()
+        },
     }  # fmt: skip

@@ -55,7 +55,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--features", choices=("all", "v1"), default="all",
-        help="v1: what compiler passes compute (FUNCTION_FEATURES_V1 and counts of operations); a model that reads more "
+        help="v1: what compiler passes compute (FUNCTION_FEATURES_V1, counts of operations); a model that reads more "
         "is distilled on --unlabelled",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of the search and the training of students (0)")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from costmodel import ir
-from costmodel.native.tables import COMPUTED
 from costmodel.export.native import NativeModel, build
 from costmodel.models.encode import function_numbers
+from costmodel.native.tables import COMPUTED
 
 pytestmark = pytest.mark.toolchain("clang", "opt", "mlir-opt", "mlir-translate")
 SOURCE = Path(__file__).parent / "data" / "mixed.c"

@@ -1,4 +1,4 @@
-"""The unroll pass: factors as metadata, alone and inside -O3; where it must keep silent; what the compiler then makes."""
+"""The unroll pass: factors as metadata, alone and inside -O3; where it keeps silent; what the compiler then makes."""
 
 import re
 import subprocess
