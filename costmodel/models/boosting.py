@@ -177,18 +177,20 @@ class Forest:
         """Sums of leaves `[n, boosters]` for rows `x[n, F]` f32 without NaN, base margins included."""
         found = np.empty((len(x), len(self.base)))
         for i, row in enumerate(x):
-            node = self.roots
-            for _ in range(self.depth):
-                node = self.children[node, (row[self.feature[node]] >= self.threshold[node]).astype(np.int64)]
-            found[i] = np.bincount(self.owner, self.value[node], minlength=len(self.base)) + self.base
+            found[i] = self._sums(row)
         return found
 
     def paired(self, x: Array) -> Array:
         """Sum of leaves `[boosters]` of booster i for row i of `x[boosters, F]`, base margins included."""
-        node = self.roots
+        return self._sums(np.ascontiguousarray(x).reshape(-1), self.owner * x.shape[1])
+
+    def _sums(self, numbers: Array, first: Array | int = 0) -> Array:
+        """Sums of leaves `[boosters]`; `first[t]` is where the numbers of tree t begin."""
+        node, children = self.roots, self.children.reshape(-1)
         for _ in range(self.depth):
-            node = self.children[node, (x[self.owner, self.feature[node]] >= self.threshold[node]).astype(np.int64)]
-        return np.asarray(np.bincount(self.owner, self.value[node], minlength=len(self.base)) + self.base)
+            right = numbers.take(self.feature.take(node) + first) >= self.threshold.take(node)
+            node = children.take(2 * node + right)
+        return np.asarray(np.bincount(self.owner, self.value.take(node), minlength=len(self.base)) + self.base)
 
 
 def _base_margin(learner: Mapping[str, Any]) -> float:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 
@@ -25,11 +27,12 @@ OTHERS = "share:others"
 _COUNT = "count:"
 _SHARED = (_COUNT, "static:machine_", "static:frame_instructions_")
 _LARGEST = 3e38
+FEW_ENCODINGS = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Columns:
-    """Names of function numbers, beside the names of the context."""
+    """Names of function numbers, beside the names of the context; what follows from them is found once."""
 
     numbers: tuple[str, ...]
     context: tuple[str, ...]
@@ -46,7 +49,7 @@ class Columns:
         others.sort(key=lambda name: (-support[name], name))
         return cls(numbers=(*static, *sorted(others[: max(0, most - len(static))])), context=examples.context_names)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Of the columns of `matrix`."""
         return (*self.numbers, OTHERS, *self.context)
@@ -56,14 +59,29 @@ class Columns:
         """Columns of `matrix`."""
         return len(self.numbers) + 1 + len(self.context)
 
+    @cached_property
+    def listed(self) -> frozenset[str]:
+        """The names of `numbers`."""
+        return frozenset(self.numbers)
+
+    @cached_property
+    def size(self) -> int:
+        """Place of the number of operations among `numbers`."""
+        return self.numbers.index(SIZE_NAME) if SIZE_NAME in self.listed else 0
+
+    @cached_property
+    def shared(self) -> Array:
+        """Places among `numbers` of what models see over the number of operations too (`share_columns`)."""
+        return np.array(share_columns(self.numbers), np.int64)
+
     def functions(self, encodings: Sequence[Encoding]) -> Array:
         """`[N, P + 1]` f32, raw: the numbers, then the share of operations under names that are not listed."""
-        names, listed = self.numbers, frozenset(self.numbers)
+        names, listed = self.numbers, self.listed
         found = np.zeros((len(encodings), len(names) + 1), np.float32)
         for row, encoding in zip(found, encodings, strict=True):
             numbers = encoding.numbers
-            values = np.array([numbers.get(name, 0.0) for name in names], np.float64)
-            row[:-1] = np.clip(values, -_LARGEST, _LARGEST)
+            values = np.fromiter(map(numbers.get, names, repeat(0.0)), np.float64, len(names))
+            row[:-1] = np.minimum(np.maximum(values, -_LARGEST), _LARGEST)
             missing = sum([numbers[name] for name in numbers.keys() - listed if name.startswith(_COUNT)])
             row[-1] = missing / max(1.0, numbers.get(SIZE_NAME, 1.0))
         return found
@@ -71,7 +89,16 @@ class Columns:
     def matrix(self, examples: Examples) -> Array:
         """`[n, width]` f32: numbers of each row's function, then its context."""
         self.check(examples)
-        return np.concatenate([self.functions(examples.encodings)[examples.program], examples.context], axis=1)
+        return np.concatenate([self.of(examples)[examples.program], examples.context], axis=1)
+
+    def of(self, examples: Examples) -> Array:
+        """`functions` of the examples' encodings; kept with few examples, since several parts of a model ask."""
+        if len(examples.encodings) > FEW_ENCODINGS:
+            return self.functions(examples.encodings)
+        found = examples.kept.get(self.numbers)
+        if found is None:
+            found = examples.kept[self.numbers] = self.functions(examples.encodings)
+        return found
 
     def check(self, examples: Examples) -> None:
         """Raise `UsageError` for a context of other columns."""

@@ -18,8 +18,9 @@ import numpy as np
 from costmodel.core.errors import UsageError
 from costmodel.models.base import Array, Prediction
 from costmodel.models.boosting import FEW_ROWS, Boosters, BoostingOptions, pack_booster, train_booster, unpack_booster
+from costmodel.models.encode import SIZE_NAME
 from costmodel.models.examples import Examples
-from costmodel.models.metric_model import MetricModel, Scaled
+from costmodel.models.metric_model import MetricModel, Needs, Scaled
 from costmodel.models.monitor import Monitor
 from costmodel.models.novelty import Novelty
 from costmodel.models.wrapping import Wrapper, prefixed, stripped
@@ -31,6 +32,8 @@ MIN_CATEGORY = 100
 ALL = "*"
 _WIDTH = BoostingOptions(rounds=60, depth=4, eta=0.12, min_child_weight=20, validation_share=0.0, colsample=0.8)
 _LEAST = 1e-3
+_OWN_INPUTS = 5
+"""Of the models of the error's size: mean, deviation, probability, distance, size; then the context."""
 
 
 class Conformal(Wrapper):
@@ -83,7 +86,7 @@ class Conformal(Wrapper):
         for i in range(len(self.metrics)):
             rows = np.flatnonzero(~np.isnan(targets[:, i]) & ~np.isnan(outside.mean[:, i]))
             error = np.abs(targets[rows, i] - outside.mean[rows, i])
-            x = self._width_inputs(examples, outside.scaled(), outside.distance, i)[rows]
+            x = self._width_inputs(examples, outside.scaled(), outside.distance, slice(i, i + 1))[rows, 0]
             booster, size = self._learn_width(x, error, groups[rows], monitor.child(self.metrics[i]))
             boosters.append(booster)
             columns.append(_quantiles(error / size, examples.archs[rows]))
@@ -104,25 +107,33 @@ class Conformal(Wrapper):
         whole = train_booster(x, y, groups, _WIDTH, seed=self.seed, monitor=monitor, key="whole")
         return whole, np.maximum(size, _LEAST)
 
-    def _width_inputs(self, examples: Examples, found: Scaled, distance: Array, i: int) -> Array:
-        assert self.columns is not None
-        ops = np.array([np.log1p(e.numbers.get("static:ops", 0.0)) for e in examples.encodings], np.float32)
-        own = np.stack([found.mean[:, i], found.std[:, i], np.nan_to_num(found.nonzero[:, i], nan=1.0),
-                        np.minimum(distance, 50.0), ops[examples.program]], axis=1)  # fmt: skip
-        return np.concatenate([own, examples.context], axis=1).astype(np.float32)
+    @staticmethod
+    def _width_inputs(examples: Examples, found: Scaled, distance: Array, metrics: slice) -> Array:
+        """What the models of the error's size see, `[n, metrics, inputs]`."""
+        ops = np.array([np.log1p(e.numbers.get(SIZE_NAME, 0.0)) for e in examples.encodings], np.float32)
+        mean, nonzero = found.mean[:, metrics], found.nonzero[:, metrics]
+        x = np.empty((*mean.shape, _OWN_INPUTS + examples.context.shape[1]), np.float32)
+        x[:, :, 0], x[:, :, 1], x[:, :, 2] = mean, found.std[:, metrics], np.where(np.isnan(nonzero), 1.0, nonzero)
+        x[:, :, 3], x[:, :, 4] = np.minimum(distance, 50.0)[:, None], ops[examples.program][:, None]
+        x[:, :, _OWN_INPUTS:] = examples.context[:, None, :]
+        return x
+
+    @property
+    def needs(self) -> Needs:
+        """Those of the inner model."""
+        return self._base.needs
 
     def scaled(self, examples: Examples) -> Scaled:
         """See `MetricModel`; deviations are the calibrated ones."""
         found = self._base.scaled(examples)
         distance = self.distance(examples)
         size = np.empty_like(found.mean)
-        inputs = [self._width_inputs(examples, found, distance, i) for i in range(len(self.metrics))]
         if len(size) <= FEW_ROWS:
-            for row in range(len(size)):
-                size[row] = self._widths.forest.paired(np.stack([x[row] for x in inputs]))
+            for row, x in enumerate(self._width_inputs(examples, found, distance, slice(None))):
+                size[row] = self._widths.forest.paired(x)
         else:
-            for i, x in enumerate(inputs):
-                size[:, i] = self._widths.one(i, x)
+            for i in range(len(self.metrics)):
+                size[:, i] = self._widths.one(i, self._width_inputs(examples, found, distance, slice(i, i + 1))[:, 0])
         size = np.maximum(np.exp(size), _LEAST) * np.array(self._deviations)
         return Scaled(mean=found.mean, std=np.maximum(size, _LEAST), nonzero=found.nonzero)
 

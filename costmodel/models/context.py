@@ -31,6 +31,7 @@ _STEP = re.compile(r"([A-Za-z_]\w*)\(([^()]*)\)")
 _OTHER_FIELDS = frozenset(("arch", "cpu", "device", "features", "core"))
 
 
+@lru_cache(maxsize=1)
 def context_names() -> tuple[str, ...]:
     """Names of the columns, in order."""
     figures = [f.name for f in fields(Target) if f.name not in _OTHER_FIELDS]

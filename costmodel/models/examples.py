@@ -38,6 +38,8 @@ class Examples:
     context_names: tuple[str, ...]
     archs: Array = field(default_factory=lambda: np.zeros(0, "U16"))
     """`[n]`: the targets' architectures."""
+    kept: dict[tuple[str, ...], Array] = field(default_factory=dict, repr=False)
+    """Numbers of the encodings by the names of columns (`Columns.of`)."""
 
     def __len__(self) -> int:
         return len(self.program)

@@ -17,6 +17,8 @@ from costmodel.models.base import Array
 
 EPSILON = 1e-3
 """Fractions are clipped to [EPSILON, 1 - EPSILON]."""
+LEAST_STD = 1e-12
+"""In the metric's unit."""
 _TINY_S = 1e-9
 _MOST = 60.0
 
@@ -75,7 +77,7 @@ def unscale(values: Array, kind: Scale) -> Array:
 
 def unscaled_std(mean: Array, std: Array, kind: Scale) -> Array:
     """Standard deviation in the metric's unit: half the distance between one deviation below and one above."""
-    return np.asarray(np.maximum((unscale(mean + std, kind) - unscale(mean - std, kind)) / 2, 1e-12))
+    return np.asarray(np.maximum((unscale(mean + std, kind) - unscale(mean - std, kind)) / 2, LEAST_STD))
 
 
 def combine(nonzero: Array, magnitude: Array, std: Array) -> tuple[Array, Array]:

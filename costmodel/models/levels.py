@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 _LEVELS = (
     ("ttgir", ("ttg", "ttng", "amdg", "amdgpu")),
@@ -23,8 +24,14 @@ _COUNT = "count:"
 
 def level_of(numbers: Mapping[str, float]) -> str:
     """Level of an encoding by its counts of operations; empty where no dialect says."""
-    dialects = {name[len(_COUNT) :].partition(".")[0] for name in numbers if name.startswith(_COUNT)}
+    dialects = set(map(_dialect, numbers))
     return next((level for level, names in _LEVELS if dialects.intersection(names)), "")
+
+
+@lru_cache(maxsize=1 << 16)
+def _dialect(name: str) -> str:
+    """Of the operations that a number counts; empty for other numbers."""
+    return name[len(_COUNT) :].partition(".")[0] if name.startswith(_COUNT) else ""
 
 
 def default_pipelines(rows: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -66,8 +66,9 @@ class LinearGuess:
         """log(1 + guess) `[n]`."""
         if not len(archs):
             return np.zeros(0)
-        names, index = np.unique(np.asarray(archs, str), return_inverse=True)
-        chosen = np.stack([self.of(str(name)) for name in names]).astype(np.float64)[index.reshape(-1)]
+        names = list(map(str, archs))
+        weights = {name: self.of(name).astype(np.float64) for name in dict.fromkeys(names)}
+        chosen = np.stack([weights[name] for name in names])
         total = (functions * chosen[:, :-1]).sum(axis=1) + chosen[:, -1]
         return np.asarray(np.log1p(np.maximum(total, 0.0)))
 

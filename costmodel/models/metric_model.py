@@ -24,7 +24,7 @@ from costmodel.models.checkpoint import read_checkpoint, write_checkpoint
 from costmodel.models.columns import Columns
 from costmodel.models.encode import versions
 from costmodel.models.examples import Examples
-from costmodel.models.heads import Scale, combine, scale, scale_of, unscale, unscaled_std
+from costmodel.models.heads import LEAST_STD, Scale, combine, scale, scale_of, unscale
 from costmodel.models.monitor import Monitor
 from costmodel.models.novelty import Novelty
 from costmodel.models.tensors import pack_tensors, unpack_tensors
@@ -135,29 +135,27 @@ class MetricModel(Model):
 
     def in_units(self, examples: Examples, found: Scaled, low: Array, high: Array) -> Prediction:
         """A prediction in units from one on scales with its interval's ends `[n, M]`."""
-        parts = {name: np.zeros_like(found.mean) for name in ("mean", "std", "low", "high")}
-        for i, (metric, kind) in enumerate(zip(self.metrics, self.scales, strict=True)):
-            most = get_metric(metric).maximum
-            mean = found.mean[:, i]
-            columns = (
-                unscale(mean, kind), unscaled_std(mean, found.std[:, i], kind),
-                unscale(low[:, i], kind), unscale(high[:, i], kind),
-            )  # fmt: skip
-            for name, column in zip(parts, columns, strict=True):
-                parts[name][:, i] = np.minimum(column, most) if most is not None else column
+        scaled = np.stack([found.mean, found.mean + found.std, found.mean - found.std, low, high])
+        for kind in dict.fromkeys(self.scales):
+            columns = [i for i, other in enumerate(self.scales) if other is kind]
+            scaled[:, :, columns] = unscale(scaled[:, :, columns], kind)
+        metrics = [get_metric(metric) for metric in self.metrics]
+        most = np.array([np.inf if metric.maximum is None else metric.maximum for metric in metrics])
+        std = np.minimum(np.maximum((scaled[1] - scaled[2]) / 2, LEAST_STD), most)
+        mean, low, high = np.minimum(scaled[[0, 3, 4]], most)
         distance = self.distance(examples)
-        known = (distance <= 1.0) & np.isin(examples.archs, self.archs)
-        units = tuple(get_metric(metric).unit for metric in self.metrics)
+        seen = [arch in self.archs for arch in map(str, examples.archs)]
         return Prediction(
-            parts["mean"], parts["std"], units, metrics=self.metrics, low=np.minimum(parts["low"], parts["mean"]),
-            high=np.maximum(parts["high"], parts["mean"]), nonzero=found.nonzero, known=known, distance=distance,
+            mean, std, tuple(metric.unit for metric in metrics), metrics=self.metrics, low=np.minimum(low, mean),
+            high=np.maximum(high, mean), nonzero=found.nonzero, known=(distance <= 1.0) & np.array(seen, bool),
+            distance=distance,
         )  # fmt: skip
 
     def distance(self, examples: Examples) -> Array:
         """Distance `[n]` of each row's function from the training data, over the threshold."""
         if self.novelty is None or self.columns is None:
             return np.zeros(len(examples))
-        raw = self.novelty.distance(self.columns.functions(examples.encodings))
+        raw = self.novelty.distance(self.columns.of(examples))
         return np.asarray(raw[examples.program] / self.novelty.threshold)
 
     def update(self, features: Examples, targets: Array) -> None:

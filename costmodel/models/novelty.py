@@ -10,6 +10,7 @@ et al. 2018). Functions of C projects unlike those trained on are hardly told ap
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -28,7 +29,7 @@ SEEN_QUANTILE = 0.95
 _CHUNK = 1024
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Novelty:
     """Fitted on functions `[N, P + 1]` (see `Columns.functions`); distances are over `threshold`."""
 
@@ -62,9 +63,18 @@ class Novelty:
         return found
 
     def _residual(self, z: Array) -> Array:
-        norms = (self.components**2).sum(axis=0)
-        back = (z @ self.components) / norms @ self.components.T
+        back = (z @ self.components) / self._norms @ self.components.T
         return np.asarray(np.sqrt(((z - back) ** 2).mean(axis=1)))
+
+    @cached_property
+    def _norms(self) -> Array:
+        return np.asarray((self.components**2).sum(axis=0))
+
+    @cached_property
+    def _wide(self) -> tuple[Array, Array]:
+        """References `[R, K]` f64, and the square of each one's length."""
+        references = self.references.astype(np.float64)
+        return references, (references**2).sum(1)
 
     def distance(self, functions: Array, *, leave_one_out: bool = False) -> Array:
         """Raw distances `[N]`; `leave_one_out` skips each function's own reference (distance zero)."""
@@ -76,8 +86,10 @@ class Novelty:
         return np.asarray(near + self._residual(z) / self.residual_scale + UNSEEN_WEIGHT * functions[:, -1])
 
     def _nearest(self, points: Array, leave_one_out: bool) -> Array:
-        points, references = points.astype(np.float64), self.references.astype(np.float64)
-        squared = (points**2).sum(1)[:, None] + (references**2).sum(1)[None] - 2 * points @ references.T
+        points, (references, lengths) = points.astype(np.float64), self._wide
+        squared = (points**2).sum(1)[:, None] + lengths[None] - 2 * points @ references.T
+        if self.neighbours == 1 and not leave_one_out:
+            return np.asarray(np.sqrt(np.maximum(squared.min(axis=1), 0.0)))
         distances = np.sqrt(np.maximum(squared, 0.0))
         if leave_one_out:
             distances[np.arange(len(points)), distances.argmin(axis=1)] = np.inf

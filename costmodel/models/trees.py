@@ -17,7 +17,6 @@ from costmodel.core.errors import CheckpointError, UsageError
 from costmodel.models.base import Array
 from costmodel.models.bases import BASES, ESTIMATED, STANDING, first_weight, grows
 from costmodel.models.boosting import Boosters, BoostingOptions, held_out, pack_booster, train_booster, unpack_booster
-from costmodel.models.columns import share_columns
 from costmodel.models.context import CODEGEN, pipeline_bucket
 from costmodel.models.examples import Examples
 from costmodel.models.heads import Scale
@@ -127,9 +126,8 @@ class BoostedTrees(MetricModel):
         """Raw numbers and context, counts over the number of operations, what function and schedule give together."""
         assert self.columns is not None
         raw = self.columns.matrix(examples)
-        counts = share_columns(self.columns.numbers)
-        size = self.columns.numbers.index("static:ops") if "static:ops" in self.columns.numbers else 0
-        shares = raw[:, counts] / np.maximum(raw[:, size : size + 1], 1.0)
+        size = self.columns.size
+        shares = raw[:, self.columns.shared] / np.maximum(raw[:, size : size + 1], 1.0)
         return np.concatenate([raw, shares, pair_numbers(self.columns.names, raw)], axis=1)
 
     def _take(self, parts: Mapping[tuple[int, str], Any]) -> None:
