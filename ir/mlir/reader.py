@@ -18,7 +18,8 @@ from costmodel.ir.program import Diagnostic, Function, Program, functions_of
 
 _MAGIC = b"ML\xefR"
 _NAME = rf"(?:{syntax.VALUE_NAME}[^=\n\"]*=\s*)?"
-_GENERIC_START = re.compile(rf"(?:{syntax.SPACE}[#!][^\n]*\n)*+{syntax.SPACE}{_NAME}\"[^\"\n]+\"{syntax.SPACE}\(")
+_ALIASES = rf"(?:{syntax.SPACE}[#!][^\n]*\n(?:[ \t]*+=[^\n]*\n)?)*+"
+_GENERIC_START = re.compile(rf"{_ALIASES}{syntax.SPACE}{_NAME}\"[^\"\n]+\"{syntax.SPACE}\(")
 _CUSTOM_LINE = re.compile(
     rf"^[ \t]*+(?:{syntax.VALUE_NAME}[\w:,%# ]*+=[ \t]*+\"?[A-Za-z_][\w$]*[.\"\w]*|(?:builtin\.)?module\b[^\n]*\{{"
     r"|[a-z_][\w$]*+\.[\w.$]++\"?[^\n@%(\{]*+[@%(\{]|func\s+(?:private\s+)?@|[#!][\w.$\-]+\s*=\s*\S)",

@@ -21,7 +21,6 @@ from costmodel.ir.llvm.templates import EMPTY, TEMPLATES, Slot, Template
 from costmodel.ir.mlir.attributes import parse_dictionary
 from costmodel.ir.mlir.structure import Block, Chunk, Operation, Region, Source
 from costmodel.ir.tokens.attributes import attribute_tokens, type_parts, type_token
-from costmodel.ir.tokens.generic_text import Unusual
 from costmodel.ir.tokens.names import (
     ARGUMENT,
     BLOCK,
@@ -34,14 +33,12 @@ from costmodel.ir.tokens.names import (
     Names,
     constant_token,
 )
+from costmodel.ir.tokens.rows import GAP, Row, Unusual, filled
 from costmodel.ir.tokens.tree import symbol_key
 
-GAP = f"{HOLE}gap"
-"""Stands in a row where the token of a local or a symbol goes; no text holds it."""
 _FRESH = "\x01"
 """Stands among the keys of a shape for a result without a name."""
 
-Row = tuple[str, ...]
 Keys = tuple[Slot, ...]
 """What fills the gaps: numbers of locals of the line, or names."""
 
@@ -299,14 +296,10 @@ class _Rows(FunctionText):
         table: dict[str, str] = {}
         for kind, members in (*classes, (SYMBOL, {key for key in order if key[0] == "@"})):
             table.update(zip([key for key in order if key in members], iter(names.maker(kind), None), strict=False))
-        gap = GAP
         try:
-            fill = iter([table[key] for key in keys]).__next__
+            return [*filled(self.rows, [table[key] for key in keys]), END, END]
         except KeyError:
             raise Unusual from None
-        tokens = [token if token is not gap else fill() for token in chain.from_iterable(self.rows)]
-        tokens += (END, END)
-        return tokens
 
 
 def _local(slot: Slot | None, names: list[str]) -> str:

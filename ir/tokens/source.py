@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from costmodel.core.errors import ParseError
 from costmodel.ir.tokens import check_scheme, cut
-from costmodel.ir.tokens.generic_text import Unusual
+from costmodel.ir.tokens.rows import Unusual
 
 Tokens = list[tuple[str, list[str]]]
 
