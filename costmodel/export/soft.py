@@ -160,4 +160,4 @@ def _margins(compact: Compact, slot: Slot, teacher: Scaled) -> tuple[Array, Arra
     if slot.part is Part.GATE:
         p = np.clip(nonzero, 1e-9, 1 - 1e-9)
         return np.clip(np.log(p / (1 - p)), -MOST_LOGIT, MOST_LOGIT), 0.05 + 4 * p * (1 - p)
-    return mean / np.maximum(nonzero, 1e-6), np.maximum(nonzero, 0.02)
+    return np.log1p(np.expm1(mean) / np.maximum(nonzero, 1e-6)), np.maximum(nonzero, 0.02)

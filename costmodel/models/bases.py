@@ -49,6 +49,8 @@ BASES: dict[str, Base] = {
     "cycles": Base(features=_CYCLES, factor=1.5, timed=True),
 }
 """By metric."""
+DIRECT = {"shared_bytes": "static:gpu_shared_peak"}
+"""Metrics that a feature states outright, mostly exactly: trees correct its logarithm, no weight is learned."""
 
 
 def first_weight(metric: str, arch: str, name: str) -> float:
@@ -66,6 +68,8 @@ def first_weight(metric: str, arch: str, name: str) -> float:
 
 def grows(metric: str, name: str) -> bool:
     """Whether a column may take part in the metric's weighted sum; operations of LLVM IR do so by their estimates."""
+    if metric in DIRECT:
+        return name == DIRECT[metric]
     if name.startswith("count:"):
         return not name.startswith("count:llvm.")
     if name.startswith(STANDING):

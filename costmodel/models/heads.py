@@ -81,6 +81,10 @@ def unscaled_std(mean: Array, std: Array, kind: Scale) -> Array:
 
 
 def combine(nonzero: Array, magnitude: Array, std: Array) -> tuple[Array, Array]:
-    """Mean and standard deviation of a zero-inflated metric on its scale, from probability and magnitude."""
-    mean = nonzero * magnitude
+    """Mean and standard deviation of a zero-inflated metric on its scale, from probability and magnitude.
+
+    The mean is the probability times the magnitude in the metric's unit: on the scale itself, which is logarithmic,
+    a half chance of 10,000 bytes would be 99.
+    """
+    mean = np.log1p(nonzero * np.expm1(np.minimum(magnitude, _MOST)))
     return mean, np.sqrt(nonzero * std**2 + nonzero * (1 - nonzero) * magnitude**2)

@@ -7,7 +7,7 @@ negative (Lawson and Hanson 1974), those of estimates leave their first guess to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +54,13 @@ class LinearGuess:
                 rows = rng.choice(rows, MAX_ROWS, replace=False)
             weights.append(_solve(functions[rows].astype(np.float64), y[rows], priors[name], signed))
         return cls(archs=names, weights=np.stack(weights).astype(np.float32))
+
+    @classmethod
+    def column(cls, archs: Array, chosen: Sequence[bool]) -> LinearGuess:
+        """The sum of the `chosen[P]` columns for each name among `archs`, as they are."""
+        names = tuple(sorted(set(map(str, archs))))
+        weights = np.append(np.array(chosen, np.float32), np.float32(0.0))
+        return cls(archs=names, weights=np.tile(weights, (len(names), 1)))
 
     def of(self, name: str) -> Array:
         """Weights `[P + 1]` of an architecture; one that was not there gets the mean of the others of its regime."""

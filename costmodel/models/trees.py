@@ -15,7 +15,7 @@ import numpy as np
 
 from costmodel.core.errors import CheckpointError, UsageError
 from costmodel.models.base import Array
-from costmodel.models.bases import BASES, ESTIMATED, STANDING, first_weight, grows
+from costmodel.models.bases import BASES, DIRECT, ESTIMATED, STANDING, first_weight, grows
 from costmodel.models.boosting import Boosters, BoostingOptions, held_out, pack_booster, train_booster, unpack_booster
 from costmodel.models.context import CODEGEN, pipeline_bucket
 from costmodel.models.examples import Examples
@@ -76,12 +76,10 @@ class BoostedTrees(MetricModel):
                 parts[i, "gate"] = self._gate(x[rows], y, groups[rows], shared)
                 rows, y = (rows[y > 0], y[y > 0]) if (y > 0).sum() >= _MIN_ROWS else (rows, y)
             margin = None
-            if metric in BASES:
+            if metric in BASES or metric in DIRECT:
                 archs = regimes(examples)[rows]
                 counts = self._counts(functions[rows], metric)
-                self._guesses[i] = LinearGuess.fit(
-                    counts, archs, np.expm1(y), self._priors(metric, archs), self._signed(metric), self.seed
-                )
+                self._guesses[i] = self._guess(metric, counts, archs, y)
                 margin = self._guesses[i].log1p(counts, archs)
             objective = "reg:squarederror" if margin is None else ROBUST
             parts[i, "mean"] = train_booster(
@@ -89,6 +87,13 @@ class BoostedTrees(MetricModel):
             )
             self._deviation[i] = self._residual(parts[i, "mean"], x[rows], y, groups[rows], margin)
         self._take(parts)
+
+    def _guess(self, metric: str, counts: Array, archs: Array, y: Array) -> LinearGuess:
+        """What trees correct: a sum that is learned from `counts[n, P]` and scaled targets `y[n]`, or one column."""
+        assert self.columns is not None
+        if metric in DIRECT:
+            return LinearGuess.column(archs, [name == DIRECT[metric] for name in self.columns.numbers])
+        return LinearGuess.fit(counts, archs, np.expm1(y), self._priors(metric, archs), self._signed(metric), self.seed)
 
     def _gate(self, x: Array, y: Array, groups: Array, shared: Mapping[str, Any]) -> Any:
         return train_booster(x, (y > 0).astype(float), groups, key="gate", objective="binary:logistic", **shared)

@@ -104,7 +104,7 @@ def test_a_student_of_graphs_takes_the_arrays(library):
 def test_a_student_says_about_what_its_teacher_says(shape):
     learned = train_student(compact(), soft(), shape)
     spread = soft().teacher.mean.std(axis=0)
-    assert (learned.disagreement < 0.45 * spread).all()
+    assert (learned.disagreement < 0.65 * spread).all()
     assert (learned.compact.intervals.factors >= compact().intervals.factors).all()
 
 

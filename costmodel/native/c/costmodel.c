@@ -970,7 +970,7 @@ static void combine(const costmodel *m, uint32_t i, double deviation, double mag
   *std = deviation;
   if (m->metrics[i].scale == ZERO_INFLATED) {
     const double p = *nonzero, size = magnitude > 0 ? magnitude : 0.0;
-    *mean = p * size;
+    *mean = log1p(p * expm1(size < 60.0 ? size : 60.0));
     *std = sqrt(p * deviation * deviation + p * (1 - p) * size * size);
   } else {
     *nonzero = NAN;
