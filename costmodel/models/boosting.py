@@ -186,7 +186,8 @@ class Forest:
 
     def _sums(self, numbers: Array, first: Array | int = 0) -> Array:
         """Sums of leaves `[boosters]`; `first[t]` is where the numbers of tree t begin."""
-        node, children = self.roots, self.children.reshape(-1)
+        node: Any = self.roots
+        children = self.children.reshape(-1)
         for _ in range(self.depth):
             right = numbers.take(self.feature.take(node) + first) >= self.threshold.take(node)
             node = children.take(2 * node + right)

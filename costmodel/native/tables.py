@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from costmodel.export.function_features import VERSION
 from costmodel.ir import costs, semantics
+from costmodel.ir.features.facts import BUSY_GROUPS
 from costmodel.ir.features.opcodes import FLOAT_COLUMNS, GROUPS, INTEGER_COLUMNS, MEMORY_COLUMNS, SHAPE_COLUMNS, Group
-from costmodel.ir.features.scan import _BUSY_GROUPS
 from costmodel.ir.features.table import NAMES
 
 COMPUTED = NAMES[: NAMES.index("largest_set_bytes") + 1]
@@ -67,7 +67,7 @@ def _group(group: Group) -> str:
         executed, step = NAMES.index(f"x_{group.name}_{group.columns[0]}"), 1
     elif group.executed:
         executed = NAMES.index(f"x_{group.name}")
-    busy = int(group.name in _BUSY_GROUPS)
+    busy = int(group.name in BUSY_GROUPS)
     return f"{group.name}, {group.latency_cycles}, {columns}, {NAMES.index(first)}, {executed}, {step}, {busy}"
 
 

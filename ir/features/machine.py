@@ -9,16 +9,19 @@ from __future__ import annotations
 import numpy as np
 
 from costmodel.ir.features.machine_cycles import cycle_numbers
-from costmodel.ir.features.machine_flat import Flat, Ints
+from costmodel.ir.features.machine_flat import Flat, Ints, Lists
 from costmodel.ir.features.machine_flow import Flow
 from costmodel.ir.features.machine_fold import Folded
 from costmodel.ir.features.machine_live import GENERAL, UNITS128, Live, live
 from costmodel.ir.features.machine_names import VARIANTS
-from costmodel.ir.features.machine_rows import C, Kind
+from costmodel.ir.features.machine_rows import C, Kind, Table
 from costmodel.ir.features.machine_table import FILES, FRAME
 from costmodel.ir.features.scan import Scan
 
 Numbers = dict[str, float]
+_FILE_NAMES = tuple(FILES)
+_FILE_COLUMNS = [column for column, sizes in enumerate(FILES.values()) for _ in sizes]
+_FILE_SIZES = np.array([size for sizes in FILES.values() for size in sizes], np.float32)
 _SAVED = {"x86": 6.0, "a64": 10.0, "rv": 12.0}
 
 
@@ -33,19 +36,28 @@ def machine_numbers(scan: Scan) -> Numbers:
     """Features of a function by name; empty where it is none of LLVM IR."""
     if not is_llvm(scan):
         return {}
-    flat = Flat(scan)
-    numbers = _numbers(flat)
+    lists, flow = Lists(scan), Flow(scan)
+    flat = Flat(scan, lists)
+    numbers = _numbers(flat, flow)
     found = {f"machine_{name}": value for name, value in numbers.items()}
-    standing = _numbers(Flat(scan, promote=False)) if flat.variable.any() else numbers
+    standing = _sizes(Flat(scan, lists, promote=False), flow)[0] if flat.variable.any() else numbers
     found.update((f"frame_{name}", standing[name]) for name in FRAME)
     found["machine_variables"] = float(flat.variable.sum())
     return found
 
 
-def _numbers(flat: Flat) -> Numbers:
+def _numbers(flat: Flat, flow: Flow) -> Numbers:
+    numbers, folded, totals = _sizes(flat, flow)
+    for index, name in enumerate(("x86", "a64", "rv")):
+        numbers[f"immediates_{name}"] = float(folded.immediates[:, index].sum())
+    numbers.update(cycle_numbers(flat, folded, flow, totals))
+    return numbers
+
+
+def _sizes(flat: Flat, flow: Flow) -> tuple[Numbers, Folded, Table]:
+    """Instructions and registers; with what they were counted from."""
     folded = Folded(flat)
-    flow = Flow(flat)
-    levels = live(flat, folded)
+    levels = live(flat, folded, flow.after)
     numbers: Numbers = dict(folded.parts)
     numbers["jumps"] = flow.jumps
     _calls(flat, levels, numbers)
@@ -55,10 +67,7 @@ def _numbers(flat: Flat) -> Numbers:
     for index, variant in enumerate(VARIANTS):
         numbers[f"body_{variant}"] = body[index]
         numbers[f"instructions_{variant}"] = body[index] + _around(variant.partition("_")[0], numbers)
-    for index, name in enumerate(("x86", "a64", "rv")):
-        numbers[f"immediates_{name}"] = float(folded.immediates[:, index].sum())
-    numbers.update(cycle_numbers(flat, folded, flow, totals))
-    return numbers
+    return numbers, folded, totals
 
 
 def _calls(flat: Flat, levels: Live, numbers: Numbers) -> None:
@@ -84,7 +93,7 @@ def _saved_moves(flat: Flat, calls: Ints) -> float:
     if not len(calls):
         return 0.0
     kind = np.where(flat.source >= 0, flat.kind[flat.source], -1)
-    home = np.array(flat.scan.home, np.int64)[flat.value]
+    home = flat.home[flat.value]
     begin = np.where(flat.source >= 0, flat.source, np.searchsorted(flat.block, home) - 1)
     movable = (kind == Kind.CALL) | ((kind == -1) & (home == 0))
     between = np.searchsorted(calls, flat.user) - np.searchsorted(calls, begin, side="right")
@@ -121,14 +130,12 @@ def _pressure(flat: Flat, flow: Flow, levels: Live, numbers: Numbers) -> None:
     there = flat.alive & (flat.kind != Kind.FREE)
     found = levels.before * there[:, None]
     most = found.max(axis=0, initial=0).tolist()
-    frequency = np.array(flow.frequency)
-    hottest = int(frequency.argmax()) if len(frequency) else 0
-    hot = found[flat.block == hottest].max(axis=0, initial=0).tolist()
+    hottest = flow.frequency.index(max(flow.frequency))
+    first, last = np.searchsorted(flat.block, [hottest, hottest + 1]).tolist()
+    hot = found[first:last].max(axis=0, initial=0).tolist()
     for column, name in enumerate((*FILES, "predicate")):
         numbers[f"live_{name}"], numbers[f"hot_{name}"] = most[column], hot[column]
-    starts = levels.through
-    for column, (name, sizes) in enumerate(FILES.items()):
-        for size in sizes:
-            excess = np.maximum(found[:, column] - size, 0)
-            numbers[f"excess_{name}_{size}"] = float(excess.max(initial=0))
-            numbers[f"excess_{name}_{size}_blocks"] = float(np.maximum(starts[:, column] - size, 0).sum())
+    blocks = np.maximum(levels.through[:, _FILE_COLUMNS] - _FILE_SIZES, 0).sum(axis=0).tolist()
+    for column, size, total in zip(_FILE_COLUMNS, _FILE_SIZES, blocks, strict=True):
+        name = f"excess_{_FILE_NAMES[column]}_{int(size)}"
+        numbers[name], numbers[f"{name}_blocks"] = max(most[column] - float(size), 0.0), total

@@ -21,7 +21,7 @@ from costmodel.ir.semantics import callee_of, constant_text, integer_constant, i
 
 Cost = tuple[float, ...]
 _WIDTHS = (128, 256, 512, 128, 0, 1024)
-_REGISTER_BITS = 64
+REGISTER_BITS = 64
 _ARGUMENT_REGISTERS = (6, 8, 8)
 _INLINE_BYTES = {"memcpy": (128, 256, 512, 128, 64, 64), "memset": (128, 256, 512, 256, 64, 64)}
 _STEP_BYTES = (16, 32, 64, 32, 8, 16)
@@ -48,7 +48,7 @@ def parts(text: str) -> Cost:
     """Registers (scalars without a vector unit) that a value of a type takes on each machine."""
     kind = type_facts(text)
     if not kind.is_vector:
-        return same(max(1, -(-kind.bits // _REGISTER_BITS)) if kind.width in ("i64", "f64") else 1)
+        return same(max(1, -(-kind.bits // REGISTER_BITS)) if kind.width in ("i64", "f64") else 1)
     element = kind.bits / kind.lanes if kind.bits else 64.0
     bits = kind.lanes * max(element, 8.0)
     return tuple(float(max(1, ceil(bits / width))) if width else float(kind.lanes) for width in _WIDTHS)
@@ -214,7 +214,7 @@ def cast_cost(name: str, operation: Operation) -> Cost:
         return same(1.0 if to.is_float != of.is_float else 0.0)
     if name in ("zext", "sext"):
         narrow = of.bits
-        if to.bits > _REGISTER_BITS:
+        if to.bits > REGISTER_BITS:
             return same(float(name == "sext"))
         if narrow == 1:
             return by(1.0, 0.0, 0.0) if name == "zext" else by(2.0, 1.0, 1.0)

@@ -21,6 +21,9 @@ from costmodel.ir.semantics import forwarded
 _MACHINES = {"x86": 2, "a64": 3, "rv": 5}
 _DIVISION_CYCLES = 10.0
 _FDIV_CYCLES = 4.0
+_WIDTHS = np.array(list(WIDTHS), np.float64)
+_UNITS = np.array(list(WIDTHS.values()), np.float64)
+"""`[widths, kinds of units]`."""
 _MAX_CARRIED = 8
 """Carried values of a block that are followed."""
 
@@ -46,19 +49,18 @@ def cycle_numbers(flat: Flat, folded: Folded, flow: Flow, totals: Numbers) -> di
     divide = ports[:, Port.DIV] * _DIVISION_CYCLES + ports[:, Port.FDIV] * _FDIV_CYCLES
     jumps = np.minimum(ports[:, Port.BRANCH], 1.0)
     numbers["executed_jumps"] = float(frequency @ jumps)
+    least = np.maximum(np.maximum(divide, jumps / 2), chain)[None]
+    for place, kind in enumerate((Port.LOAD, Port.STORE, Port.FLOAT, Port.SHUFFLE)):
+        least = np.maximum(least, ports[:, kind] / _UNITS[:, place, None])
+    again = {False: chains.reused(results=False), True: chains.reused(results=True)}
     for isa, column in _MACHINES.items():
-        again = np.zeros(blocks)
-        again[0] = chains.reused(results=isa != "x86")
-        numbers[f"reused_chain_{isa}"] = float(again[0])
+        first = numbers[f"reused_chain_{isa}"] = again[isa != "x86"]
         count = np.bincount(flat.block, totals[:, column], blocks)
         numbers[f"executed_{isa}"] = float(frequency @ count)
-        for width, units in WIDTHS.items():
-            bound = np.maximum(count / width, divide)
-            for kind, many in zip((Port.LOAD, Port.STORE, Port.FLOAT, Port.SHUFFLE), units, strict=False):
-                bound = np.maximum(bound, ports[:, kind] / many)
-            numbers[f"cycles_{isa}_{width}"] = float(
-                frequency @ np.maximum(np.maximum(bound, jumps / 2), np.maximum(chain, again))
-            )
+        bound = np.maximum(least, count / _WIDTHS[:, None])
+        bound[:, 0] = np.maximum(bound[:, 0], first)
+        for width, cycles in zip(WIDTHS, bound, strict=True):
+            numbers[f"cycles_{isa}_{width}"] = float(frequency @ cycles)
     return numbers
 
 
@@ -67,10 +69,9 @@ class _Chains:
 
     def __init__(self, flat: Flat, folded: Folded) -> None:
         self.flat = flat
-        order = np.argsort(flat.user, kind="stable")
-        self.values = flat.value[order].tolist()
-        self.positions = flat.position[order].tolist()
-        self.edges = np.searchsorted(flat.user[order], np.arange(flat.size + 1)).tolist()
+        self.values = flat.value.tolist()
+        self.positions = flat.position.tolist()
+        self.edges = flat.starts().tolist()
         self.latency = _latency(flat, folded)
         self.defined = flat.defined.tolist()
         self.starts = np.searchsorted(flat.block, np.arange(len(flat.scan.blocks) + 1)).tolist()

@@ -13,7 +13,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from costmodel.ir.features.machine_rows import ROWS, C, Kind
+from costmodel.ir.features.facts import Facts
+from costmodel.ir.features.machine_rows import C, Kind, Rows, current_rows, is_simple
 from costmodel.ir.features.scan import Scan
 from costmodel.ir.mlir.structure import Operation, Value
 from costmodel.ir.semantics import num_own_operands
@@ -21,7 +22,6 @@ from costmodel.ir.semantics import num_own_operands
 Ints = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
-_MARKERS = frozenset(("llvm.intr.lifetime.start", "llvm.intr.lifetime.end"))
 
 
 class Flat:
@@ -31,24 +31,21 @@ class Flat:
     `defined[v]` is the operation of value v, -1 for arguments. `variable` marks promoted `alloca`s.
     """
 
-    def __init__(self, scan: Scan, *, promote: bool = True) -> None:
+    def __init__(self, scan: Scan, lists: Lists, *, promote: bool = True) -> None:
         self.scan = scan
-        ids, operands, counts, own, defined = _lists(scan)
-        self.size = len(ids)
-        self.table: Numbers = ROWS.table[ids]
+        self.size = len(lists.table)
+        self.table: Numbers = lists.table.copy()
         self.kind: Ints = self.table[:, C["kind"]].astype(np.int64)
-        self.block: Ints = np.repeat(np.arange(len(scan.blocks)), [len(entry.facts) for entry in scan.blocks])
-        self.own: Ints = np.array(own, np.int64)
-        self.counts: Ints = np.array(counts, np.int64)
-        self.defined: Ints = np.array(defined, np.int64)
-        values: Ints = np.array(operands, np.int64)
-        user = np.repeat(np.arange(self.size), self.counts)
-        position = np.arange(len(values)) - np.repeat(np.cumsum(self.counts) - self.counts, self.counts)
+        self.block, self.own, self.counts = lists.block, lists.own, lists.counts
+        self.defined, self.home = lists.defined, lists.home
+        values, user, position = lists.values, lists.user, lists.position
         there = values >= 0
-        self.constants_forwarded = self._merged(values, user, ~there & (position >= self.own[user]))
-        self.constants_own: Ints = np.bincount(user[~there & (position < self.own[user])], minlength=self.size)
+        mine = position < self.own[user]
+        self.constants_forwarded = self._merged(values, user, ~(there | mine))
+        self.constants_own: Ints = np.bincount(user[mine & ~there], minlength=self.size)
         self.value, self.user, self.position = values[there], user[there], position[there]
-        self.source: Ints = self.defined[self.value] if len(defined) else np.zeros(0, np.int64)
+        self.source: Ints = self.defined[self.value]
+        self._places = self.source + 1
         self.alive: Mask = np.ones(self.size, bool)
         self.variable: Mask = np.zeros(self.size, bool)
         if promote:
@@ -98,8 +95,8 @@ class Flat:
 
     def uses(self, chosen: Mask | None = None) -> Ints:
         """How many of the chosen edges begin at each operation, `[n]`."""
-        source = self.source if chosen is None else self.source[chosen]
-        return np.bincount(source[source >= 0], minlength=self.size)
+        source = self._places if chosen is None else self._places[chosen]
+        return np.bincount(source, minlength=self.size + 1)[1:]
 
     def operand(self, position: int) -> Ints:
         """The value that is each operation's operand at `position`, -1 where it is a constant or none; `[n]`."""
@@ -108,10 +105,15 @@ class Flat:
         found[self.user[chosen]] = self.value[chosen]
         return found
 
+    def starts(self) -> Ints:
+        """Where the edges to each operation begin, `[n + 1]`; they come in the order of their users."""
+        return np.concatenate([_ZERO, np.cumsum(np.bincount(self.user, minlength=self.size))])
+
     def _keep(self, chosen: Mask) -> None:
         """Drop the other edges."""
         self.value, self.user = self.value[chosen], self.user[chosen]
         self.position, self.source = self.position[chosen], self.source[chosen]
+        self._places = self.source + 1
 
     def _promote(self) -> None:
         """Variables become values: addresses that only loads and stores use, directly or at a constant offset."""
@@ -160,9 +162,7 @@ class Flat:
         self._keep(self.alive[self.user])
 
     def _sweep(self, removable: Mask, uses: Ints) -> None:
-        order = np.argsort(self.user, kind="stable")
-        source = self.source[order].tolist()
-        starts = np.searchsorted(self.user[order], np.arange(self.size + 1)).tolist()
+        source, starts = self.source.tolist(), self.starts().tolist()
         left, can = uses.tolist(), removable.tolist()
         stack = [i for i in range(self.size) if can[i] and not left[i]]
         while stack:
@@ -181,40 +181,73 @@ def _marked_tail(operation: Operation) -> bool:
     return text.startswith(("tail", "musttail", '"llvm', "llvm"), offset)
 
 
-def _lists(scan: Scan) -> tuple[list[int], list[int], list[int], list[int], list[int]]:
-    """Rows, operands' values (below 0 for constants), number of operands, of own ones; the operation of each value."""
-    numbers = dict(scan.number)
-    numbers.update(zip(scan.outside, range(-1, -1 - len(scan.outside), -1), strict=True))
-    texts: dict[Value, object] = {value: value.type_text for value in scan.number}
-    local = _local_symbols(scan)
-    texts.update((value, _constant_key(value, local)) for value in scan.outside)
-    number_of, text_of = numbers.__getitem__, texts.__getitem__
-    index, rows = ROWS.index, ROWS
-    ids: list[int] = []
-    operands: list[int] = []
-    counts: list[int] = []
-    own: list[int] = []
-    defined: list[int] = []
-    for entry in scan.blocks:
-        defined += [-1] * len(entry.block.args)
-        for operation, facts in zip(entry.block.operations, entry.facts, strict=True):
-            values, results = operation.operands, operation.results
-            count = len(values)
-            mine = count if not operation.successors else num_own_operands(operation)
-            key = (
-                operation.name, operation._property_text, operation._attribute_text, len(operation.successors),
-                results[0].type_text if results else None, *map(text_of, values if mine == count else values[:mine]),
-            )  # fmt: skip
-            row = index.get(key)
+class Lists:
+    """What both views of a function share, by operation `[n]`: `table` of rows, operands, how many of them are its own.
+
+    `values` are all operands' values one after the other (below 0 for constants), `defined[v]` the operation of value
+    v, -1 for arguments, `home[v]` its block.
+    """
+
+    def __init__(self, scan: Scan) -> None:
+        blocks = scan.blocks
+        operations = [operation for entry in blocks for operation in entry.block.operations]
+        rows = current_rows()
+        ids = _rows(scan, operations, rows)
+        self.table: Numbers = rows.table[ids]
+        self.counts, self.values, self.user = scan.counts, scan.values, scan.user
+        self.own = self.counts.copy()
+        sizes = np.array([len(entry.facts) for entry in blocks])
+        self.block: Ints = np.repeat(np.arange(len(blocks)), sizes)
+        for last, entry in zip((np.cumsum(sizes) - 1).tolist(), blocks, strict=True):
+            if operations[last].successors and entry.facts:
+                self.own[last] = num_own_operands(operations[last])
+        self.home: Ints = np.array(scan.home, np.int64)
+        at = np.array(scan.at, np.int64)
+        points = np.array([entry.point for entry in blocks], np.int64)
+        self.defined: Ints = np.where(at == points[self.home], -1, at - 1 - self.home)
+        first = np.cumsum(self.counts) - self.counts
+        self.position: Ints = np.arange(len(self.values)) - first[self.user]
+
+
+def _rows(scan: Scan, operations: list[Operation], rows: Rows) -> list[int]:
+    """The row of each operation: by its facts alone where they tell, by its key otherwise."""
+    facts, numbers, simple = scan.facts, scan.operands, rows.simple
+    found = [*map(simple.get, facts)]
+    keys: dict[int, tuple[object, ...]] = {}
+    if scan.outside:
+        local = _local_symbols(scan)
+        keys = {number: _constant_key(value, local) for value, number in scan.outside.items()}
+        for place in scan.with_constants:
+            found[place] = _by_key(rows, operations[place], numbers[place], keys, facts[place])
+    by_text = rows.by_text
+    for place, row in enumerate(found):
+        if row is None:
+            known, operation = facts[place], operations[place]
+            texts = known, operation._property_text, operation._attribute_text
+            row = by_text.get(texts)
             if row is None:
-                row = rows.add(key, operation, facts)
-            if facts.defines and results:
-                defined += [len(ids)] * len(results)
-            ids.append(row)
-            operands += map(number_of, values)
-            counts.append(count)
-            own.append(mine)
-    return ids, operands, counts, own, defined
+                row = _by_key(rows, operation, numbers[place], keys, known)
+                if operation.name == "llvm.getelementptr":
+                    by_text[texts] = row
+                elif is_simple(known):
+                    simple[known] = row
+            found[place] = row
+    return found  # type: ignore[return-value]
+
+
+def _by_key(
+    rows: Rows, operation: Operation, numbers: list[int], keys: dict[int, tuple[object, ...]], facts: Facts
+) -> int:
+    values, results = operation.operands, operation.results
+    if operation.successors:
+        values = values[: num_own_operands(operation)]
+    key = (
+        operation.name, operation._property_text, operation._attribute_text, len(operation.successors),
+        results[0].type_text if results else None,
+        *[value.type_text if n >= 0 else keys[n] for value, n in zip(values, numbers, strict=False)],
+    )  # fmt: skip
+    row = rows.index.get(key)
+    return row if row is not None else rows.add(key, operation, facts)
 
 
 def _constant_key(value: Value, local: frozenset[str]) -> tuple[object, ...]:
@@ -229,9 +262,8 @@ def _constant_key(value: Value, local: frozenset[str]) -> tuple[object, ...]:
 
 def _local_symbols(scan: Scan) -> frozenset[str]:
     """Symbols of the module that are reached without a table of offsets: those no other module can see."""
-    if not any(
-        isinstance(value.owner, Operation) and value.owner.name == "llvm.mlir.addressof" for value in scan.outside
-    ):
+    owners = [value.owner for value in scan.outside]
+    if not any(isinstance(owner, Operation) and owner.name == "llvm.mlir.addressof" for owner in owners):
         return _NONE
     text = scan.blocks[0].block.parent.parent._chunk.source.text
     if text not in _SYMBOLS:
@@ -241,6 +273,7 @@ def _local_symbols(scan: Scan) -> frozenset[str]:
     return _SYMBOLS[text]
 
 
+_ZERO = np.zeros(1, np.int64)
 _NONE: frozenset[str] = frozenset()
 _MOST_MODULES = 4
 _SYMBOLS: dict[str, frozenset[str]] = {}

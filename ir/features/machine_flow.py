@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 
-from costmodel.ir.features.machine_flat import Flat
-from costmodel.ir.features.machine_live import successors
+from costmodel.ir.features.scan import Scan
 from costmodel.ir.mlir.structure import Operation
 from costmodel.ir.semantics import integer_constant
 
@@ -26,10 +25,9 @@ _WEIGHTS = re.compile(r"!\"branch_weights\"(?:, !\"expected\")?((?:, i32 -?\d+)+
 class Flow:
     """`frequency[b]` executions of block b for one call; `jumps` that the layout needs; `hot` marks innermost loops."""
 
-    def __init__(self, flat: Flat) -> None:
-        self.flat = flat
-        scan = flat.scan
-        self.after = successors(flat)
+    def __init__(self, scan: Scan) -> None:
+        self.scan = scan
+        self.after = successors(scan)
         self.before: list[list[int]] = [[] for _ in self.after]
         for block, targets in enumerate(self.after):
             for target in targets:
@@ -40,13 +38,14 @@ class Flow:
             scan.block_of[header]: (frozenset(scan.block_of[block] for block in natural.blocks), natural.trips)
             for header, (_, natural) in scan.headers.items()
         }
+        self.is_told = any("!prof !" in source for source in _sources(scan))
         self.probability = self._probabilities()
         self.frequency = self._frequencies()
         self.jumps = self._jumps()
 
     def _weights(self) -> list[float]:
         """How likely each block is to be where the program goes on: what ends in `unreachable` is not."""
-        blocks = self.flat.scan.blocks
+        blocks = self.scan.blocks
         weight = [-1.0] * len(blocks)
         for block in range(len(blocks)):
             operations = blocks[block].block.operations
@@ -87,7 +86,9 @@ class Flow:
 
     def _told(self, block: int, count: int) -> list[float] | None:
         """Branch weights that the program itself gives (`!prof`)."""
-        operation = self.flat.scan.blocks[block].block.operations[-1]
+        if not self.is_told:
+            return None
+        operation = self.scan.blocks[block].block.operations[-1]
         source = operation._chunk.source.text
         end = source.find("\n", operation.offset)
         mark = source.find("!prof !", operation.offset, end if end >= 0 else len(source))
@@ -103,7 +104,7 @@ class Flow:
 
     def _guess(self, block: int, count: int) -> list[float]:
         """Comparisons with zero and of pointers, as LLVM believes them."""
-        operation = self.flat.scan.blocks[block].block.operations[-1]
+        operation = self.scan.blocks[block].block.operations[-1]
         even = [1.0 / count] * count
         if count != 2 or not operation.operands:
             return even
@@ -174,6 +175,23 @@ class Flow:
             taken.add(target)
             chain[block] = end(target)
         return float(sum(1 for block in self.order if self.after[block] and block not in follows))
+
+
+def successors(scan: Scan) -> list[list[int]]:
+    """Numbers of each block's successors."""
+    index = scan.block_of
+    return [
+        [index[target] for target in entry.block.operations[-1].successors] if entry.block.operations else []
+        for entry in scan.blocks
+    ]
+
+
+def _sources(scan: Scan) -> set[str]:
+    """Texts that the branches come from."""
+    chunks = {
+        id(chunk): chunk for entry in scan.blocks if entry.facts for chunk in (entry.block.operations[-1]._chunk,)
+    }
+    return {chunk.source.text for chunk in chunks.values()}
 
 
 def _likely(compare: Operation) -> float | None:

@@ -15,7 +15,13 @@ from costmodel.ir.features.machine_rows import C, Kind, Port
 _X86 = slice(0, 3)
 _A64 = 3
 _RV = slice(4, 6)
+_COMPARED = ("joined_conditions", "compare_values", "float_branches", "bare_conditions")
 _ISA = np.array([0, 0, 0, 1, 2, 2])
+
+
+_CONDITIONS = np.zeros(Kind.SHIFT + 2, bool)
+_CONDITIONS[[Kind.ICMP, Kind.FCMP, Kind.LOGIC, Kind.FREE]] = True
+"""By kind, which ones are no bare conditions; the last place stands for arguments (-1)."""
 
 
 class Folded:
@@ -72,6 +78,10 @@ class Folded:
         compare = (flat.kind == Kind.ICMP) | (flat.kind == Kind.FCMP)
         logic = flat.kind == Kind.LOGIC
         condition = ((to == Kind.BRANCH) | (to == Kind.SELECT)) & (flat.position == 0)
+        if not (compare.any() or logic.any() or condition.any()):
+            self.tested = np.zeros(flat.size, bool)
+            self.parts.update(dict.fromkeys(_COMPARED, 0.0))
+            return
         vector = self.inside & (flat.table[flat.source, C["register"]] > 1)
         joined = logic & (flat.uses(~condition) == 0) & (self.uses == 1)
         flags = condition | (joined[flat.user] if flat.size else condition)
@@ -91,7 +101,7 @@ class Folded:
         self._tests(compare, joined, zero)
         self.parts["compare_values"] = float(value.sum())
         self.parts["float_branches"] = float(((flat.kind == Kind.FCMP) & ~as_value & (self.uses > 0)).sum())
-        bare = condition & ~np.isin(self.from_kind, (Kind.ICMP, Kind.FCMP, Kind.LOGIC, Kind.FREE)) & ~vector
+        bare = condition & ~_CONDITIONS[self.from_kind] & ~vector
         self.parts["bare_conditions"] = float(bare.sum())
 
     def _carries(self, value: Mask) -> None:
@@ -128,7 +138,7 @@ class Folded:
         )
         dynamic, scale = table[:, C["dynamic"]], table[:, C["scale"]]
         constant = dynamic == 0
-        simple = constant | ((dynamic == 1) & np.isin(scale, (1, 2, 4, 8)))
+        simple = constant | ((dynamic == 1) & (table[:, C["simple_scale"]] > 0))
         outside = flat.uses(~access) == 0
         folded = address & constant & outside
         through = access | (folded[flat.user] & (flat.position == 0))
@@ -155,7 +165,9 @@ class Folded:
         free = ~(binary & (flat.constants_own[flat.user] > 0)) | self.tested[flat.user]
         extend = (self.to_kind == Kind.ZEXT) | (self.to_kind == Kind.SEXT)
         edges = np.flatnonzero(loads & takes & free & ~extend)
-        _, first = np.unique(flat.user[edges], return_index=True)
+        users = flat.user[edges]
+        first = np.ones(len(edges), bool)
+        first[1:] = users[1:] != users[:-1]  # edges come in the order of their users
         taken = flat.source[edges[first]]
         self.cost[taken, _X86] = 0.0
         self.parts["memory_operands"] = float(len(taken))
@@ -207,10 +219,9 @@ class Folded:
         """The function's own arguments, handed on at the same place with no call before or as the last thing done."""
         flat = self.flat
         calls = np.flatnonzero(flat.table[:, C["is_call"]] > 0)
-        home = np.array(flat.scan.home, np.int64)
         if not len(calls):
             return np.zeros(len(moved), bool)
-        entry = (flat.source < 0) & (home[flat.value] == 0)
+        entry = (flat.source < 0) & (flat.home[flat.value] == 0)
         indirect = flat.table[flat.user, C["indirect"]].astype(np.int64)
         first = np.searchsorted(calls, flat.user) == 0
         return np.asarray(entry & (flat.value == flat.position - indirect) & (first | flat.tail[flat.user]))

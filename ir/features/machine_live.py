@@ -8,15 +8,19 @@ made of; a promoted variable is one value with several definitions. Frame addres
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
+from costmodel.ir.features.kinds import TypeFacts
 from costmodel.ir.features.machine_flat import Flat, Ints, Mask, Numbers
 from costmodel.ir.features.machine_fold import Folded
 from costmodel.ir.features.machine_rows import C, Kind
 
 GENERAL, UNITS128, UNITS256, UNITS512, PREDICATE = range(5)
 _CLASSES = 5
+_COLUMNS = np.arange(_CLASSES)
+_NONE = np.zeros((1, _CLASSES), np.float32)
 MAX_BITS = 1 << 30
 """Blocks times values that cross them; beyond that each block is looked at by itself."""
 
@@ -32,18 +36,18 @@ class Live:
     """`[blocks, 5]`: alive through a block's beginning."""
 
 
-def live(flat: Flat, folded: Folded) -> Live:
-    """Levels of a function."""
+def live(flat: Flat, folded: Folded, after: list[list[int]]) -> Live:
+    """Levels of a function; `after` are the successors of each block."""
     alias = _aliases(flat, folded)
     weights = _weights(flat)
     value = alias[flat.value]
     wanted = (value >= 0) & (flat.kind[flat.user] != Kind.FREE)
     operation = flat.user[wanted]
     used: Ints = value[wanted]
-    home = np.array(flat.scan.home, np.int64)
+    home = flat.home
     place = flat.block[operation]
     crossing = np.unique(used[home[used] != place])
-    entering, leaving = _sets(flat, used, place, home, crossing)
+    entering, leaving = _sets(after, used, place, home, crossing)
     return _levels(flat, used, operation, home, crossing, entering, leaving, weights)
 
 
@@ -61,6 +65,8 @@ def _aliases(flat: Flat, folded: Folded) -> Ints:
     result[flat.defined[there]] = there
     alias[result[frame[result[frame] >= 0]]] = -1
     chosen = np.flatnonzero(free & (result >= 0))
+    if not len(chosen):
+        return alias
     found = alias.tolist()
     for target, base in zip(result[chosen].tolist(), first[chosen].tolist(), strict=True):
         found[target] = found[base] if base >= 0 else -1
@@ -72,35 +78,26 @@ def _weights(flat: Flat) -> Numbers:
     weights = np.zeros((len(flat.defined), _CLASSES), np.float32)
     made = np.flatnonzero(flat.defined >= 0)
     rows = flat.table[flat.defined[made]]
-    kind = rows[:, C["register"]]
-    weights[made, GENERAL] = np.where(kind == 1, rows[:, C["units128"]], 0)
-    for column, name in ((UNITS128, "units128"), (UNITS256, "units256"), (UNITS512, "units512")):
-        weights[made, column] = np.where(kind == 2, rows[:, C[name]], 0)
-    weights[made, PREDICATE] = kind == 3
-    for number in np.flatnonzero(flat.defined < 0).tolist():
-        facts = flat.scan.kinds[number]
-        if facts.register == 0:
-            weights[number, GENERAL] = facts.units
-        elif facts.register == 1:
-            bits = max(facts.bits, 8)
-            weights[number, UNITS128:PREDICATE] = [-(-bits // width) for width in (128, 256, 512)]
-        else:
-            weights[number, PREDICATE] = facts.register == 2
+    weights[made] = rows[:, C["alive_general"] : C["alive_predicate"] + 1]
+    kinds = flat.scan.kinds
+    arguments = np.flatnonzero(flat.defined < 0)
+    if len(arguments):
+        weights[arguments] = [_argument_weights(kinds[number]) for number in arguments.tolist()]
     return weights
 
 
-def successors(flat: Flat) -> list[list[int]]:
-    """Numbers of each block's successors."""
-    index = flat.scan.block_of
-    return [
-        [index[target] for target in entry.block.operations[-1].successors] if entry.block.operations else []
-        for entry in flat.scan.blocks
-    ]
+@lru_cache(maxsize=4096)
+def _argument_weights(facts: TypeFacts) -> tuple[float, ...]:
+    if facts.register == 0:
+        return (facts.units, 0, 0, 0, 0)
+    if facts.register == 1:
+        return (0, *(-(-max(facts.bits, 8) // width) for width in (128, 256, 512)), 0)
+    return (0, 0, 0, 0, facts.register == 2)
 
 
-def _sets(flat: Flat, used: Ints, place: Ints, home: Ints, crossing: Ints) -> tuple[list[int], list[int]]:
+def _sets(after: list[list[int]], used: Ints, place: Ints, home: Ints, crossing: Ints) -> tuple[list[int], list[int]]:
     """Crossing values alive where each block begins and ends, as bits."""
-    count = len(flat.scan.blocks)
+    count = len(after)
     if not len(crossing) or count * len(crossing) > MAX_BITS:
         return [0] * count, [0] * count
     bit = np.full(len(home), -1, np.int64)
@@ -111,7 +108,6 @@ def _sets(flat: Flat, used: Ints, place: Ints, home: Ints, crossing: Ints) -> tu
         gen[block] |= 1 << number
     for number, block in enumerate(home[crossing].tolist()):
         kill[block] |= 1 << number
-    after = successors(flat)
     entering, leaving = gen[:], [0] * count
     changed = True
     while changed:
@@ -135,28 +131,40 @@ def _levels(
     """Sum of what begins and ends before each operation."""
     blocks = len(flat.scan.blocks)
     starts = np.searchsorted(flat.block, np.arange(blocks + 1))
-    change = np.zeros((flat.size + 1, _CLASSES), np.float32)
     through = _counts(entering, crossing, weights)
     ends = _counts(leaving, crossing, weights)
     place = flat.block[operation]
-    key = used * blocks + place
+    begin = np.where(flat.defined >= 0, flat.defined + 1, starts[home])
+    own, value, last = _last_uses(used, operation, place, home, blocks)
+    stays = _stays(value, flat.block[last], crossing, leaving)
+    born = np.concatenate([own, _unused_here(own, crossing, leaving, home)])
+    ending = _summed(flat.size, last[~stays], weights[value[~stays]])
+    change = _summed(flat.size, np.minimum(begin[born], flat.size), weights[born]) - ending
+    change += _summed(flat.size, starts, np.concatenate([through, _NONE]) - np.concatenate([_NONE, ends]))
+    levels = np.cumsum(change[:-1], axis=0, dtype=np.float32)
+    return Live(levels=np.maximum(levels, 0), before=np.maximum(levels + ending[:-1], 0), through=through)
+
+
+def _last_uses(used: Ints, operation: Ints, place: Ints, home: Ints, blocks: int) -> tuple[Ints, Ints, Ints]:
+    """Values that their own block uses; then each value and block that uses it: the value and its last user there."""
+    last = np.full(len(home), -1, np.int64)
+    inside = home[used] == place
+    last[used[inside]] = operation[inside]  # in order, so that the last one stays
+    own = np.flatnonzero(last >= 0)
+    if len(inside) == np.count_nonzero(inside):
+        return own, own, last[own]
+    value, user = used[~inside], operation[~inside]
+    key = value * blocks + place[~inside]
     _, index = np.unique(key[::-1], return_index=True)
     index = len(key) - 1 - index
-    pair_value, pair_block, pair_end = used[index], place[index], operation[index]
-    stays = _stays(pair_value, pair_block, crossing, leaving)
-    begin = np.where(flat.defined >= 0, flat.defined + 1, starts[home])
-    own = np.flatnonzero(home[pair_value] == pair_block)
-    np.add.at(change, np.minimum(begin[pair_value[own]], flat.size), weights[pair_value[own]])
-    out_only = _unused_here(pair_value[own], crossing, leaving, home)
-    np.add.at(change, np.minimum(begin[out_only], flat.size), weights[out_only])
-    gone = ~stays
-    ending = np.zeros_like(change)
-    np.add.at(ending, pair_end[gone], weights[pair_value[gone]])
-    change -= ending
-    np.add.at(change, starts[:-1], through)
-    np.add.at(change, starts[1:], -ends)
-    levels = np.cumsum(change[:-1], axis=0)
-    return Live(levels=np.maximum(levels, 0), before=np.maximum(levels + ending[:-1], 0), through=through)
+    return own, np.concatenate([own, value[index]]), np.concatenate([last[own], user[index]])
+
+
+def _summed(size: int, points: Ints, weights: Numbers) -> Numbers:
+    """Weights `[k, 5]` added up by point, `[size + 1, 5]`."""
+    flat = (points[:, None] * _CLASSES + _COLUMNS).reshape(-1)
+    total = np.bincount(flat, weights.reshape(-1), (size + 1) * _CLASSES)
+    return total.astype(np.float32).reshape(-1, _CLASSES)
 
 
 def _counts(sets: list[int], crossing: Ints, weights: Numbers) -> Numbers:
@@ -189,9 +197,11 @@ def _stays(value: Ints, block: Ints, crossing: Ints, leaving: list[int]) -> Mask
 
 def _unused_here(seen: Ints, crossing: Ints, leaving: list[int], home: Ints) -> Ints:
     """Crossing values that their own block does not use, yet leave it."""
-    rest = np.setdiff1d(crossing, seen, assume_unique=False)
-    if not len(rest):
-        return rest
+    if not len(crossing):
+        return crossing
+    used = np.zeros(len(home), bool)
+    used[seen] = True
+    rest = crossing[~used[crossing]]
     bit = np.searchsorted(crossing, rest).tolist()
     kept = [bool(leaving[place] >> number & 1) for number, place in zip(bit, home[rest].tolist(), strict=True)]
     return np.asarray(rest[np.array(kept, bool)])

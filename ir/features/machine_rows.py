@@ -1,20 +1,22 @@
 """Facts that all LLVM operations of one shape share, as rows of one growing table.
 
 Owns the key of a shape (name, attributes, types, constant operands) and the row that `machine_costs` gives it.
-Invariant: a row depends on the key alone; the table is bounded and is emptied between functions only.
+Invariant: a row depends on the key alone; the table is bounded, and replaced between functions only.
 """
 
 from __future__ import annotations
+
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
 
 from costmodel.ir.features import machine_costs as costs
 from costmodel.ir.features.address import constant_offset, element_sizes
+from costmodel.ir.features.facts import Facts
 from costmodel.ir.features.kinds import FLOAT_VECTOR, NO_REGISTER, PREDICATE, TypeFacts, type_facts
 from costmodel.ir.features.machine_costs import Cost, by, same
 from costmodel.ir.features.machine_names import VARIANTS
-from costmodel.ir.features.scan import Facts
 from costmodel.ir.mlir.structure import Operation
 from costmodel.ir.semantics import callee_of, integer_constant
 
@@ -40,9 +42,12 @@ COLUMNS = (
     *VARIANTS, "imm_x86", "imm_a64", "imm_rv", "imm", "kind", "port", "latency", "mem0", "mem1", "pure", "dynamic",
     "scale", "a64_offset", "rv_offset", "offset", "bits", "constant_arguments", "address_arguments", "stack_arguments",
     "is_call", "register", "units128", "units256", "units512", "zero_test", "bytes", "parts128", "global_address",
-    "outside", "int32", "indirect",
+    "outside", "int32", "indirect", "simple_scale", "alive_general", "alive_128", "alive_256", "alive_512",
+    "alive_predicate",
 )  # fmt: skip
-"""Of a row. `imm*` are instructions that bring constants into registers, `imm` tells equal ones apart."""
+"""Of a row. `imm*` are instructions that bring constants into registers, `imm` tells equal ones apart; `alive_*` are
+registers that a result takes.
+"""
 C = {name: index for index, name in enumerate(COLUMNS)}
 _MOST_ROWS = 1 << 16
 _PORTS = {
@@ -60,6 +65,11 @@ _FLOAT_INTRINSICS = frozenset(
     "fma fmuladd fabs copysign minnum maxnum minimum maximum minimumnum maximumnum floor ceil trunc rint nearbyint "
     "round roundeven sqrt canonicalize".split()
 )
+_SIMPLE = frozenset(
+    f"llvm.{name}"
+    for name in _BINARY | _FLOATS | set("load store icmp fcmp select br cond_br return extractvalue intr.fma "
+                                        "intr.fmuladd intr.lifetime.start intr.lifetime.end".split())
+)  # fmt: skip
 _CASTS = {"zext": Kind.ZEXT, "sext": Kind.SEXT, "trunc": Kind.TRUNC, "fpext": Kind.FPEXT}
 _FREE_CASTS = frozenset("bitcast freeze ptrtoint inttoptr addrspacecast ptrtoaddr".split())
 _KEPT = frozenset(
@@ -68,20 +78,29 @@ _KEPT = frozenset(
 
 
 class Rows:
-    """The table; one for the process, filled as shapes are met."""
+    """The table; rows are added as shapes are met, by any thread."""
 
     def __init__(self) -> None:
         self.index: dict[tuple[object, ...], int] = {}
         self.table: Table = np.zeros((1024, len(COLUMNS)), np.float32)
         self.immediates: dict[object, int] = {}
+        self.simple: dict[Facts, int] = {}
+        """Rows of operations without constants that their facts tell (`is_simple`)."""
+        self.by_text: dict[tuple[Facts, str, str], int] = {}
+        """Of address computations without constants: by facts and attributes."""
+        self._lock = Lock()
 
-    def begin(self) -> None:
-        """Empty the table where it is full; rows of functions at hand become invalid."""
-        if len(self.index) > _MOST_ROWS:
-            self.__init__()  # type: ignore[misc]
+    @property
+    def is_full(self) -> bool:
+        """Whether the next function should begin another table."""
+        return max(len(self.index), len(self.simple)) > _MOST_ROWS
 
     def add(self, key: tuple[object, ...], operation: Operation, facts: Facts) -> int:
         """The row of a new shape; `("address", symbol, True)` among the key's parts is a symbol of this module."""
+        with self._lock:
+            return self._add(key, operation, facts)
+
+    def _add(self, key: tuple[object, ...], operation: Operation, facts: Facts) -> int:
         number = len(self.index)
         if number >= len(self.table):
             self.table = np.concatenate([self.table, np.zeros_like(self.table)])
@@ -99,7 +118,16 @@ class Rows:
         return number
 
 
-ROWS = Rows()
+_CURRENT = [Rows()]
+
+
+def current_rows() -> Rows:
+    """The process's table; another one where it is full, so that functions at hand keep theirs."""
+    if _CURRENT[0].is_full:
+        _CURRENT[0] = Rows()
+    return _CURRENT[0]
+
+
 Row = dict[str, float]
 
 
@@ -119,6 +147,12 @@ def _row(operation: Operation, facts: Facts) -> Row:
     return row
 
 
+def is_simple(facts: Facts) -> bool:
+    """Whether operations without constant operands have a row by their facts alone, whatever their attributes."""
+    name, text = facts.counted
+    return name in _SIMPLE and not (name == "llvm.mul" and type_facts(text).bits > costs.REGISTER_BITS)
+
+
 def _is_pure(name: str) -> bool:
     word = name.removeprefix("intr.")
     return not word.startswith(("mem", "masked", "va_", "stack", "trap", "prefetch", "eh.", "coro", "assume", "vp."))
@@ -135,7 +169,10 @@ def _registers(row: Row, text: str | None) -> None:
     row["bits"] = float(kind.bits if kind.width not in ("ptr", "other") else 64)
     row["int32"] = float(kind.width == "i32" and not kind.is_float)
     row["register"] = 2.0 if kind.register == FLOAT_VECTOR else 3.0 if kind.register == PREDICATE else 1.0
-    row["units128"], row["units256"], row["units512"] = costs.parts(text)[:3]
+    units = row["units128"], row["units256"], row["units512"] = costs.parts(text)[:3]
+    row["alive_general"] = units[0] * (row["register"] == 1)
+    row["alive_128"], row["alive_256"], row["alive_512"] = (count * (row["register"] == 2) for count in units)
+    row["alive_predicate"] = float(row["register"] == 3)
 
 
 def _immediates(operation: Operation, row: Row, kind: str, positions: range | None = None) -> None:
@@ -225,6 +262,7 @@ def _address(name: str, operation: Operation, row: Row) -> None:
     vector = type_facts(operation.results[0].type_text).is_vector
     scale = sizes[0] or 0 if sizes else 0
     row["dynamic"], row["scale"] = float(len(sizes)), float(scale)
+    row["simple_scale"] = float(scale in (1, 2, 4, 8))
     row["offset"] = float(offset != 0 or not sizes)
     known = offset if offset is not None else 8
     row["a64_offset"], row["rv_offset"] = float(-256 <= known < 4096), float(-2048 <= known < 2048)

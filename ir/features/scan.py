@@ -7,110 +7,25 @@ number, so liveness and dependences never see them.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from math import prod
 
+import numpy as np
+import numpy.typing as npt
+
 from costmodel.core.errors import ParseError
-from costmodel.ir import costs, linalg, semantics
+from costmodel.ir import linalg
 from costmodel.ir.control_flow import NaturalLoop, natural_loops
+from costmodel.ir.features.facts import BY_OPERAND, BY_RESULT, Facts, facts_of
 from costmodel.ir.features.kinds import TypeFacts, type_facts
-from costmodel.ir.features.opcodes import BY_NAME, Group, column_of, group_of
-from costmodel.ir.features.table import NAMES
 from costmodel.ir.loops import LOOP_NAMES, loop_dimensions, trip_count
 from costmodel.ir.mlir.structure import Block, Operation, Region, Value
 
 UNKNOWN_TRIPS = 16
 """What a loop of unknown length counts as in executed counts (not in `flops` and `bytes_touched`: 1 there)."""
+_NOTHING: npt.NDArray[np.int64] = np.zeros(0, np.int64)
 MAX_EXECUTED = 1e15
 """Executed counts around one operation saturate here."""
-_COMPARES = frozenset(("llvm.icmp", "llvm.fcmp", "arith.cmpi", "arith.cmpf", "index.cmp", "llvm.intr.is.fpclass"))
-_CALLS = ("call", "call_indirect", "invoke", "launch_func", "callbr")
-_CACHE_LIMIT = 1 << 16
-_EXECUTED = frozenset(name for name in NAMES if name.startswith("x_"))
-_BUSY_GROUPS = frozenset(
-    "load store masked memcpy atomic call call_indirect fadd fmul fma fdiv math sqrt contract".split()
-)
-
-
-class Facts:
-    """What an operation's name and type tell: shared by all operations alike."""
-
-    __slots__ = (
-        "bits", "busy", "category", "columns", "defines", "flops", "group", "is_access", "is_branch", "is_call",
-        "is_math", "is_vector", "kind", "lanes", "latency", "num_bytes", "plain",
-    )  # fmt: skip
-
-    def __init__(self, operation: Operation, kind: TypeFacts) -> None:
-        self.group = _group(operation, kind)
-        column = column_of(self.group, kind)
-        key = f"{self.group.name}_{column}" if column else self.group.name
-        self.latency = self.group.latency_cycles
-        self.category = costs.category_of(operation)
-        executed = next((name for name in (f"x_{key}", f"x_{self.group.name}") if name in _EXECUTED), None)
-        self.columns = (f"mix_{self.category}", f"n_{key}", executed)
-        """Features that count the operation: twice as it stands, once executed."""
-        self.defines = self.category != "constant"
-        """Whether its results have numbers."""
-        self.is_math = costs.is_math_function(operation)
-        self.is_call = semantics.callee_of(operation) is not None
-        self.flops = costs.DEPENDS_ON_OPERANDS if costs.needs_operands(operation.name) else costs.flops_of(operation)
-        self.num_bytes = costs.bytes_of(operation)
-        self.is_access = costs.is_access(operation.name)
-        self.busy = self.group.name in _BUSY_GROUPS
-        self.is_branch = operation.name in ("scf.if", "affine.if", "scf.index_switch")
-        self.plain = not (
-            self.flops < 0
-            or self.is_access
-            or self.is_branch
-            or self.category == "structured"
-            or self.group.name == "alloca"
-        )
-        """Whether only its regions and successors can be of interest."""
-        self.kind = type_facts(operation.results[0].type_text) if operation.results else None
-        vectors = [found for value in operation.results if (found := type_facts(value.type_text)).is_vector]
-        self.is_vector = bool(vectors)
-        self.lanes = max((found.lanes for found in vectors), default=0)
-        self.bits = max((found.bits for found in vectors), default=0)
-
-
-def _group(operation: Operation, kind: TypeFacts) -> Group:
-    if costs.is_math_function(operation):
-        return BY_NAME["sqrt" if operation.name.endswith("sqrt") else "math"]
-    callee = semantics.callee_of(operation)
-    if callee is not None:
-        return BY_NAME["call" if callee else "call_indirect"]
-    if operation.name in semantics.CONSTANT_NAMES:
-        return BY_NAME["constant"]
-    return group_of(operation.name, kind.is_float)
-
-
-_FACTS: dict[tuple[str, ...], Facts] = {}
-_BY_RESULT: dict[tuple[str, str], Facts] = {}
-"""Facts of operations of one result that its type and the name tell."""
-
-
-def facts_of(operation: Operation) -> Facts:
-    """Facts by name, types (of the results, of the stored or compared value) and callee; cached."""
-    name, results = operation.name, operation.results
-    if results and name not in _COMPARES:
-        text = results[0].type_text
-    elif operation.operands:
-        text = operation.operands[costs.stored_operand(operation)].type_text
-    else:
-        text = ""
-    is_call = name.endswith(_CALLS)
-    more = tuple([value.type_text for value in results[1:]]) if len(results) > 1 else ()
-    if results and costs.is_store(name) and operation.operands:
-        more = (*more, operation.operands[costs.stored_operand(operation)].type_text)
-    key = (name, text, str(semantics.callee_of(operation)) if is_call else "", *more)
-    found = _FACTS.get(key)
-    if found is None:
-        if len(_FACTS) > _CACHE_LIMIT:
-            _FACTS.clear()
-            _BY_RESULT.clear()
-        found = _FACTS[key] = Facts(operation, type_facts(text))
-        if len(results) == 1 and not more and not is_call and name not in _COMPARES:
-            _BY_RESULT[name, text] = found
-    return found
 
 
 class Loop:
@@ -202,8 +117,16 @@ class Scan:
         self.home: list[int] = []
         self.at: list[int] = []
         self.points = 0
-        self.outside: set[Value] = set()
-        """Operands without number: constants."""
+        self.outside: dict[Value, int] = {}
+        """Constants, which have no number of a value but one below 0."""
+        self.facts: list[Facts] = []
+        """Of all operations in order."""
+        self.operands: list[list[int]] = []
+        """Of all operations in order, those numbers included; `counts` of each, `values` one after the other, `user`
+        the place of the operation that each belongs to."""
+        self.counts = self.values = self.user = _NOTHING
+        self.with_constants: list[int] = []
+        """Places in `operands` of those with constants."""
         self.allocas: list[Operation] = []
         self.counters: dict[Value, tuple[Loop, int | None]] = {}
         self.headers: dict[Block, tuple[Loop, NaturalLoop]] = {}
@@ -275,32 +198,43 @@ def _natural(state: Scan, region: Region, loop: Loop) -> dict[Block, Loop]:
 
 def _operations(state: Scan, index: int, stack: list[tuple[Region, Loop, tuple[int, int] | None]]) -> None:
     entry = state.blocks[index]
-    number, kinds, at, facts = state.number, state.kinds, state.at, entry.facts
+    args, facts, loop = entry.block.args, entry.facts, entry.loop
     point = entry.point = state.points
-    first = entry.first = len(kinds)
-    for value in entry.block.args:
-        number[value] = len(kinds)
-        kinds.append(type_facts(value.type_text))
-        at.append(point)
+    first = entry.first = len(state.kinds)
+    values = args[:]
+    kinds = [type_facts(value.type_text) for value in args]
+    at = [point] * len(args)
     for operation in entry.block.operations:
         results = operation.results
-        known = _BY_RESULT.get((operation.name, results[0].type_text)) if len(results) == 1 else None
+        if len(results) == 1:
+            known = BY_RESULT.get((operation.name, results[0].type_text))
+        elif not results and operation.operands:
+            known = BY_OPERAND.get((operation.name, operation.operands[0].type_text))
+        else:
+            known = None
         if known is None:
             known = _located(operation)
         facts.append(known)
         point += 1
-        if known.defines:
-            for value in results:
-                number[value] = len(kinds)
-                kinds.append(known.kind if value is results[0] and known.kind else type_facts(value.type_text))
-                at.append(point)
-        if operation.regions or not known.plain or len(operation.successors) > 1:
-            _unusual(state, operation, known, entry.loop, (index, len(facts) - 1), stack)
-    entry.limit = len(kinds)
+        if results and known.defines:
+            values += results
+            at += [point] * len(results)
+            kinds += [known.kind] if len(results) == 1 else [type_facts(value.type_text) for value in results]  # type: ignore[list-item]
+        if known.plain and not operation.regions and len(operation.successors) < 2:
+            continue
+        if known.only_accesses and not operation.regions:
+            loop.accesses.append((operation, known.num_bytes))
+        else:
+            _unusual(state, operation, known, loop, (index, len(facts) - 1), stack)
+    entry.limit = first + len(values)
+    state.number.update(zip(values, range(first, entry.limit), strict=True))
+    state.kinds += kinds
+    state.at += at
     state.points = point + 1
-    state.home += [index] * (entry.limit - first)
-    entry.loop.facts += facts
-    entry.loop.busy = entry.loop.busy or any(known.busy for known in facts)
+    state.home += [index] * len(values)
+    loop.facts += facts
+    state.facts += facts
+    loop.busy = loop.busy or any(known.busy for known in facts)
 
 
 def _located(operation: Operation) -> Facts:
@@ -370,16 +304,34 @@ def _structured_loop(state: Scan, operation: Operation, loop: Loop) -> Loop:
     return loop
 
 
+class _Numbers(dict[Value, int]):
+    """Numbers of values; what has none is a constant and gets the next one below 0."""
+
+    def __init__(self, numbers: dict[Value, int], constants: dict[Value, int]) -> None:
+        super().__init__(numbers)
+        self.constants = constants
+
+    def __missing__(self, value: Value) -> int:
+        number = self[value] = self.constants[value] = ~len(self.constants)
+        return number
+
+
 def _uses(state: Scan) -> None:
-    number = state.number
-    get, others = number.get, state.outside
+    number_of = _Numbers(state.number, state.outside).__getitem__
+    found = state.operands = [
+        [*map(number_of, operation.operands)] for entry in state.blocks for operation in entry.block.operations
+    ]
+    counts = state.counts = np.fromiter(map(len, found), np.int64, len(found))
+    values = state.values = np.fromiter(chain.from_iterable(found), np.int64, int(counts.sum()))
+    state.user = np.repeat(np.arange(len(found)), counts)
+    uses = found
+    if state.outside:
+        uses = found[:]
+        state.with_constants = np.unique(state.user[values < 0]).tolist()
+        for place in state.with_constants:
+            uses[place] = [number for number in found[place] if number >= 0]
+    first = 0
     for entry in state.blocks:
-        append = entry.uses.append
-        for operation in entry.block.operations:
-            uses = [*map(get, operation.operands)]
-            if None in uses:
-                others.update(operation.operands)
-                append([use for use in uses if use is not None])
-            else:
-                append(uses)  # type: ignore[arg-type]
-    others.difference_update(number)
+        last = first + len(entry.facts)
+        entry.uses = uses[first:last]
+        first = last
