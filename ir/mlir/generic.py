@@ -144,6 +144,9 @@ class _ChunkParser:
     # ---- pieces -------------------------------------------------------------------------------------------------
 
     def _alias(self, at: int) -> int:
+        locations = syntax.LOCATION_ALIASES.match(self.text, at, self.end)
+        if locations is not None:
+            return locations.end()
         position, unclosed = define_alias(self.text, at, self.end, self.chunk.aliases)
         if position < 0:
             self.fail("expected an alias definition 'name = value'", at)

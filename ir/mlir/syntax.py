@@ -55,6 +55,8 @@ REGION_END = re.compile(rf"{SPACE}\}}{SPACE}(?:(,{SPACE}\{{)|(\)))")
 """Group 1: another region follows; group 2: the list of regions ends."""
 
 ALIAS = re.compile(rf"{SPACE}([#!]{_SUFFIX}){SPACE}={SPACE}(loc{SPACE}\({BALANCED}\)|[^\n]*+)")
+LOCATION_ALIASES = re.compile(r"(?:#loc\d*+ = loc\([^\n]*+(?<=\))\n(?=[#!a-z\"%\n]))++")
+"""Lines that define nothing but locations."""
 SKIP = re.compile(SPACE)
 OPERAND = re.compile(rf"({VALUE_NAME})(?:#(\d{{1,9}}+))?")
 RESULT = re.compile(rf"({VALUE_NAME})(?:{SPACE}:{SPACE}(\d{{1,9}}+))?")

@@ -125,7 +125,7 @@ _MATH = (
     "log10 log1p log2 powf round roundeven rsqrt sin sincos sinh sqrt tan tanh trunc isnan isinf isfinite isnormal"
 ).split()
 
-_INHERENT: dict[str, Inherent] = {
+_FROM_TEXT: dict[str, Inherent] = {
     "arith.constant": _constant,
     "complex.constant": _constant,
     "stablehlo.constant": _constant,
@@ -161,16 +161,20 @@ _INHERENT: dict[str, Inherent] = {
         f"gpu.{name}": _gpu_dimension
         for name in "thread_id block_id block_dim grid_dim global_id cluster_id cluster_dim cluster_block_id".split()
     },
-    "linalg.index": _loop_index,
-    "llvm.insertvalue": _insert_value,
     "math.fma": _flagged("fastmath"),
     **{f"arith.{name}": _flagged("fastmath") for name in _FAST},
     **{f"math.{name}": _flagged("fastmath") for name in _MATH},
     **{f"arith.{name}": _flagged("overflow") for name in "addi subi muli shli trunci".split()},
-    **loops_affine.INHERENT,
+    "llvm.insertvalue": _insert_value,
     **slices.INHERENT,
-    **vectors.INHERENT,
     **llvm_dialect.INHERENT,
+}
+"""Of these the text without names of values decides."""
+_INHERENT: dict[str, Inherent] = {
+    **_FROM_TEXT,
+    "linalg.index": _loop_index,
+    **loops_affine.INHERENT,
+    **vectors.INHERENT,
 }
 
 
@@ -178,6 +182,11 @@ def inherent(name: str) -> Inherent | None:
     """What sets the attributes that the custom form of `name` writes without braces."""
     found = _INHERENT.get(name)
     return structured.inherent if found is None and name.startswith("linalg.") else found
+
+
+def depends_on_text(name: str) -> bool:
+    """Whether attributes and result types of operations of this name come from their text, whatever the operands."""
+    return inherent(name) is None or name in _FROM_TEXT
 
 
 _IMPLICIT = {

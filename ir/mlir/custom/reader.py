@@ -17,8 +17,9 @@ from costmodel.ir.mlir.attributes import define_alias, parse_string
 from costmodel.ir.mlir.custom import lexical, structured
 from costmodel.ir.mlir.custom.bodies import BodiesPart
 from costmodel.ir.mlir.custom.known import implicit_terminator
+from costmodel.ir.mlir.custom.lines import Lines
 from costmodel.ir.mlir.custom.state import ISOLATED_WORDS, MAX_FAILED, CustomModule, Head
-from costmodel.ir.mlir.structure import Block, MlirModule, Source
+from costmodel.ir.mlir.structure import Block, MlirModule, Operation, Source, Value
 
 _BROKEN_STATEMENT = re.compile(r"[^\n]*+")
 _MAX_INDENT = 1000
@@ -52,16 +53,28 @@ def parse_custom(text: str, *, file: str = "<string>") -> CustomModule:
 class _Part(BodiesPart):
     """Reads one `// -----` part."""
 
+    lines: Lines
+
     def run(self) -> None:
         """Read statement after statement; a head whose region closed goes on where it stopped."""
         position, end, text = self.start, self.end, self.text
         match_line, match_space = lexical.LINE.match, _SPACE.match
+        lines, aliases = Lines(text, position, end), 0
+        self.lines = lines
         while True:
+            at_line = lines.seek(position)
+            if at_line and lines.lines[lines.index][:1] not in ("#", "!"):
+                if len(self.chunk.aliases) != aliases:
+                    aliases = len(self.chunk.aliases)
+                    lines.resolve(self.chunk.aliases)
+                position = self._known_lines(position)
             if position > self.line_end:
                 self._next_line(position)
             line = match_line(text, position, end) if self.line_end - self.line_start < _LONG_LINE else None
             if line is not None:
-                self._line(line)
+                operation = self._line(line)
+                if at_line and self.typed_by_text:
+                    lines.learn(operation, line)
                 position = line.end()
                 continue
             space = match_space(text, position, end)
@@ -128,6 +141,9 @@ class _Part(BodiesPart):
         if self.failed > MAX_FAILED:
             match = syntax.ALIAS.match(self.text, at, self.end)
             return match.end() if match is not None else -1
+        locations = syntax.LOCATION_ALIASES.match(self.text, at, self.end)
+        if locations is not None:
+            return locations.end()
         position, unclosed = define_alias(self.text, at, self.end, self.chunk.aliases)
         if unclosed >= 0:
             self.failed += self.end - at
@@ -167,8 +183,42 @@ class _Part(BodiesPart):
                 self._argument(block, name.strip(), type_text)
         return match.end()
 
-    def _line(self, match: re.Match[str]) -> None:
-        """A whole operation on one line: the fast way."""
+    def _known_lines(self, position: int) -> int:
+        """Operations on lines whose shape is known; the offset to go on from."""
+        lines, values = self.lines, self.names.values
+        known, shapes = lines.known, lines.shapes
+        while True:
+            template = known.get(shapes[lines.index])
+            if template is None or not (shapes[lines.index + 1] in known or lines.starts_statement(lines.index + 1)):
+                return position
+            before = lines.before + template.holes
+            names = lines.names[lines.before : before]
+            operation = self._new(template.name, lines.begin + template.at)
+            operation._property_text, operation._attribute_text = template.properties, template.attributes
+            kind = template.type_text
+            if kind is not None:
+                result = names.pop(0)
+                operation.offset += len(result) - 1
+            operands = operation.operands
+            for use in names:
+                found = values.get(use)
+                if found is not None:
+                    operands.append(found[0])
+                else:
+                    self.names.use(operation, use)
+            if template.is_swapped:
+                operands[:2] = operands[1::-1]
+            if kind is not None:
+                value = Value(result, kind, operation, 0)
+                operation.results.append(value)
+                self.names.define(result, [value])
+            lines.begin += len(lines.lines[lines.index]) + 1
+            lines.before, position = before, lines.begin
+            lines.index += 1
+
+    def _line(self, match: re.Match[str]) -> Operation:
+        """A whole operation on one line."""
+        self.typed_by_text = True
         results, name, rest = match.groups()
         if name == "return":
             name = self._qualified(name)
@@ -192,6 +242,7 @@ class _Part(BodiesPart):
         self._complete(operation, results, rest, suffix)
         if name.startswith("linalg."):
             structured.complete(operation, self.chunk)
+        return operation
 
     def _operation(self, match: re.Match[str], indent: int) -> int:
         results, quoted, bare = match.groups()

@@ -76,6 +76,8 @@ class Part:
         self.types: dict[tuple[str, str, int], list[str]] = {}
         self.line_start = self.line_end = start - 1
         self.failed = self.declared = 0
+        self.typed_by_text = True
+        """whether the text alone gave the types of the last results, not the operands"""
 
     def problem(self, offset: int, message: str) -> None:
         """Note what cannot be read."""

@@ -106,6 +106,7 @@ class UsesPart(Part):
         kinds = suffix[place + 2 :] if arrow else suffix[suffix.rfind(" : ") + 3 :] if " : " in suffix else ""
         if kinds.count(">") != kinds.count("<") or kinds.count(")") != kinds.count("(") or not kinds:
             kinds, arrow = suffix_of(suffix)
+        self.typed_by_text = "%" not in kinds
         if "%" in kinds:
             kinds = lexical.OPERAND.sub(lambda match: self._type_of(match[0]), kinds)
         key = (operation.name, kinds, count)
@@ -116,6 +117,7 @@ class UsesPart(Part):
         if operation.name == "llvm.extractvalue":
             return [llvm_dialect.extracted_type(operation, types[0]) or types[0]] * count
         if not types[0] and operation.operands and not kinds:
+            self.typed_by_text = False
             return [operation.operands[0].type_text] * count
         return types
 
