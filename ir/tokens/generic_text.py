@@ -68,13 +68,19 @@ class _Part:
         self.new: Callable[[], int] = count().__next__
 
     def run(self, start: int, end: int) -> list[tuple[str, list[str]]]:
-        """Lines in order; those without anything special are read right here."""
-        full, table, new, keys = self.full, self.table, self.new, self.keys
-        add_row, define = self.rows.append, self.defined.append
+        """The functions between two offsets, in order."""
         self.aliases, start = lines.aliases_before(self.text, start, end)
-        known = self.aliases.known[full]
         found = lines.LINE.findall(self.text, start, end)
         lines.drop_aliases(found)
+        self._lines(found)
+        if self.scopes or self.modules:
+            raise Unusual
+        return self.found
+
+    def _lines(self, found: list[tuple[str, ...]]) -> None:
+        """Lines in order; those without anything special are read right here."""
+        full, table, new, keys = self.full, self.table, self.new, self.keys
+        add_row, define, known = self.rows.append, self.defined.append, self.aliases.known[self.full]
         for line in found:
             result, more, name, operands, successors, rest = line
             entry = known.get((name, rest))
@@ -109,9 +115,6 @@ class _Part:
                 if full:
                     keys.append(key)
             keys += uses
-        if self.scopes or self.modules:
-            raise Unusual
-        return self.found
 
     def _line(self, line: tuple[str, ...]) -> None:
         """Any line."""

@@ -226,3 +226,34 @@ def test_accesses_of_a_stream_are_operands_and_no_region():
     operation = only(module, "stream.cmd.dispatch")
     assert operation.regions == []
     assert [value.name for value in operation.operands] == ["%r", "%c", "%c", "%c"] * 2
+
+
+def test_lines_of_known_shape_are_read_as_the_first_of_them():
+    """Names, operands' numbers, forward uses and aliases are those of each line, whatever its shape taught before."""
+    text = """#m = #test.x<{0}>
+module {{
+  func.func @f(%a: f32, %b: vector<2xf32>, %s: !llvm.struct<(i32, i32)>, %i: i32) {{
+    %0 = arith.addf %a, %a fastmath<fast> : f32 loc(#loc1)
+    %1 = arith.addf %0, %a fastmath<fast> : f32 loc(#loc2)
+    %p:2 = test.pair %1 : f32, f32
+    %long.name = arith.addf %p#1, %p#0 fastmath<fast> : f32
+    %2 = test.wrap %b : tensor<4xf32, #m>
+    %3 = test.wrap %late : tensor<4xf32, #m>
+    %s0 = llvm.insertvalue %i, %s[0] : !llvm.struct<(i32, i32)>
+    %s1 = llvm.insertvalue %i, %s0[0] : !llvm.struct<(i32, i32)>
+    %late = test.make : vector<2xf32>
+    return
+  }}
+}}
+"""
+    for number in (1, 2):
+        found = parse_custom(text.format(number))
+        operations = {o.results[0].name: o for o in found.module.walk() if o.results}
+        assert not found.unresolved
+        assert [value.name for value in operations["%1"].operands] == ["%0", "%a"]
+        assert [value.index for value in operations["%long.name"].operands] == [1, 0]
+        assert operations["%long.name"].attribute("fastmath") == "#arith.fastmath<fast>"
+        assert text.format(number)[operations["%long.name"].offset :].startswith("arith.addf %p#1")
+        assert operations["%3"].operands[0] is operations["%late"].results[0]
+        assert f"#test.x<{number}>" in operations["%3"].results[0].type_text
+        assert [value.name for value in operations["%s1"].operands] == ["%s0", "%i"]

@@ -238,3 +238,65 @@ def test_uncommon_llvm_text_agrees_with_the_tree(scheme, seed):
 def test_broken_llvm_functions_are_left_to_the_tree(body):
     with pytest.raises((generic_text.Unusual, ParseError)):
         llvm_text.function_tokens(f"define i32 @f(i32 %n) {{\n{body}}}\n", "anonymized")
+
+
+ODD_LINES = """#long = #test.pair<[
+  1, 2]>
+!t = tensor<4xf32>
+"builtin.module"() ({
+  "test.initializer"() ({
+    "test.done"() : () -> ()
+  }) : () -> ()
+  "func.func"() <{sym_name = "f", kind = #long}> ({
+  ^bb0(%a: !t, %b: i1):  // 2 preds
+    %0:2 = "test.pair"(%a, %a) <{callee = @g}> : (!t, !t) -> (!t, i32)
+    %1 = "test.first"(%0#0) {text = "a \\22 ( %x"} : (!t) -> !t
+    %2 = "test.region"(%0) ({
+      %3 = "test.in"(%1) : (!t) -> i32
+      "test.leave"(%3)[^bb2] : (i32) -> ()
+    ^bb2:  // pred: ^bb0
+      "test.yield"() : () -> ()
+    }, {
+      %3 = "test.in"(%1) : (!t) -> i32
+      "test.yield"(%3) : (i32) -> ()
+    }) {note = "mail@home"} : (!t) -> i32
+    "test.end"(%2) : (i32) -> () loc("file":1:2)
+    "test.end"(%2) : (i32) -> () loc(#loc)
+  }) {arg = "@text"} : () -> ()
+}) : () -> ()
+#loc = loc(unknown)
+
+{-#
+  dialect_resources: {
+    builtin: {
+      blob: "0x0400"
+    }
+  }
+#-}
+"""
+
+
+@pytest.mark.parametrize("seed", [None, 5])
+@pytest.mark.parametrize("scheme", WORDS)
+def test_odd_lines_of_generic_text_agree_with_the_tree(scheme, seed):
+    """Aliases over lines, comments behind labels, regions without a symbol, resources, aliases at the end."""
+    assert tokenize_source(ODD_LINES, scheme, format="mlir", seed=seed) == tree(parse_generic(ODD_LINES), scheme, seed)
+    plain = ODD_LINES.replace('    "test.end"(%2) : (i32) -> () loc("file":1:2)\n', "")
+    assert generic_text.function_tokens(plain, scheme, seed) == tree(parse_generic(plain), scheme, seed)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"a.b"()\n: () -> ()',
+        '"a.b"() : () -> () "c.d"() : () -> ()',
+        '"a.b"() {x = [1} : () -> ()',
+        '"a.b"() ({ "c.d"() : () -> () }) : () -> ()',
+        "a.b",
+    ],
+)
+@pytest.mark.parametrize("scheme", WORDS)
+def test_lines_that_are_no_whole_operation_are_left_to_the_tree(line, scheme):
+    text = f'"func.func"() <{{sym_name = "f"}}> ({{\n  {line}\n}}) : () -> ()\n'
+    with pytest.raises(generic_text.Unusual):
+        generic_text.function_tokens(text, scheme)
