@@ -6,7 +6,6 @@ operations; memory grows with distinct names only.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from math import isfinite, prod
@@ -15,7 +14,7 @@ from zlib import crc32
 import numpy as np
 
 from costmodel.core.errors import UnsupportedError, UsageError
-from costmodel.ir.features import FEATURES_VERSION
+from costmodel.ir.features import FEATURES_VERSION, feature_names
 from costmodel.ir.graph import GRAPH_VERSION
 from costmodel.ir.mlir.structure import Operation
 from costmodel.ir.mlir.types import OtherType, ScalarType, parse_type
@@ -33,6 +32,7 @@ MAX_GRAPH_OPERATIONS = 100_000
 UNKNOWN_BUCKETS = 64
 """Numbers for words that a vocabulary lacks."""
 SIZE_NAME = "static:ops"
+_STATIC = tuple(f"static:{name}" for name in feature_names())
 
 
 def versions() -> dict[str, int]:
@@ -75,11 +75,12 @@ def encode_function(function: Function, *, scheme: str | None = None, graph: boo
 def function_numbers(function: Function) -> dict[str, float]:
     """Numbers by name, all finite; raises `UsageError` otherwise."""
     assert function.operation is not None
-    numbers = {f"static:{name}": value for name, value in function.features().to_dict().items()}
+    features = function.features()
+    numbers = dict(zip(_STATIC, features.numbers.values(), strict=True))
     if numbers[SIZE_NAME] == 0:
         raise UsageError(f"function {function.name!r} is empty: it has no operation, so there is nothing to predict")
     check_finite(numbers, function.name)
-    numbers.update(_counts(function.operation))
+    _add_counts(numbers, features.counts)
     numbers.update(_module_numbers(function.operation))
     return numbers
 
@@ -107,28 +108,23 @@ def num_token_numbers(scheme: str) -> int:
     return len(shipped(scheme)) + UNKNOWN_BUCKETS
 
 
-def _counts(root: Operation) -> dict[str, float]:
-    counts: Counter[tuple[str, str]] = Counter()
-    for operation in root.walk():
-        values = operation.results or operation.operands
-        counts[operation.name, values[0].type_text if values else ""] += 1
-    counts[root.name, ""] -= 1
-    numbers: dict[str, float] = {}
-    for (name, type_text), count in counts.items():
-        if count <= 0:
-            continue
-        label, elements = _type_label(type_text)
-        key = f"count:{name} {label}"
+def _add_counts(numbers: dict[str, float], counts: Mapping[tuple[str, str], int]) -> None:
+    """Operations by name and type, and the elements of those on shaped types."""
+    for counted, count in counts.items():
+        key, wide, most, elements = _names(counted)
         numbers[key] = numbers.get(key, 0.0) + count
         if elements > 1:
-            wide = f"elements:{name}"
             numbers[wide] = numbers.get(wide, 0.0) + count * elements
-            most = f"most:{label}"
             numbers[most] = max(numbers.get(most, 0.0), elements)
-    return numbers
 
 
 @lru_cache(maxsize=16384)
+def _names(counted: tuple[str, str]) -> tuple[str, str, str, float]:
+    name, type_text = counted
+    label, elements = _type_label(type_text)
+    return f"count:{name} {label}", f"elements:{name}", f"most:{label}", elements
+
+
 def _type_label(text: str) -> tuple[str, float]:
     """A type as one short word, vectors with their shape, tensors and memrefs without; and its static elements."""
     if not text:

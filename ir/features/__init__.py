@@ -8,7 +8,8 @@ branches, and of the iteration space of linalg. `docs/features.md` lists every f
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 Numbers = dict[str, float]
+Counts = Mapping[tuple[str, str], int]
 _LARGEST = 1e300
 
 
@@ -52,12 +54,14 @@ class StaticFeatures:
     """Numbers by name (`features["flops"]` or `features.flops`), in the order and units of `table.FEATURES`."""
 
     numbers: Numbers
+    counts: Counts = field(default_factory=dict, repr=False)
+    """Operations inside by name and type: of the first result, or of the first operand of those without."""
 
     def __getitem__(self, name: str) -> float:
         return self.numbers[name]
 
     def __getattr__(self, name: str) -> float:
-        if name.startswith("__") or name == "numbers" or name not in self.numbers:
+        if name.startswith("__") or name in ("numbers", "counts") or name not in self.numbers:
             raise AttributeError(f"no feature {name!r}; see costmodel.ir.features.feature_names()")
         return self.numbers[name]
 
@@ -78,14 +82,23 @@ def extract_features(root: Operation) -> StaticFeatures:
         ParseError: an attribute that a feature needs does not parse; with the operation's position.
     """
     with collector.paused():
-        numbers = _numbers(root)
+        found = scan(root)
+        numbers = _numbers(root, found)
+        counts = _counts(found)
+        found.close()
     if max(numbers.values()) > _LARGEST:
         numbers = {name: min(number, _LARGEST) for name, number in numbers.items()}
-    return StaticFeatures({name: float(number) for name, number in numbers.items()})
+    return StaticFeatures(dict(zip(numbers, map(float, numbers.values()), strict=True)), counts)
 
 
-def _numbers(root: Operation) -> Numbers:
-    found = scan(root)
+def _counts(found: Scan) -> Counts:
+    counts: dict[tuple[str, str], int] = {}
+    for facts, count in Counter(found.facts).items():
+        counts[facts.counted] = counts.get(facts.counted, 0) + count
+    return counts
+
+
+def _numbers(root: Operation, found: Scan) -> Numbers:
     numbers: Numbers = dict.fromkeys(NAMES, 0.0)
     _operations(found, numbers)
     _blocks(root, found, numbers)
@@ -99,7 +112,6 @@ def _numbers(root: Operation) -> Numbers:
         nest = nest_numbers([operation for operation, _, _ in found.structured])
         numbers.update((f"nest_{name}", value) for name, value in nest.items())
     numbers.update(machine_numbers(found))
-    found.close()
     return numbers
 
 

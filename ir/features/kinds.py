@@ -18,9 +18,9 @@ _WIDE_BITS = 32
 _NO_VALUE = ("!llvm.void", "!llvm.label", "!llvm.token", "!llvm.metadata", "none")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TypeFacts:
-    """Facts of one type.
+    """Facts of one type; one object for each text, so that objects are compared.
 
     `width` is one of i32 (integers of up to 32 bits), i64 (wider, and index), f32 (floats of up to 32 bits), f64
     (wider), ptr, vec (vectors and tensors), other. `units` are registers: of 64 bits (general, predicate) or 128 bits.

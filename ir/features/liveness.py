@@ -9,7 +9,9 @@ region. Constants are never alive. Memory is linear in operations: a value alive
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,8 @@ _VALUES, _VECTORS, _COUNTS, _UNITS = 0, 1, 2, 2 + _CLASSES
 _COLUMNS = _UNITS + _CLASSES
 _ALIVE_AT_END = -1
 _NEVER = 1 << 62
+_TOGETHER = 4096
+"""Uses across blocks that are looked at together."""
 
 Levels = npt.NDArray[np.int64]
 Place = tuple[int, int]
@@ -92,94 +96,95 @@ def _capture(scan: Scan) -> None:
 
 
 class _Ranges:
-    """Where values are alive. `ends` is the point after the last use in a value's own block, 0 without one."""
+    """Where values are alive. `ends` is the point after the last use in a value's own block, 0 without one.
+
+    Values of one weight are counted together: `entering[w, b]` of weight w are alive where block b begins, `leaving`
+    where it ends, `last_uses` are (weight, point) of those that blocks other than their own use for the last time.
+    """
 
     def __init__(self, scan: Scan) -> None:
         self.scan = scan
+        places = {kind: place for place, kind in enumerate(dict.fromkeys(scan.kinds))}
         weights: dict[tuple[int, int, bool], int] = {}
-        self.weight_of = [
-            weights.setdefault((kind.register, kind.units, kind.is_vector), len(weights)) for kind in scan.kinds
-        ]
+        numbers = [weights.setdefault((kind.register, kind.units, kind.is_vector), len(weights)) for kind in places]
         self.weights = np.array([_weight(*weight) for weight in weights], np.int64).reshape(-1, _COLUMNS)
-        self.ends = [0] * len(scan.kinds)
-        self.entering = [[0] * len(scan.blocks) for _ in weights]
-        self.leaving = [[0] * len(scan.blocks) for _ in weights]
-        self.last_uses: list[list[int]] = [[] for _ in weights]
+        kinds = np.fromiter(map(places.__getitem__, scan.kinds), np.int64, len(scan.kinds))
+        self.weight_of = np.array(numbers, np.int64)[kinds]
+        self.home = scan.homes
+        self.ends = np.zeros(len(scan.kinds), np.int64)
+        self.entering = np.zeros((len(weights), len(scan.blocks)), np.int64)
+        self.leaving = np.zeros_like(self.entering)
+        self.last_uses: list[tuple[Levels, Levels]] = []
         self.holders: dict[Place, int] = {}
         """Of values used in blocks that hold regions, by block and value: the point after the last use there."""
-        self._cross(self._local())
+        self._cross(*self._local())
 
-    def _local(self) -> dict[int, list[Place]]:
-        """Last uses in the value's own block; those in other blocks of its region are returned."""
-        ends, blocks, home = self.ends, self.scan.blocks, self.scan.home
-        crossing: dict[int, list[Place]] = {}
-        for index, entry in enumerate(blocks):
-            first, limit, point = entry.first, entry.limit, entry.point
-            foreign: dict[int, int] = {}
-            for uses in entry.uses:
-                point += 1
-                for number in uses:
-                    if first <= number < limit:
-                        ends[number] = point
-                    else:
-                        foreign[number] = point
-            for number, last in foreign.items():
-                if blocks[home[number]].region == entry.region:
-                    crossing.setdefault(number, []).append((index, last))
-        return crossing
+    def _local(self) -> tuple[Levels, Levels, Levels]:
+        """Last uses in the value's own block; those in other blocks of its region are returned: value, block, point."""
+        value, user = _uses(self.scan)
+        place = self.scan.places[user]
+        point, home = user + place + 1, self.home[value]
+        here = home == place
+        self.ends[value[here]] = point[here]  # in order, so that the last one stays
+        if len(self.scan.region_blocks) > 1:
+            regions = np.array([entry.region for entry in self.scan.blocks], np.int64)
+            here |= regions[home] != regions[place]
+        value, place, point = value[~here], place[~here], point[~here]
+        if not len(value):
+            return value, place, point
+        key = value * len(self.scan.blocks) + place
+        _, last = np.unique(key[::-1], return_index=True)
+        last = len(key) - 1 - last
+        return value[last], place[last], point[last]
 
-    def _cross(self, crossing: dict[int, list[Place]]) -> None:
-        if not crossing:
-            return
-        scan, before = self.scan, _predecessors(self.scan)
-        seen_in, seen_out = [-1] * len(scan.blocks), [-1] * len(scan.blocks)
-        for number, places in crossing.items():
-            home, weight = scan.home[number], self.weight_of[number]
-            entering, leaving = self.entering[weight], self.leaving[weight]
-            stack = [block for block, _ in places]
-            while stack:
-                block = stack.pop()
-                if seen_in[block] == number:
-                    continue
-                seen_in[block] = number
-                entering[block] += 1
-                for source in before[block]:
-                    if seen_out[source] != number:
-                        seen_out[source] = number
-                        leaving[source] += 1
-                        if source != home:
-                            stack.append(source)
-            for block, last in places:
-                stays = seen_out[block] == number
-                if not stays:
-                    self.last_uses[weight].append(last)
-                if scan.blocks[block].inside:
-                    self.holders[block, number] = _NEVER if stays else last
-            if seen_out[home] == number:
-                self.ends[number] = _ALIVE_AT_END
+    def _cross(self, value: Levels, place: Levels, point: Levels) -> None:
+        """What other blocks of the region use, some values at a time; they come sorted by value."""
+        first = 0
+        before = _predecessors(self.scan) if len(value) else []
+        while first < len(value):
+            last = int(np.searchsorted(value, value[min(first + _TOGETHER, len(value)) - 1], "right"))
+            numbers, bit = np.unique(value[first:last], return_inverse=True)
+            self._mark(numbers, bit, place[first:last], point[first:last], before)
+            first = last
+
+    def _mark(self, numbers: Levels, bit: Levels, place: Levels, point: Levels, before: list[list[int]]) -> None:
+        """Spread values `numbers`, used for the last time at `point` in block `place`, back to their own blocks."""
+        blocks = len(self.scan.blocks)
+        weight, home = self.weight_of[numbers], self.home[numbers].tolist()
+        entering, leaving = spread(
+            gathered(place.tolist(), bit.tolist(), blocks), gathered(home, range(len(home)), blocks), before
+        )
+        for one in np.unique(weight).tolist():
+            mask = sum(1 << i for i in np.flatnonzero(weight == one).tolist())
+            self.entering[one] += [(bits & mask).bit_count() for bits in entering]
+            self.leaving[one] += [(bits & mask).bit_count() for bits in leaving]
+        stays = [leaving[b] >> i & 1 for b, i in zip(place.tolist(), bit.tolist(), strict=True)]
+        ending = np.array(stays, bool) ^ True
+        self.last_uses.append((weight[bit[ending]], point[ending]))
+        alive = [bool(leaving[b] >> i & 1) for i, b in enumerate(home)]
+        self.ends[numbers[alive]] = _ALIVE_AT_END
+        if self.scan.nested:
+            for b, i, last, stay in zip(place.tolist(), bit.tolist(), point.tolist(), stays, strict=True):
+                if self.scan.blocks[b].inside:
+                    self.holders[b, int(numbers[i])] = _NEVER if stay else last
 
     def levels(self) -> Levels:
         """What is alive at each point, shape [columns, points]."""
-        scan, total = self.scan, np.zeros((_COLUMNS, self.scan.points), np.int64)
-        ends, at, weight_of = np.array(self.ends, np.int64), np.array(scan.at, np.int64), np.array(self.weight_of)
+        scan, ends, at = self.scan, self.ends, self.scan.points_at
+        begins = np.array([entry.point for entry in scan.blocks], np.int64)
         early = (ends > 0) & (ends <= at)
         if early.any():  # used before its definition, as in blocks that nothing reaches
-            begins = np.array([scan.blocks[block].point for block in scan.home], np.int64)
-            at = np.where(early, begins, at)
-        begins = np.array([entry.point for entry in scan.blocks], np.int64)
-        limits = np.array([entry.point + len(entry.facts) + 1 for entry in scan.blocks], np.int64)
-        for index, weight in enumerate(self.weights):
-            mine = weight_of == index
-            change = np.bincount(at[mine & (ends != 0)], minlength=scan.points + 1)
-            change -= np.bincount(ends[mine & (ends > 0)], minlength=scan.points + 1)
-            change[begins] += self.entering[index]
-            change[limits] -= self.leaving[index]
-            if self.last_uses[index]:
-                change -= np.bincount(self.last_uses[index], minlength=scan.points + 1)
-            level = np.cumsum(change[:-1])
-            for column in np.flatnonzero(weight).tolist():
-                total[column] += level if weight[column] == 1 else level * weight[column]
-        return total
+            at = np.where(early, begins[self.home], at)
+        limits = np.append(begins[1:], scan.points)
+        size = scan.points + 1
+        shape = (len(self.weights), size)
+        row = self.weight_of * size
+        change = np.bincount((row + at)[ends != 0], minlength=shape[0] * size)
+        gone = [(row + ends)[ends > 0], *(weight * size + point for weight, point in self.last_uses)]
+        change = (change - np.bincount(np.concatenate(gone), minlength=shape[0] * size)).reshape(shape)
+        change[:, begins] += self.entering
+        change[:, limits] -= self.leaving
+        return np.asarray(self.weights.T @ np.cumsum(change[:, :-1], axis=1))
 
     def across(self, entry: BlockScan, index: int, place: int) -> tuple[list[int], list[int]]:
         """Values to add to and to take from what is alive after an operation, to have what is alive across it."""
@@ -197,6 +202,42 @@ class _Ranges:
     def _is_alive(self, number: int, block: int, point: int) -> bool:
         end = self.ends[number] if self.scan.home[number] == block else self.holders.get((block, number), 0)
         return end == _ALIVE_AT_END or end > point
+
+
+def _uses(scan: Scan) -> tuple[Levels, Levels]:
+    """Values and the places of the operations that use them, in order; captured ones included."""
+    if not scan.nested:
+        there = scan.values >= 0
+        return scan.values[there], scan.user[there]
+    uses = [one for entry in scan.blocks for one in entry.uses]
+    counts = np.fromiter(map(len, uses), np.int64, len(uses))
+    values = np.fromiter(chain.from_iterable(uses), np.int64, int(counts.sum()))
+    return values, np.repeat(np.arange(len(uses)), counts)
+
+
+def gathered(blocks: Iterable[int], bits: Iterable[int], count: int) -> list[int]:
+    """Sets of bits of each of `count` blocks."""
+    found = [0] * count
+    for block, bit in zip(blocks, bits, strict=True):
+        found[block] |= 1 << bit
+    return found
+
+
+def spread(used: list[int], defined: list[int], before: list[list[int]]) -> tuple[list[int], list[int]]:
+    """Values alive where each block begins and ends, as bits, from those that it uses from outside and defines."""
+    entering, leaving = used[:], [0] * len(used)
+    stack = [block for block, bits in enumerate(used) if bits]
+    while stack:
+        block = stack.pop()
+        for source in before[block]:
+            new = entering[block] & ~leaving[source]
+            if new:
+                leaving[source] |= new
+                new &= ~(defined[source] | entering[source])
+                if new:
+                    entering[source] |= new
+                    stack.append(source)
+    return entering, leaving
 
 
 def _weight(register: int, units: int, is_vector: bool) -> list[int]:

@@ -57,7 +57,7 @@ def _numbers(flat: Flat, flow: Flow) -> Numbers:
 def _sizes(flat: Flat, flow: Flow) -> tuple[Numbers, Folded, Table]:
     """Instructions and registers; with what they were counted from."""
     folded = Folded(flat)
-    levels = live(flat, folded, flow.after)
+    levels = live(flat, folded, flow.before)
     numbers: Numbers = dict(folded.parts)
     numbers["jumps"] = flow.jumps
     _calls(flat, levels, numbers)

@@ -196,13 +196,13 @@ class Lists:
         self.table: Numbers = rows.table[ids]
         self.counts, self.values, self.user = scan.counts, scan.values, scan.user
         self.own = self.counts.copy()
-        sizes = np.array([len(entry.facts) for entry in blocks])
-        self.block: Ints = np.repeat(np.arange(len(blocks)), sizes)
-        for last, entry in zip((np.cumsum(sizes) - 1).tolist(), blocks, strict=True):
-            if operations[last].successors and entry.facts:
+        self.block: Ints = scan.places
+        last = -1
+        for entry in blocks:
+            last += len(entry.facts)
+            if entry.facts and operations[last].successors:
                 self.own[last] = num_own_operands(operations[last])
-        self.home: Ints = np.array(scan.home, np.int64)
-        at = np.array(scan.at, np.int64)
+        self.home, at = scan.homes, scan.points_at
         points = np.array([entry.point for entry in blocks], np.int64)
         self.defined: Ints = np.where(at == points[self.home], -1, at - 1 - self.home)
         first = np.cumsum(self.counts) - self.counts

@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from costmodel.ir.features.kinds import TypeFacts
+from costmodel.ir.features.liveness import gathered, spread
 from costmodel.ir.features.machine_flat import Flat, Ints, Mask, Numbers
 from costmodel.ir.features.machine_fold import Folded
 from costmodel.ir.features.machine_rows import C, Kind
@@ -36,8 +37,8 @@ class Live:
     """`[blocks, 5]`: alive through a block's beginning."""
 
 
-def live(flat: Flat, folded: Folded, after: list[list[int]]) -> Live:
-    """Levels of a function; `after` are the successors of each block."""
+def live(flat: Flat, folded: Folded, before: list[list[int]]) -> Live:
+    """Levels of a function; `before` are the predecessors of each block."""
     alias = _aliases(flat, folded)
     weights = _weights(flat)
     value = alias[flat.value]
@@ -47,7 +48,7 @@ def live(flat: Flat, folded: Folded, after: list[list[int]]) -> Live:
     home = flat.home
     place = flat.block[operation]
     crossing = np.unique(used[home[used] != place])
-    entering, leaving = _sets(after, used, place, home, crossing)
+    entering, leaving = _sets(before, used, place, home, crossing)
     return _levels(flat, used, operation, home, crossing, entering, leaving, weights)
 
 
@@ -95,33 +96,16 @@ def _argument_weights(facts: TypeFacts) -> tuple[float, ...]:
     return (0, 0, 0, 0, facts.register == 2)
 
 
-def _sets(after: list[list[int]], used: Ints, place: Ints, home: Ints, crossing: Ints) -> tuple[list[int], list[int]]:
+def _sets(before: list[list[int]], used: Ints, place: Ints, home: Ints, crossing: Ints) -> tuple[list[int], list[int]]:
     """Crossing values alive where each block begins and ends, as bits."""
-    count = len(after)
+    count = len(before)
     if not len(crossing) or count * len(crossing) > MAX_BITS:
         return [0] * count, [0] * count
     bit = np.full(len(home), -1, np.int64)
     bit[crossing] = np.arange(len(crossing))
-    gen, kill = [0] * count, [0] * count
     outside = np.flatnonzero((bit[used] >= 0) & (home[used] != place))
-    for block, number in zip(place[outside].tolist(), bit[used[outside]].tolist(), strict=True):
-        gen[block] |= 1 << number
-    for number, block in enumerate(home[crossing].tolist()):
-        kill[block] |= 1 << number
-    entering, leaving = gen[:], [0] * count
-    changed = True
-    while changed:
-        changed = False
-        for block in range(count - 1, -1, -1):
-            out = 0
-            for target in after[block]:
-                out |= entering[target]
-            leaving[block] = out
-            new = gen[block] | (out & ~kill[block])
-            if new != entering[block]:
-                entering[block] = new
-                changed = True
-    return entering, leaving
+    gen = gathered(place[outside].tolist(), bit[used[outside]].tolist(), count)
+    return spread(gen, gathered(home[crossing].tolist(), range(len(crossing)), count), before)
 
 
 def _levels(

@@ -125,6 +125,8 @@ class Scan:
         """Of all operations in order, those numbers included; `counts` of each, `values` one after the other, `user`
         the place of the operation that each belongs to."""
         self.counts = self.values = self.user = _NOTHING
+        self.homes = self.points_at = self.places = _NOTHING
+        """`home` and `at` as arrays, and the block of each operation."""
         self.with_constants: list[int] = []
         """Places in `operands` of those with constants."""
         self.allocas: list[Operation] = []
@@ -197,35 +199,40 @@ def _natural(state: Scan, region: Region, loop: Loop) -> dict[Block, Loop]:
 
 
 def _operations(state: Scan, index: int, stack: list[tuple[Region, Loop, tuple[int, int] | None]]) -> None:
-    entry = state.blocks[index]
-    args, facts, loop = entry.block.args, entry.facts, entry.loop
+    entry, operations = state.blocks[index], state.blocks[index].block.operations
+    args, loop = entry.block.args, entry.loop
     point = entry.point = state.points
     first = entry.first = len(state.kinds)
-    values = args[:]
+    facts = entry.facts = [
+        (
+            BY_RESULT.get((operation.name, operation.results[0].type_text))
+            if len(operation.results) == 1
+            else BY_OPERAND.get((operation.name, operation.operands[0].type_text))
+            if operation.operands and not operation.results
+            else None
+        )
+        or _located(operation)
+        for operation in operations
+    ]
+    values, at = args[:], [point] * len(args)
     kinds = [type_facts(value.type_text) for value in args]
-    at = [point] * len(args)
-    for operation in entry.block.operations:
-        results = operation.results
-        if len(results) == 1:
-            known = BY_RESULT.get((operation.name, results[0].type_text))
-        elif not results and operation.operands:
-            known = BY_OPERAND.get((operation.name, operation.operands[0].type_text))
-        else:
-            known = None
-        if known is None:
-            known = _located(operation)
-        facts.append(known)
+    for place, (operation, known) in enumerate(zip(operations, facts, strict=True)):
         point += 1
+        results = operation.results
         if results and known.defines:
             values += results
-            at += [point] * len(results)
-            kinds += [known.kind] if len(results) == 1 else [type_facts(value.type_text) for value in results]  # type: ignore[list-item]
+            if len(results) == 1:
+                at.append(point)
+                kinds.append(known.kind)  # type: ignore[arg-type]
+            else:
+                at += [point] * len(results)
+                kinds += [type_facts(value.type_text) for value in results]
         if known.plain and not operation.regions and len(operation.successors) < 2:
             continue
         if known.only_accesses and not operation.regions:
             loop.accesses.append((operation, known.num_bytes))
         else:
-            _unusual(state, operation, known, loop, (index, len(facts) - 1), stack)
+            _unusual(state, operation, known, loop, (index, place), stack)
     entry.limit = first + len(values)
     state.number.update(zip(values, range(first, entry.limit), strict=True))
     state.kinds += kinds
@@ -321,6 +328,9 @@ def _uses(state: Scan) -> None:
     found = state.operands = [
         [*map(number_of, operation.operands)] for entry in state.blocks for operation in entry.block.operations
     ]
+    state.homes = np.repeat(np.arange(len(state.blocks)), [entry.limit - entry.first for entry in state.blocks])
+    state.places = np.repeat(np.arange(len(state.blocks)), [len(entry.facts) for entry in state.blocks])
+    state.points_at = np.array(state.at, np.int64)
     counts = state.counts = np.fromiter(map(len, found), np.int64, len(found))
     values = state.values = np.fromiter(chain.from_iterable(found), np.int64, int(counts.sum()))
     state.user = np.repeat(np.arange(len(found)), counts)
