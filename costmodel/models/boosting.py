@@ -11,6 +11,7 @@ import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,7 @@ def unpack_booster(data: bytes) -> Any:
         raise CheckpointError(f"a file of trees is damaged ({str(error)[:80]}); train the model again") from error
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Forest:
     """Trees of several boosters as arrays; `owner[t]` is the booster of tree t. Nodes are numbered across trees."""
 
@@ -186,12 +187,33 @@ class Forest:
 
     def _sums(self, numbers: Array, first: Array | int = 0) -> Array:
         """Sums of leaves `[boosters]`; `first[t]` is where the numbers of tree t begin."""
-        node: Any = self.roots
-        children = self.children.reshape(-1)
+        node: Any = np.arange(len(self.roots))
+        records = self._records
         for _ in range(self.depth):
-            right = numbers.take(self.feature.take(node) + first) >= self.threshold.take(node)
-            node = children.take(2 * node + right)
-        return np.asarray(np.bincount(self.owner, self.value.take(node), minlength=len(self.base)) + self.base)
+            here = records.take(node, axis=0)
+            right = numbers.take(here[:, 0] + first) >= here.view(np.float32)[:, 1]
+            node = here[:, 2] + right
+        leaves = records.view(np.float32)[:, 3].take(node).astype(np.float64)
+        return np.asarray(np.bincount(self.owner, leaves, minlength=len(self.base)) + self.base)
+
+    @cached_property
+    def _records(self) -> Array:
+        """`[nodes, 4]` i32: feature, threshold's bits, the left child (the right one is next), value's bits.
+
+        Breadth first over all trees at once, so that what every row visits lies together.
+        """
+        nodes, levels = self.roots, []
+        while len(nodes):
+            levels.append(nodes)
+            inner = nodes[self.children[nodes, 0] != nodes]
+            nodes = self.children[inner].reshape(-1)
+        order = np.concatenate(levels) if levels else self.roots
+        number = np.empty(len(self.feature), np.int64)
+        number[order] = np.arange(len(order))
+        found = np.empty((len(order), 4), np.int32)
+        found[:, 0], found[:, 2] = self.feature[order], number[self.children[order, 0]]
+        found.view(np.float32)[:, 1], found.view(np.float32)[:, 3] = self.threshold[order], self.value[order]
+        return found
 
 
 def _base_margin(learner: Mapping[str, Any]) -> float:
