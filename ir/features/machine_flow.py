@@ -20,6 +20,8 @@ _LIKELY = 20.0 / 32.0
 _MOST = 1e15
 _MAX_SCALE = 4096.0
 _WEIGHTS = re.compile(r"!\"branch_weights\"(?:, !\"expected\")?((?:, i32 -?\d+)+)")
+_SWAPPED = {"2": "4", "4": "2", "3": "5", "5": "3", "6": "8", "8": "6", "7": "9", "9": "7"}
+"""Integer comparisons by MLIR's number with their operands exchanged."""
 
 
 class Flow:
@@ -204,6 +206,8 @@ def _likely(compare: Operation) -> float | None:
     if left.type_text.startswith("!llvm.ptr"):
         return {"0": 1 - _LIKELY, "1": _LIKELY}.get(number)
     constant = integer_constant(right)
+    if constant is None:
+        constant, number = integer_constant(left), _SWAPPED.get(number, number)
     if constant == 0:
         return {"0": 1 - _LIKELY, "1": _LIKELY, "2": 1 - _LIKELY, "4": _LIKELY}.get(number)
     if constant == 1 and number == "2":
