@@ -175,7 +175,7 @@ class _Ranges:
         early = (ends > 0) & (ends <= at)
         if early.any():  # used before its definition, as in blocks that nothing reaches
             at = np.where(early, begins[self.home], at)
-        limits = np.append(begins[1:], scan.points)
+        limits = np.append(begins[1:], scan.points)[: len(begins)]  # no block, no limit
         size = scan.points + 1
         shape = (len(self.weights), size)
         row = self.weight_of * size
