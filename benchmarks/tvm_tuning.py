@@ -132,9 +132,8 @@ def timed_in_turns(modules: dict[str, Any]) -> dict[str, list[float]]:
     func = next(iter(modules.values()))["main"]
     rng = np.random.default_rng(0)
     arguments = []
-    for parameter in func.params:
-        buffer = func.buffer_map[parameter]
-        values = rng.standard_normal([int(s) for s in buffer.shape]).astype(buffer.dtype)
+    for info in ms.arg_info.ArgInfo.from_prim_func(func):
+        values = rng.standard_normal([int(s) for s in info.shape]).astype(info.dtype)
         arguments.append(tvm.runtime.tensor(values))
     for _ in range(ROUNDS_OF_TIMING):
         for name, module in loaded.items():
