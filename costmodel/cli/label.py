@@ -30,7 +30,7 @@ def add_parser(subparsers: Any) -> None:
     lowering = parser.add_mutually_exclusive_group()
     lowering.add_argument(
         "--pipeline", metavar="P",
-        help="named lowering of MLIR (default: the one for its level); codegen-v1 compiles LLVM IR as it is, without O3",
+        help="named lowering of MLIR (default: by its level); codegen-v1 compiles LLVM IR as it is, without O3",
     )  # fmt: skip
     lowering.add_argument("--schedule", metavar="TEXT", help="schedule of the kernel in an .mlir file of linalg")
     parser.add_argument("--metrics", metavar="M1,M2", help="what to ask (default: all that is quick)")
