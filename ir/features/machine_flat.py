@@ -175,10 +175,15 @@ class Flat:
                         stack.append(definition)
 
 
+_TAIL = re.compile(r"\s*(?:(?:%\"[^\"]*\"|%[\w$.\-]+)\s*=\s*)?(?:tail|musttail)\s")
+
+
 def _marked_tail(operation: Operation) -> bool:
     """Whether LLVM may make a jump of a call; programs in MLIR do not say."""
     text, offset = operation._chunk.source.text, operation.offset
-    return text.startswith(("tail", "musttail", '"llvm', "llvm"), offset)
+    if text.startswith(("tail", "musttail", '"llvm', "llvm"), offset):
+        return True
+    return _TAIL.match(text, text.rfind("\n", 0, offset) + 1) is not None  # indented otherwise than LLVM prints
 
 
 class Lists:

@@ -201,3 +201,13 @@ def test_rewritten_kernels_compute_the_same():
     for seed, kind in enumerate(rewrites.KINDS * 2):
         text = apply(text, kind, seed, "llvm") or text
     assert run(text) == expected
+
+
+def test_tail_calls_are_seen_whatever_the_indentation():
+    text = "declare void @g(ptr)\ndefine void @f(ptr %p) {\n  tail call void @g(ptr %p)\n  ret void\n}\n"
+    before = llvm_functions(text)[0].features()
+    assert before.to_dict()["machine_tail_calls"] == 1
+    for seed in range(8):
+        again = rewrites.rewrite(text, "reformat", np.random.default_rng(seed), form="llvm")
+        assert again is not None
+        assert functions_of(parse_module(again))[0].features() == before
