@@ -32,6 +32,7 @@ from _tvm_workloads import TRAINING, TUNED
 from tvm.s_tir import meta_schedule as ms
 from tvm.s_tir.meta_schedule.cost_model import XGBModel
 
+from costmodel.core.hashing import sha256_file
 from costmodel.core.target import Target
 from costmodel.integrations.tvm import CostModel
 from costmodel.integrations.tvm_features import POOLING_VERSION, pool_stores
@@ -92,6 +93,7 @@ def collect(options: argparse.Namespace) -> None:
         np.savez_compressed(
             options.out, rows=np.array(rows, np.float32), seconds=np.array(seconds), groups=np.array(groups),
             names=np.array(list(TRAINING)), device=np.array(Target.parse("native").device),
+            target=np.array(Target.parse("native").name),
         )  # fmt: skip
 
 
@@ -109,6 +111,7 @@ def train(options: argparse.Namespace) -> None:
         "description": "Ranks candidates of TVM MetaSchedule on CPUs, from pooled PerStoreFeature rows",
         "pooling_version": POOLING_VERSION, "training_workloads": [str(n) for n in data["names"]],
         "rows": len(seconds), "device": str(data["device"]), "seed": options.seed,
+        "data_sha256": sha256_file(options.data), "metrics": ["latency_s"], "targets": [str(data["target"])],
     }  # fmt: skip
     model.save(options.out, card)
     print(f"{options.out}: {len(seconds)} rows, {sum(f.stat().st_size for f in options.out.iterdir())} bytes")

@@ -183,6 +183,7 @@ def test_shuffling_keeps_each_workload_s_labels():
     rows = sys.modules["ranker_training"].Rows(
         features=np.zeros((60, 2), np.float32), targets=np.arange(60.0), workloads=np.repeat(["a", "b"], 30),
         families=np.repeat(["f"], 60), generators=np.repeat(["g"], 60), data_sha256="",
+        target="x86-64/rocketlake",
     )  # fmt: skip
     found = training.shuffled(rows, 1)
     assert Counter(found[:30]) == Counter(rows.targets[:30])
@@ -195,7 +196,7 @@ def test_models_see_nothing_of_the_family_left_out():
     x = rng.normal(size=(240, WIDTH)).astype(np.float32)
     rows = sys.modules["ranker_training"].Rows(
         features=x, targets=x[:, 2].astype(float), workloads=np.arange(240) % 8, families=np.arange(240) % 8 % 2,
-        generators=np.arange(240) % 8, data_sha256="",
+        generators=np.arange(240) % 8, data_sha256="", target="x86-64/rocketlake",
     )  # fmt: skip
     changed = np.where(rows.families == 0, 100.0, rows.targets)
     one, other = (training.train_without(rows, t, [0], 0)[0] for t in (rows.targets, changed))
