@@ -257,3 +257,9 @@ module {{
         assert operations["%3"].operands[0] is operations["%late"].results[0]
         assert f"#test.x<{number}>" in operations["%3"].results[0].type_text
         assert [value.name for value in operations["%s1"].operands] == ["%s0", "%i"]
+
+
+def test_a_group_of_no_results_is_none():
+    text = "func.func @f(%a: i32) {\n  %x:0 = test.none %a\n  %y:0 = llvm.extractvalue %a[0] : i32\n  return\n}\n"
+    found = parse_custom(text)
+    assert [len(o.results) for o in found.module.walk() if o.name.startswith(("test.", "llvm."))] == [0, 0]

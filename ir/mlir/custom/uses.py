@@ -114,6 +114,8 @@ class UsesPart(Part):
         if types is None:
             resolved = resolve_aliases(kinds.strip(), self.chunk.aliases)
             types = self.types[key] = result_types(operation.name, resolved, count, arrow)
+        if not types:
+            return []  # `%x:0 = …` names no result
         if operation.name == "llvm.extractvalue":
             return [llvm_dialect.extracted_type(operation, types[0]) or types[0]] * count
         if not types[0] and operation.operands and not kinds:
