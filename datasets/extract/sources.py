@@ -127,6 +127,7 @@ def _has_bitcode(path: Path) -> bool:
 
 def _built(root: Path, scratch: Path, jobs: int) -> Prepared:
     """Build with the first build system that compiles anything."""
+    scratch = scratch.resolve()
     builders = builders_for(root)
     if not builders:
         raise UsageError(f"{root.name} holds nothing that builds it; name a folder with one of the known build files")

@@ -21,6 +21,7 @@ from costmodel.core.errors import ParseError
 from costmodel.datasets.extract.commands import AFTER, BEFORE, Unit, clang_command, rustc_command
 from costmodel.datasets.extract.objects import embedded_modules
 from costmodel.datasets.extract.text import function_text, split_module
+from costmodel.toolchain.modules import parse_module
 
 COMPILER_TIMEOUT_S = 300.0
 MAX_FUNCTION_CHARACTERS = 1 << 20
@@ -177,9 +178,7 @@ def cut(bitcode: bytes) -> tuple[list[tuple[str, str]], list[str], str | None]:
     Raises:
         RuntimeError: LLVM cannot read the module.
     """
-    import llvmlite.binding as llvm
-
-    module = llvm.parse_bitcode(bitcode)
+    module = parse_module(bitcode)
     module.verify()
     printed = str(module)
     parts = split_module(printed)
@@ -192,7 +191,7 @@ def cut(bitcode: bytes) -> tuple[list[tuple[str, str]], list[str], str | None]:
             causes.append(f"{name}: {len(text)} characters, the limit is {MAX_FUNCTION_CHARACTERS}")
             continue
         try:
-            alone = llvm.parse_assembly(text)
+            alone = parse_module(text)
             alone.verify()
         except RuntimeError as error:
             causes.append(f"{name}: does not stand alone: {' '.join(str(error).split())[:200]}")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from costmodel.core.errors import ToolchainError
 from costmodel.datasets.labellers.compiled import Compiled, Unit
+from costmodel.toolchain.modules import parse_module
 from costmodel.toolchain.retarget import binding
 
 _COMDAT = re.compile(
@@ -32,9 +33,9 @@ def linked_name(name: str, index: int) -> str:
 def linked_bitcode(units: Sequence[Unit]) -> bytes:
     """Bitcode of all units' optimised code; raises `ToolchainError` where they do not go together."""
     llvm = binding()
-    whole = None
+    context, whole = llvm.create_context(), None
     for index, unit in enumerate(units):
-        module = llvm.parse_assembly(_COMDAT.sub(lambda match: match[1] or "", unit.optimised))
+        module = parse_module(_COMDAT.sub(lambda match: match[1] or "", unit.optimised), context)
         for function in [function for function in module.functions if not function.is_declaration]:
             function.name = linked_name(function.name, index)
         for variable in module.global_variables:

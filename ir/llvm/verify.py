@@ -69,8 +69,11 @@ def _parse(data: bytes) -> tuple[object, tuple[int, int, str] | None]:
 
     try:
         is_bitcode = data.startswith((b"BC\xc0\xde", b"\xde\xc0\x17\x0b"))
+        context = llvm.create_context()  # types of one name are told apart by a number that a context counts
         module = (
-            llvm.parse_bitcode(data) if is_bitcode else llvm.parse_assembly(data.decode("utf-8", "surrogateescape"))
+            llvm.parse_bitcode(data, context)
+            if is_bitcode
+            else llvm.parse_assembly(data.decode("utf-8", "surrogateescape"), context)
         )
         module.verify()
         return module, None

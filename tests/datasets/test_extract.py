@@ -16,7 +16,9 @@ from costmodel.datasets.extract.journal import Journal
 from costmodel.datasets.extract.objects import embedded_modules
 from costmodel.datasets.extract.run import _key
 from costmodel.datasets.extract.text import function_text, split_module
+from costmodel.datasets.extract.unit import cut
 from costmodel.datasets.store import DatasetError, read_dataset
+from costmodel.toolchain.modules import parse_module
 
 pytest.importorskip("pyarrow")
 MIT = (
@@ -27,9 +29,7 @@ FUNCTION = "define i32 @{name}(i32 %x) {{\n  %y = mul i32 %x, {factor}\n  ret i3
 
 
 def bitcode(text: str) -> bytes:
-    import llvmlite.binding as llvm
-
-    return bytes(llvm.parse_assembly(text).as_bitcode())
+    return bytes(parse_module(text).as_bitcode())
 
 
 def embed(payload: bytes | None, command: bytes = b"-cc1\0-main-file-name\0a.c\0") -> bytes:
@@ -92,6 +92,17 @@ def test_every_function_reads_back_alone(build: Path, tmp_path: Path) -> None:
         module.verify()
         assert [one.name for one in module.functions if not one.is_declaration] == [row.entry]
         assert str(tmp_path) not in row.ir
+
+
+def test_a_type_keeps_its_name_whatever_was_read_before() -> None:
+    text = (
+        "%pair = type {{ i32, {second} }}\ndefine ptr @f(ptr %p) {{\n"
+        "  %q = getelementptr %pair, ptr %p, i32 1\n  ret ptr %q\n}}\n"
+    )
+    cut(bitcode(text.format(second="i64")))
+    functions, causes, _ = cut(bitcode(text.format(second="i8")))
+    assert causes == []
+    assert "%pair = type { i32, i8 }" in functions[0][1]
 
 
 def test_modules_have_compiles_columns_and_a_corpus_that_mlgo_reads(build: Path, tmp_path: Path) -> None:

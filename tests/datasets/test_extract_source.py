@@ -74,6 +74,16 @@ def test_make_project_before_and_after_optimisation(project: Path, tmp_path: Pat
             assert ("alloca" in row.ir) == (stage == "before")
 
 
+@pytest.mark.toolchain("clang")
+def test_a_relative_output_makes_the_same_paths(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow.parquet as pq
+
+    monkeypatch.chdir(tmp_path)
+    extract(Options(build=project, output=Path("here")))
+    modules = pq.read_table(tmp_path / "here" / "modules.parquet").to_pylist()
+    assert {(row["source_file"], row["directory"]) for row in modules} == {("a b.c", ".")}
+
+
 def test_make_project_with_the_clang_of_a_wheel(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ziglang")
     if shutil.which("make") is None:
