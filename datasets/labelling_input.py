@@ -10,18 +10,13 @@ from pathlib import Path
 
 from costmodel.core.errors import ParseError, UsageError
 from costmodel.core.tables import FunctionRow
+from costmodel.models.levels import level_of_dialects
 from costmodel.toolchain.isolation import call_isolated
 
 FORMATS = {".ll": "llvm", ".bc": "llvm", ".mlir": "mlir"}
 
 _MAGICS = (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")
 _OPERATION = re.compile(r"^\s*(?:%[\w$#.:, %-]+ = )?\"?([a-z_]\w*)\.[a-z_]\w*", re.MULTILINE)
-_LEVELS = (
-    ("linalg", ("linalg", "tosa", "tensor")),
-    ("vector", ("vector",)),
-    ("affine", ("affine",)),
-    ("scf", ("scf", "memref")),
-)
 
 
 def read_rows(path: Path, schedule: str | None = None) -> list[FunctionRow]:
@@ -78,12 +73,9 @@ def mlir_functions(text: str, name: str) -> list[str]:
 
 def level_of(text: str) -> str:
     """The highest level whose operations MLIR `text` holds; `llvm` where there is nothing above it."""
-    dialects = set(_OPERATION.findall(text))
     if "tensor<" in text:
         return "linalg"
-    return next(
-        (level for level, names in _LEVELS if dialects.intersection(names)), "llvm" if "llvm" in dialects else "scf"
-    )
+    return level_of_dialects(set(_OPERATION.findall(text))) or "scf"
 
 
 def _content(path: Path) -> bytes:

@@ -6,7 +6,7 @@ Owns the order of levels: the highest one whose dialects occur decides, as in th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from functools import lru_cache
 
 _LEVELS = (
@@ -24,8 +24,12 @@ _COUNT = "count:"
 
 def level_of(numbers: Mapping[str, float]) -> str:
     """Level of an encoding by its counts of operations; empty where no dialect says."""
-    dialects = set(map(_dialect, numbers))
-    return next((level for level, names in _LEVELS if dialects.intersection(names)), "")
+    return level_of_dialects(set(map(_dialect, numbers)))
+
+
+def level_of_dialects(dialects: Set[str]) -> str:
+    """Level of what uses operations of these dialects; empty where none says."""
+    return next((level for level, names in _LEVELS if not dialects.isdisjoint(names)), "")
 
 
 @lru_cache(maxsize=1 << 16)
