@@ -90,3 +90,15 @@ class Results:
         """Add what is derived from all cells."""
         self.document |= parts
         write(self.path, self.document)
+
+
+def nested(values: Mapping[tuple[str, ...], Sequence[float]]) -> Json:
+    """Mean, spread and number of each list of figures over seeds, under the parts of its key."""
+    table: Json = {}
+    for (*path, last), numbers in values.items():
+        place = table
+        for part in path:
+            place = place.setdefault(part, {})
+        spread = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else 0.0
+        place[last] = {"mean": round(float(np.mean(numbers)), 4), "std": round(spread, 4), "seeds": len(numbers)}
+    return table

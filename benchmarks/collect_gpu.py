@@ -28,6 +28,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -91,20 +92,25 @@ def kernel_of(family: Any, configuration: Any) -> Any:
     return triton.JITFunction(family.kernel.fn, do_not_specialize_on_alignment=list(family.signature))
 
 
+@cache
+def all_draws(package: Any, names: tuple[str, ...], count: int, seed: int) -> list[Any]:
+    """`draws`, once in a process."""
+    return list(draws(package, list(names), count, seed))
+
+
 def compile_part(names: Sequence[str], count: int, seed: int, numbers: Sequence[int]) -> int:
     """Compile some of `draws` for this machine's GPU into Triton's cache; those that fail are left to `measured`."""
     import torch
     import triton
 
     package = kernels()
-    drawn = list(draws(package, list(names), count, seed))
+    drawn = all_draws(package, tuple(names), count, seed)
     running = importlib.import_module(f"{package.__name__}.running")
     for family, configuration, sizes in (drawn[number] for number in numbers):
         case = family.case(running.Maker(torch, "cuda", configuration.dtype, seed=0), sizes, configuration)
-        options = {"num_warps": configuration.num_warps, "num_stages": configuration.num_stages}
         try:
             kernel_of(family, configuration).warmup(
-                *case.arguments, grid=case.grid, **dict(configuration.constants), **options
+                *case.arguments, grid=case.grid, **dict(configuration.constants), **launch_options(configuration)
             )
         except (RuntimeError, triton.CompilationError, triton.runtime.errors.TritonError):
             continue
@@ -125,18 +131,22 @@ def compile_all(args: argparse.Namespace, numbers: Sequence[int]) -> None:
     print(f"compiled {compiled} of {len(numbers)} configurations", file=sys.stderr)
 
 
+def launch_options(configuration: Any) -> dict[str, int]:
+    """What Triton is told beside the kernel's own constants."""
+    return {"num_warps": configuration.num_warps, "num_stages": configuration.num_stages}
+
+
 def measured(
     torch: Any, package: Any, family: Any, configuration: Any, sizes: Mapping[str, int], flush: Any
 ) -> dict[str, Any]:
     """One line's fields for a configuration that is run; `compile_s` is small where Triton's cache had it."""
     running = importlib.import_module(f"{package.__name__}.running")
     case = family.case(running.Maker(torch, "cuda", configuration.dtype, seed=0), sizes, configuration)
-    constants = dict(configuration.constants)
-    options = {"num_warps": configuration.num_warps, "num_stages": configuration.num_stages}
+    constants = {**dict(configuration.constants), **launch_options(configuration)}
     kernel = kernel_of(family, configuration)
 
     def launch() -> Any:
-        return kernel[case.grid](*case.arguments, **constants, **options)
+        return kernel[case.grid](*case.arguments, **constants)
 
     begin_s = time.perf_counter()
     handle = launch()
@@ -190,8 +200,7 @@ def compiled(family: Any, configuration: Any, arch: str) -> dict[str, Any]:
     }
     source = ASTSource(family.kernel, family.types(configuration), dict(configuration.constants), marks)
     begin_s = time.perf_counter()
-    options = {"num_warps": configuration.num_warps, "num_stages": configuration.num_stages}
-    done = triton.compile(source, target=kind, options=options)
+    done = triton.compile(source, target=kind, options=launch_options(configuration))
     return {
         "status": "compiled", "compile_s": time.perf_counter() - begin_s, "shared_bytes": done.metadata.shared,
         "samples_s": [], "latency_s": None,

@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 from _common import Json, header, seed_list
-from _evaluation import DATA, Results, draw, say
+from _evaluation import DATA, Results, draw, nested, say
 
 from costmodel.cli.evaluate_cases import cases_of, fold_of_seed
 from costmodel.core.errors import CostModelError
@@ -277,7 +277,7 @@ def _static_note() -> Json:
 
 def tabulate(cells: Mapping[str, Json]) -> Json:
     """Level → metric → row → mean and standard deviation over seeds of each figure."""
-    values: dict[tuple[str, str, str, str], list[float]] = {}
+    values: dict[tuple[str, ...], list[float]] = {}
     for key, document in cells.items():
         level, name, scheme, _ = key.split("/")
         row = name if scheme == "-" else f"{name}, {scheme}"
@@ -285,12 +285,7 @@ def tabulate(cells: Mapping[str, Json]) -> Json:
             if isinstance(figures, Mapping):
                 for figure, value in figures.items():
                     values.setdefault((level, metric, row, figure), []).append(value)
-    table: Json = {}
-    for (level, metric, row, figure), numbers in values.items():
-        spread = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else 0.0
-        place = table.setdefault(level, {}).setdefault(metric, {}).setdefault(row, {})
-        place[figure] = {"mean": round(float(np.mean(numbers)), 4), "std": round(spread, 4), "seeds": len(numbers)}
-    return table
+    return nested(values)
 
 
 def markdown(table: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from _common import Json, header, seed_list
-from _evaluation import DATA, Results, draw, say
+from _evaluation import DATA, Results, draw, nested, say
 
 from costmodel.cli.evaluate_cases import cases_of, fold_of_seed
 from costmodel.evaluation.cases import Cases
@@ -117,12 +117,7 @@ def tabulate(cells: dict[str, Json]) -> Json:
         for metric, figures in document["metrics"].items():
             for figure, value in figures.items():
                 values.setdefault((network, labels, tasks, metric, figure), []).append(value)
-    table: Json = {}
-    for (network, labels, tasks, metric, figure), numbers in sorted(values.items()):
-        place = table.setdefault(network, {}).setdefault(labels, {}).setdefault(tasks, {}).setdefault(metric, {})
-        spread = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else 0.0
-        place[figure] = {"mean": round(float(np.mean(numbers)), 4), "std": round(spread, 4), "seeds": len(numbers)}
-    return table
+    return nested(dict(sorted(values.items())))
 
 
 if __name__ == "__main__":
