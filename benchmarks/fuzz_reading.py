@@ -92,6 +92,7 @@ def whole(data: bytes, name: str) -> str:
     program = ir.read(data, format="llvm" if name.endswith(".ll") else "mlir")
     for function in program.functions[:4]:
         function.tokens("ops")
+    str(program.diagnostics)
     return program.level
 
 

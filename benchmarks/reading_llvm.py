@@ -299,6 +299,7 @@ def main() -> None:
         program = ir.read(text.encode("utf-8", "surrogateescape"), format="llvm")
         for function in program.functions:
             function.graph()
+        assert program.diagnostics is not None  # has LLVM verify the text
         wall_s = time.perf_counter() - begin_s
         document = header("reading_llvm", [], "llvmlite") | {
             "corpora": corpora,

@@ -1,19 +1,21 @@
 """The `llvm` reader: LLVM IR as text or bitcode.
 
-Owns the order of attempts. Text goes to our own parser as it stands, while LLVM verifies it in a worker; what LLVM
-refuses but we can read is at level "graph" with its complaint as a diagnostic, and text that only LLVM can read is read
-as LLVM prints it. Typed pointers are not shown to LLVM. Bitcode is read as LLVM prints it. What looks like LLVM IR but
-nobody can read is at level "tokens"; anything else is a `ParseError`.
+Owns the order of attempts. Text goes to our own parser as it stands; whoever looks at the program's diagnostics has
+LLVM verify it, in a worker. What LLVM refuses but we can read is at level "graph" with its complaint as a diagnostic,
+and text that only LLVM can read is read as LLVM prints it. Typed pointers are not shown to LLVM. Bitcode is read as
+LLVM prints it. What looks like LLVM IR but nobody can read is at level "tokens"; anything else is a `ParseError`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
+from functools import partial
 
 from costmodel.core.errors import Location, ParseError
 from costmodel.ir.llvm.functions import parse_module
-from costmodel.ir.llvm.verify import begin_verifying, complaint, to_printed
+from costmodel.ir.llvm.verify import to_printed, verified
 from costmodel.ir.mlir.structure import MlirModule, Source
 from costmodel.ir.program import MODULE_NAME, Diagnostic, Function, Level, Program, functions_of
 
@@ -50,26 +52,39 @@ class LlvmReader:
                 "the right format",
                 location=Location(file=file, line=1, column=1),
             )
-        if text is None:
-            return _program(*_bitcode(data, file), sha256=sha256)
-        return _program(*_text(data, text, file), sha256=sha256)
+        text, functions, level, diagnostics = _bitcode(data, file) if text is None else _text(data, text, file)
+        return LlvmProgram.of(text, functions, level, diagnostics, sha256)
 
 
-def _program(
-    text: str, functions: tuple[Function, ...], level: Level, diagnostics: tuple[Diagnostic, ...], *, sha256: str
-) -> Program:
-    return Program(
-        format="llvm",
-        level=level,
-        producer=_producer(text),
-        functions=functions,
-        diagnostics=diagnostics,
-        sha256=sha256,
-    )
-
-
-Reading = tuple[str, tuple[Function, ...], Level, tuple[Diagnostic, ...]]
+Diagnostics = tuple[Diagnostic, ...] | Callable[[], tuple[Diagnostic, ...]]
+Reading = tuple[str, tuple[Function, ...], Level, Diagnostics]
 """Text, functions, level, diagnostics."""
+
+
+class LlvmProgram(Program):
+    """A program whose diagnostics are found when somebody looks at them: LLVM verifies for longer than we read."""
+
+    __slots__ = ("_ask",)
+    _ask: Callable[[], tuple[Diagnostic, ...]]
+
+    @classmethod
+    def of(
+        cls, text: str, functions: tuple[Function, ...], level: Level, diagnostics: Diagnostics, sha256: str
+    ) -> LlvmProgram:
+        """A program of the text `text`."""
+        found = cls.__new__(cls)
+        parts = {"format": "llvm", "level": level, "producer": _producer(text), "functions": functions}
+        late = {"_ask" if callable(diagnostics) else "diagnostics": diagnostics, "sha256": sha256}
+        for name, value in (*parts.items(), *late.items()):
+            object.__setattr__(found, name, value)
+        return found
+
+    def __getattr__(self, name: str) -> tuple[Diagnostic, ...]:
+        if name != "diagnostics":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        found = self._ask()
+        object.__setattr__(self, "diagnostics", found)
+        return found
 
 
 def _bitcode(data: bytes, file: str) -> Reading:
@@ -86,19 +101,15 @@ def _bitcode(data: bytes, file: str) -> Reading:
 
 
 def _text(data: bytes, text: str, file: str) -> Reading:
-    """Our own parser first, LLVM's opinion beside it; LLVM's print where we cannot tell; tokens where nobody can."""
+    """Our own parser first; LLVM's print where we cannot tell; tokens where nobody can."""
     typed = _TYPED_POINTER.search(text) if "*" in text else None
-    verdict = begin_verifying(data) if typed is None else None
+    objections = partial(verified, data, file) if typed is None else partial(_old_syntax, text, typed, file)
     try:
-        module, failure = parse_module(text, file=file), None
+        return text, _functions(parse_module(text, file=file)), "graph", objections
     except ParseError as error:
-        module, failure = None, error
-    objection = complaint(verdict, file) if verdict is not None else _old_syntax(text, typed, file)
-    found = () if objection is None else (objection,)
-    if module is not None:
-        return text, _functions(module), "graph", found
-    assert failure is not None
-    if objection is None:
+        failure = error
+    found = objections()
+    if not found:
         printed, _ = to_printed(data, file)
         if printed is not None:
             return text, _functions(parse_module(printed, file=f"{file} as printed by LLVM")), "graph", ()
@@ -111,13 +122,10 @@ def _functions(module: MlirModule) -> tuple[Function, ...]:
     return functions_of(module) if module.operations else ()
 
 
-def _old_syntax(text: str, typed: re.Match[str] | None, file: str) -> Diagnostic | None:
-    if typed is None:
-        return None
-    return Diagnostic(
-        location=Source(text, file).location(typed.end() - 1),
-        message="typed pointers, which LLVM reads no longer since 17: read as opaque pointers, not verified",
-    )
+def _old_syntax(text: str, typed: re.Match[str], file: str) -> tuple[Diagnostic, ...]:
+    place = Source(text, file).location(typed.end() - 1)
+    message = "typed pointers, which LLVM reads no longer since 17: read as opaque pointers, not verified"
+    return (Diagnostic(location=place, message=message),)
 
 
 def _producer(text: str) -> str | None:

@@ -6,10 +6,9 @@ Owns the conversation with LLVM, which may abort on foreign input. Invariant: a 
 from __future__ import annotations
 
 import re
-import time
 
 from costmodel.core.errors import Location
-from costmodel.core.workers import Handle, run_isolated, submit_isolated
+from costmodel.core.workers import run_isolated
 from costmodel.ir.program import Diagnostic
 
 TIMEOUT_S = 60.0
@@ -32,25 +31,18 @@ def to_printed(data: bytes, file: str) -> tuple[str | None, Diagnostic | None]:
     return None, Diagnostic(location=Location(file=file, line=line, column=column), message=message)
 
 
-def begin_verifying(data: bytes) -> Handle:
-    """Hand a text to LLVM; `complaint` waits for what it says."""
-    handle = submit_isolated(
+def verified(data: bytes, file: str) -> tuple[Diagnostic, ...]:
+    """What LLVM complains about in a text; nothing where it accepts it."""
+    outcome = run_isolated(
         "costmodel.ir.llvm.verify:verify_module", data, timeout_s=TIMEOUT_S, memory_bytes=MEMORY_BYTES
     )
-    time.sleep(0)  # lets the thread that feeds the worker run, so that the worker and the caller are busy at once
-    return handle
-
-
-def complaint(handle: Handle, file: str) -> Diagnostic | None:
-    """What LLVM complains about in a text, None where it accepts it."""
-    outcome = handle.result()
     if not outcome.ok:
         start = Location(file=file, line=1, column=1)
-        return Diagnostic(location=start, message=f"LLVM failed: {outcome.status} ({outcome.headline})")
+        return (Diagnostic(location=start, message=f"LLVM failed: {outcome.status} ({outcome.headline})"),)
     if outcome.value is None:
-        return None
+        return ()
     line, column, message = outcome.value
-    return Diagnostic(location=Location(file=file, line=line, column=column), message=message)
+    return (Diagnostic(location=Location(file=file, line=line, column=column), message=message),)
 
 
 def verify_module(data: bytes) -> tuple[int, int, str] | None:

@@ -180,3 +180,13 @@ def test_mlirs_llvm_dialect_and_llvm_ir_give_the_same_graph():
     first = ir.read(mlir).functions[0].graph()
     second = ir.read(llvm).functions[0].graph()
     assert first.equals(second)
+
+
+def test_llvm_is_asked_only_by_those_who_look_at_diagnostics(monkeypatch):
+    asked = []
+    monkeypatch.setattr("costmodel.ir.llvm.reader.verified", lambda data, file: asked.append(file) or ())
+    program = ir.read("define i32 @f() {\n  ret i32 0\n}\n")
+    assert program.functions[0].features()["ops"] == 1
+    assert asked == []
+    assert (program.diagnostics, program.diagnostics, asked) == ((), (), ["<string>"])
+    assert not hasattr(program, "unheard_of")
