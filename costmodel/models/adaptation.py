@@ -5,6 +5,7 @@ Owns the rows that `update` saw. Source: residual processes as in the tuner's ra
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -50,7 +51,7 @@ class Adaptation:
                 shift, doubt = process.predict(x)
                 mean[:, i] += shift
                 std[:, i] = np.minimum(std[:, i], doubt)
-        return type(found)(mean=mean, std=np.maximum(std, 1e-6), nonzero=found.nonzero)
+        return replace(found, mean=mean, std=np.maximum(std, 1e-6))
 
     def state(self) -> dict[str, Array]:
         """Arrays for a checkpoint."""

@@ -22,6 +22,8 @@ from costmodel.models.monitor import Monitor
 
 FEW_ROWS = 24
 """Up to so many rows the forest is asked, above the library."""
+_CHILD_BITS = 32
+_CHILD = (1 << _CHILD_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,20 +189,21 @@ class Forest:
 
     def _sums(self, numbers: Array, first: Array | int = 0) -> Array:
         """Sums of leaves `[boosters]`; `first[t]` is where the numbers of tree t begin."""
+        packed, threshold, value = self._packed
         node: Any = np.arange(len(self.roots))
-        records = self._records
         for _ in range(self.depth):
-            here = records.take(node, axis=0)
-            right = numbers.take(here[:, 0] + first) >= here.view(np.float32)[:, 1]
-            node = here[:, 2] + right
-        leaves = records.view(np.float32)[:, 3].take(node).astype(np.float64)
+            here = packed.take(node, mode="clip")
+            right = numbers.take((here >> _CHILD_BITS) + first, mode="clip") >= threshold.take(node, mode="clip")
+            node = (here & _CHILD) + right
+        leaves = value.take(node, mode="clip").astype(np.float64)
         return np.asarray(np.bincount(self.owner, leaves, minlength=len(self.base)) + self.base)
 
     @cached_property
-    def _records(self) -> Array:
-        """`[nodes, 4]` i32: feature, threshold's bits, the left child (the right one is next), value's bits.
+    def _packed(self) -> tuple[Array, Array, Array]:
+        """By node: `feature << 32 | left child` i64 (the right one is next), threshold f32, value f32.
 
-        Breadth first over all trees at once, so that what every row visits lies together.
+        Breadth first over all trees at once, so that what every row visits lies together. Indices are of the machine's
+        width and none is out of range, which is what `take` is fast for.
         """
         nodes, levels = self.roots, []
         while len(nodes):
@@ -210,10 +213,8 @@ class Forest:
         order = np.concatenate(levels) if levels else self.roots
         number = np.empty(len(self.feature), np.int64)
         number[order] = np.arange(len(order))
-        found = np.empty((len(order), 4), np.int32)
-        found[:, 0], found[:, 2] = self.feature[order], number[self.children[order, 0]]
-        found.view(np.float32)[:, 1], found.view(np.float32)[:, 3] = self.threshold[order], self.value[order]
-        return found
+        packed = self.feature[order] << _CHILD_BITS | number[self.children[order, 0]]
+        return packed, self.threshold[order].astype(np.float32), self.value[order].astype(np.float32)
 
 
 def _base_margin(learner: Mapping[str, Any]) -> float:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -135,7 +136,7 @@ class Conformal(Wrapper):
             for i in range(len(self.metrics)):
                 size[:, i] = self._widths.one(i, self._width_inputs(examples, found, distance, slice(i, i + 1))[:, 0])
         size = np.maximum(np.exp(size), _LEAST) * np.array(self._deviations)
-        return Scaled(mean=found.mean, std=np.maximum(size, _LEAST), nonzero=found.nonzero)
+        return replace(found, std=np.maximum(size, _LEAST), distance=distance)
 
     def predict(self, features: Examples) -> Prediction:
         """See `MetricModel`; intervals are conformal."""

@@ -73,9 +73,9 @@ class LinearGuess:
         """log(1 + guess) `[n]`."""
         if not len(archs):
             return np.zeros(0)
-        names = list(map(str, archs))
+        names = archs.tolist()
         weights = {name: self.of(name).astype(np.float64) for name in dict.fromkeys(names)}
-        chosen = np.stack([weights[name] for name in names])
+        chosen = np.array([weights[name] for name in names])
         total = (functions * chosen[:, :-1]).sum(axis=1) + chosen[:, -1]
         return np.asarray(np.log1p(np.maximum(total, 0.0)))
 

@@ -11,6 +11,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -40,6 +41,8 @@ class Scaled:
     mean: Array
     std: Array
     nonzero: Array
+    distance: Array | None = None
+    """`[n]` as `MetricModel.distance` gives it, where it was needed on the way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,21 +138,31 @@ class MetricModel(Model):
 
     def in_units(self, examples: Examples, found: Scaled, low: Array, high: Array) -> Prediction:
         """A prediction in units from one on scales with its interval's ends `[n, M]`."""
-        scaled = np.stack([found.mean, found.mean + found.std, found.mean - found.std, low, high])
-        for kind in dict.fromkeys(self.scales):
-            columns = [i for i, other in enumerate(self.scales) if other is kind]
+        scaled = np.array([found.mean, found.mean + found.std, found.mean - found.std, low, high])
+        for kind, columns in self._alike.items():
             scaled[:, :, columns] = unscale(scaled[:, :, columns], kind)
-        metrics = [get_metric(metric) for metric in self.metrics]
-        most = np.array([np.inf if metric.maximum is None else metric.maximum for metric in metrics])
+        units, most = self._units
         std = np.minimum(np.maximum((scaled[1] - scaled[2]) / 2, LEAST_STD), most)
         mean, low, high = np.minimum(scaled[[0, 3, 4]], most)
-        distance = self.distance(examples)
+        distance = self.distance(examples) if found.distance is None else found.distance
         seen = [arch in self.archs for arch in map(str, examples.archs)]
         return Prediction(
-            mean, std, tuple(metric.unit for metric in metrics), metrics=self.metrics, low=np.minimum(low, mean),
+            mean, std, units, metrics=self.metrics, low=np.minimum(low, mean),
             high=np.maximum(high, mean), nonzero=found.nonzero, known=(distance <= 1.0) & np.array(seen, bool),
             distance=distance,
         )  # fmt: skip
+
+    @cached_property
+    def _alike(self) -> dict[Scale, list[int]]:
+        """Places of the metrics of each scale."""
+        return {kind: [i for i, own in enumerate(self.scales) if own is kind] for kind in dict.fromkeys(self.scales)}
+
+    @cached_property
+    def _units(self) -> tuple[tuple[str, ...], Array]:
+        """Of the metrics: units, and the most that each can be `[M]`."""
+        metrics = [get_metric(metric) for metric in self.metrics]
+        most = [np.inf if metric.maximum is None else metric.maximum for metric in metrics]
+        return tuple(metric.unit for metric in metrics), np.array(most)
 
     def distance(self, examples: Examples) -> Array:
         """Distance `[n]` of each row's function from the training data, over the threshold."""
@@ -216,8 +229,8 @@ def check_versions(folder: Path, card: Mapping[str, object]) -> None:
 def zero_inflated(nonzero: Array, magnitude: Array, std: Array, kinds: Sequence[Scale], floor: float = 0.02) -> Scaled:
     """Put magnitudes `[n, M]` and probabilities of not being zero together; the latter count for zero-inflated only."""
     mean, spread, probability = magnitude.copy(), std.copy(), np.full(magnitude.shape, np.nan)
-    for i, kind in enumerate(kinds):
-        if kind is Scale.ZERO_INFLATED:
-            mean[:, i], spread[:, i] = combine(nonzero[:, i], np.maximum(magnitude[:, i], 0.0), std[:, i])
-            probability[:, i] = nonzero[:, i]
+    some = [i for i, kind in enumerate(kinds) if kind is Scale.ZERO_INFLATED]
+    if some:
+        probability[:, some] = chance = nonzero[:, some]
+        mean[:, some], spread[:, some] = combine(chance, np.maximum(magnitude[:, some], 0.0), std[:, some])
     return Scaled(mean=mean, std=np.maximum(spread, floor), nonzero=probability)

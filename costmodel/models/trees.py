@@ -145,22 +145,18 @@ class BoostedTrees(MetricModel):
         x = self._matrix(examples)
         functions = x[:, : len(self.columns.numbers)]
         names = regimes(examples)
-        owner = {number: key for key, number in self._index.items()}
+        guesses = {self._index[i, "mean"]: guess for i, guess in self._guesses.items()}
 
         def offset(number: int) -> Array | None:
-            metric, part = owner[number]
-            guess = self._guesses.get(metric) if part == "mean" else None
-            return None if guess is None else guess.log1p(functions, names)
+            return guesses[number].log1p(functions, names) if number in guesses else None
 
         margins = self._boosters.margins(x, offset)
-        shape = (len(x), len(self.metrics))
-        magnitude, nonzero = np.zeros(shape), np.ones(shape)
-        for (i, part), number in self._index.items():
-            if part == "mean":
-                magnitude[:, i] = margins[:, number]
-            else:
-                nonzero[:, i] = 1 / (1 + np.exp(-np.clip(margins[:, number], -40, 40)))
-        return zero_inflated(nonzero, magnitude, np.broadcast_to(self._deviation, shape), self.scales)
+        metrics = range(len(self.metrics))
+        gates = [i for i in metrics if (i, "gate") in self._index]
+        magnitude, nonzero = margins[:, [self._index[i, "mean"] for i in metrics]], np.ones((len(x), len(metrics)))
+        chances = margins[:, [self._index[i, "gate"] for i in gates]]
+        nonzero[:, gates] = 1 / (1 + np.exp(-np.minimum(np.maximum(chances, -40), 40)))
+        return zero_inflated(nonzero, magnitude, np.broadcast_to(self._deviation, nonzero.shape), self.scales)
 
     def state(self) -> dict[str, bytes]:
         """See `MetricModel`."""
