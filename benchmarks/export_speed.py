@@ -2,10 +2,10 @@
 
     python benchmarks/export_speed.py DATA_SET... [--model default] [--functions 1500]
 
-Functions are read from data sets (labels unused) or folders of IR and asked about on four targets in turn, one row at a
-time, as Python answers them. `worst_difference` is the largest of |C - Python| / max(1, |Python|) over mean, deviation,
-interval and probability. Time is processor time, all metrics, one core, best of 7 rounds of 100 calls over 64
-functions.
+Functions are read from data sets (labels unused) or folders of IR and asked about on four targets and all pipelines of
+the model in turn, one row at a time, as Python answers them. `worst_difference` is the largest of |C - Python| /
+max(1, |Python|) over mean, deviation, interval and probability. Time is processor time, all metrics, one core, best of
+7 rounds of 100 calls over 64 functions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from _common import ROOT, Json, header, write
 from costmodel.cli.export import read_unlabelled
 from costmodel.core.target import Target
 from costmodel.export.compact import Compact
-from costmodel.export.flatten import flatten
+from costmodel.export.flatten import flatten, told_of
 from costmodel.export.layout import pack
 from costmodel.export.native import NUMBERS, NativeModel, build
 from costmodel.models.context import context_names, context_rows
@@ -52,14 +52,16 @@ def row(compact: Compact, encoding: Encoding) -> Any:
 
 def agreement(predictor: Predictor, compact: Compact, model: NativeModel, encodings: list[Encoding]) -> Json:
     worst, known, distance = 0.0, 0, 0.0
+    pipelines = (None, *compact.pipelines)
     for i, encoding in enumerate(encodings):
+        pipeline = pipelines[i // len(TARGETS) % len(pipelines)]
         target = Target.parse(TARGETS[i % len(TARGETS)])
         examples = Examples(
             encodings=[encoding], program=np.zeros(1, np.int64), archs=np.array([target.arch]),
-            context=context_rows([(target, compact.own_pipeline, None)]), context_names=context_names(),
+            context=context_rows([(target, pipeline or compact.own_pipeline, None)]), context_names=context_names(),
         )  # fmt: skip
         expected = predictor.model.predict(examples)
-        numbers, is_known, far = model.predict(row(compact, encoding), model.target(target.name))
+        numbers, is_known, far = model.predict(row(compact, encoding), model.target(target.name), pipeline)
         wanted = np.stack([getattr(expected, name)[0] for name in NUMBERS], axis=1)
         off = np.abs(numbers - wanted) / np.maximum(1.0, np.abs(wanted))
         worst = max(worst, float(np.nanmax(np.where(np.isnan(numbers), 0.0, off), initial=0.0)))
@@ -81,7 +83,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "export_speed.json")
     args = parser.parse_args()
     predictor = Predictor.load(args.model)
-    compact = flatten(predictor.model, name=predictor.name, pipelines=predictor.card.get("pipelines") or ())
+    compact = flatten(predictor.model, **told_of(predictor))
     weights = pack(compact)
     encodings = functions(args.data, predictor, args.functions)
     timed = np.stack([row(compact, encoding) for encoding in encodings[:64]])

@@ -107,12 +107,9 @@ def _unlabelled(predictor: Predictor, args: argparse.Namespace) -> list[Encoding
 
 
 def _compact(predictor: Predictor, args: argparse.Namespace) -> Any:
-    from costmodel.export.flatten import flatten, skeleton
+    from costmodel.export.flatten import flatten, skeleton, told_of
 
-    metrics = [name for name in args.metrics.split(",") if name]
-    about: dict[str, Any] = {
-        "name": predictor.name, "pipelines": tuple(predictor.card.get("pipelines") or ()), "metrics": metrics
-    }  # fmt: skip
+    about: dict[str, Any] = {**told_of(predictor), "metrics": [name for name in args.metrics.split(",") if name]}
     try:
         return flatten(predictor.model, **about)
     except UnsupportedError:

@@ -15,6 +15,7 @@ import numpy as np
 
 from costmodel.core.metrics import get_metric
 from costmodel.models.base import Array
+from costmodel.models.context import CODEGEN, pipeline_bucket
 from costmodel.models.heads import Scale, scale_of
 from costmodel.models.novelty import Novelty
 
@@ -26,6 +27,8 @@ FIGURES = (
 """Of a target, in the order of `costmodel_target` in C; the last five are of its core."""
 WIDTH_OWN = 5
 """Inputs of an interval's width before the context: mean, deviation, probability, distance, log of operations."""
+STANDING_BUCKET = pipeline_bucket(CODEGEN)
+"""Of the pipeline of IR that no optimiser sees any more: its guesses are sums of their own (`models.trees.regimes`)."""
 FLOOR = 0.02
 """Least deviation on a metric's scale, as in `metric_model.zero_inflated`."""
 
@@ -152,7 +155,8 @@ class Compact:
     slots: tuple[Slot, ...]
     """Of members in order, the widths last."""
     guesses: Array
-    """`[G, A + 1, P + 1]` f32, the last row for any other architecture, the last column a constant."""
+    """`[G, 2 (A + 1), P + 1]` f32: architectures and any other, then the same for IR that goes to code generation as
+    it stands (`STANDING_BUCKET`); the last column is a constant."""
     deviations: Array
     """`[K, M]`."""
     novelty: Novelty | None
@@ -160,6 +164,8 @@ class Compact:
     network: Network | None = None
     graph: GraphInputs | None = None
     leaf_bits: int = 32
+    default_pipeline: str = ""
+    """What a question without a pipeline means where there are several; empty: none."""
 
     @property
     def members(self) -> int:
@@ -179,7 +185,7 @@ class Compact:
     @property
     def own_pipeline(self) -> str | None:
         """What a question without a pipeline means."""
-        return self.pipelines[0] if len(self.pipelines) == 1 else None
+        return self.pipelines[0] if len(self.pipelines) == 1 else self.default_pipeline or None
 
     @property
     def units(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 
@@ -21,21 +22,24 @@ from costmodel.models.base import Array
 from costmodel.models.boosting import Forest
 from costmodel.models.columns import share_columns
 from costmodel.models.conformal import ALL, Conformal
-from costmodel.models.context import CODEGEN
 from costmodel.models.encode import SIZE_NAME, versions
 from costmodel.models.ensemble import Ensemble
 from costmodel.models.heads import Scale, scale_of
 from costmodel.models.linear import AS_IT_STANDS
 from costmodel.models.metric_model import MetricModel
+from costmodel.models.predictor import Predictor
 from costmodel.models.trees import BoostedTrees
 
+OTHER = "any other"
+"""An architecture that no guess was learned for."""
 EXPORTABLE = ("boosted-trees", "conformal", "ensemble")
 _CORE = tuple(Core._fields)
 
 
 def flatten(
-    model: Model, *, name: str = "model", pipelines: Sequence[str] = (), metrics: Sequence[str] = ()
-) -> Compact:
+    model: Model, *, name: str = "model", pipelines: Sequence[str] = (), metrics: Sequence[str] = (),
+    default_pipeline: str = "",
+) -> Compact:  # fmt: skip
     """Everything of a fitted model as arrays.
 
     Args:
@@ -43,6 +47,7 @@ def flatten(
         name: to be told by the export.
         pipelines: names the model was trained on; one alone is what a question without a pipeline means.
         metrics: keep only these; all by default.
+        default_pipeline: what a question without a pipeline means where there are several.
 
     Raises:
         UnsupportedError: a model of another kind, or one that was adapted.
@@ -58,7 +63,7 @@ def flatten(
     assert model.columns is not None
     chosen = chosen_metrics(model.metrics, metrics)
     members = [_trees_of(member) for member in _members(model)]
-    builder = _Builder(members[0], ALL_ARCHS, pipelines)
+    builder = _Builder(members[0], ALL_ARCHS)
     slots = [slot for k, member in enumerate(members) for slot in builder.slots(k, member, chosen)]
     widths, intervals = _intervals(model, chosen)
     return Compact(
@@ -68,13 +73,14 @@ def flatten(
         pipelines=tuple(pipelines), versions=versions(), ratios=_ratios(model.columns.numbers),
         slots=(*slots, *widths), guesses=builder.guesses(),
         deviations=np.stack([member._deviation[chosen] for member in members]).astype(np.float64),
-        novelty=model.novelty, intervals=intervals,
+        novelty=model.novelty, intervals=intervals, default_pipeline=default_pipeline,
     )  # fmt: skip
 
 
 def skeleton(
-    model: Model, *, name: str = "model", pipelines: Sequence[str] = (), metrics: Sequence[str] = ()
-) -> Compact:
+    model: Model, *, name: str = "model", pipelines: Sequence[str] = (), metrics: Sequence[str] = (),
+    default_pipeline: str = "",
+) -> Compact:  # fmt: skip
     """Everything but the body of any model of programs, for a student to be put in: see `student`.
 
     Args:
@@ -82,6 +88,7 @@ def skeleton(
         name: as in `flatten`.
         pipelines: as in `flatten`.
         metrics: as in `flatten`.
+        default_pipeline: as in `flatten`.
 
     Raises:
         UnsupportedError: the model ranks schedules, or was adapted.
@@ -105,9 +112,19 @@ def skeleton(
         name=name, numbers=numbers, ops=_ops(numbers), context=model.columns.context, metrics=tuple(kept),
         archs=ALL_ARCHS, known_archs=model.archs, targets=target_table(), pipelines=tuple(pipelines),
         versions=versions(), ratios=_ratios(numbers), slots=(*slots, *widths),
-        guesses=np.zeros((0, len(ALL_ARCHS) + 1, len(numbers) + 1), np.float32),
+        guesses=np.zeros((0, 2 * (len(ALL_ARCHS) + 1), len(numbers) + 1), np.float32),
         deviations=np.full((1, len(kept)), FLOOR), novelty=model.novelty, intervals=intervals,
+        default_pipeline=default_pipeline,
     )  # fmt: skip
+
+
+def told_of(predictor: Predictor) -> dict[str, Any]:
+    """What `flatten` and `skeleton` are told of a loaded predictor: name, pipelines, and that of LLVM IR by default."""
+    by_level = predictor.card.get("default_pipelines") or {}
+    return {
+        "name": predictor.name, "pipelines": tuple(predictor.card.get("pipelines") or ()),
+        "default_pipeline": str(by_level.get("llvm", "")),
+    }  # fmt: skip
 
 
 def _check_fitted(model: MetricModel) -> None:
@@ -172,11 +189,10 @@ def _trees_of(member: MetricModel) -> BoostedTrees:
 class _Builder:
     """Slots of members, and the rows of their guesses."""
 
-    def __init__(self, first: BoostedTrees, archs: Sequence[str], pipelines: Sequence[str]) -> None:
+    def __init__(self, first: BoostedTrees, archs: Sequence[str]) -> None:
         assert first.columns is not None
         self._numbers = len(first.columns.numbers)
         self._archs = archs
-        self._suffix = AS_IT_STANDS if list(pipelines) == [CODEGEN] else ""
         self._rows: list[Array] = []
 
     def slots(self, number: int, member: BoostedTrees, chosen: Sequence[int]) -> list[Slot]:
@@ -192,12 +208,12 @@ class _Builder:
                 trees=breadth_first(forest),
             ))  # fmt: skip
             if guess is not None:
-                rows = [guess.of(arch + self._suffix) for arch in self._archs]
-                self._rows.append(np.stack([*rows, guess.weights.mean(axis=0)]))
+                names = [arch + regime for regime in ("", AS_IT_STANDS) for arch in (*self._archs, OTHER)]
+                self._rows.append(np.stack([guess.of(name) for name in names]))
         return found
 
     def guesses(self) -> Array:
-        empty = np.zeros((0, len(self._archs) + 1, self._numbers + 1))
+        empty = np.zeros((0, 2 * (len(self._archs) + 1), self._numbers + 1))
         return np.asarray(np.stack(self._rows) if self._rows else empty, np.float32)
 
 

@@ -1,4 +1,4 @@
-"""The file of weights, format 1: sections of little-endian arrays behind a checked header.
+"""The file of weights, format 2: sections of little-endian arrays behind a checked header.
 
 Owns the bytes that `native/c/costmodel.c` reads. Header: magic, format and ABI versions, size, CRC-32 of all from byte
 28 on, number of sections; then id, offset and bytes of each. Invariant: equal compacts give equal bytes; thresholds are
@@ -17,13 +17,13 @@ import numpy as np
 
 from costmodel.core.errors import UnsupportedError
 from costmodel.core.metrics import get_metric
-from costmodel.export.compact import FIGURES, FLOOR, Compact, Network, Part, Slot, Trees
+from costmodel.export.compact import FIGURES, FLOOR, STANDING_BUCKET, Compact, Network, Part, Slot, Trees
 from costmodel.models.base import Array
 from costmodel.models.context import PIPELINE_BUCKETS
 from costmodel.models.heads import Scale
 from costmodel.models.novelty import UNSEEN_WEIGHT
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 ABI_VERSION = 1
 MAGIC = b"COSTMODL"
 _NONE = 0xFFFFFFFF
@@ -154,7 +154,7 @@ def _counts(c: Compact, columns: int, width_columns: int) -> bytes:
         0 if c.novelty is None else min(c.novelty.neighbours, len(c.novelty.references)),
         _NONE if own is None else c.pipelines.index(own), _LEAF_KINDS[c.leaf_bits], sum(len(s.trees) for s in c.slots),
         len(c.versions), PIPELINE_BUCKETS, int(c.graph is not None), len(c.guesses),
-        0 if c.network is None else c.network.outputs,
+        0 if c.network is None else c.network.outputs, STANDING_BUCKET,
     ]  # fmt: skip
     return np.array(values + [0] * (32 - len(values)), np.uint32).tobytes()
 
@@ -196,15 +196,18 @@ def context_kind(name: str, archs: Sequence[str]) -> tuple[int, int]:
 
 
 def _novelty(c: Compact) -> dict[str, bytes]:
+    """Components with most scatter first, references in the order of the first: C stops early by both."""
     known = c.novelty
     numbers = [1.0, 1.0, 0.0, FLOOR] if known is None else [known.residual_scale, known.threshold, UNSEEN_WEIGHT, FLOOR]
     found = {"numbers": np.array(numbers, np.float64).tobytes()}
     if known is None:
         return found
-    rows = [known.center, known.spread, known.components.reshape(-1)]
+    widest = np.argsort(-known.references.astype(np.float64).var(axis=0), kind="stable")
+    references = known.references[:, widest].astype(np.float16)
+    rows = [known.center, known.spread, known.components[:, widest].reshape(-1)]
     return found | {
         "novelty": np.concatenate(rows).astype(np.float32).tobytes(),
-        "references": known.references.astype(np.float16).tobytes(),
+        "references": references[np.argsort(references[:, 0], kind="stable")].tobytes(),
     }
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from costmodel.core.errors import MissingDependencyError, UnsupportedError
 from costmodel.core.metrics import get_metric
-from costmodel.export.compact import FLOOR, Compact, Part, Slot
+from costmodel.export.compact import FLOOR, STANDING_BUCKET, Compact, Part, Slot
 from costmodel.models.base import Array
 from costmodel.models.heads import Scale
 from costmodel.models.metric_model import Z90
@@ -100,7 +100,7 @@ def _outputs(g: _Graph, c: Compact) -> None:
     other = g("Sub", g.constant(1.0), g("ReduceSum", listed, g.constant([1], np.int64), keepdims=1))
     archs = g("Concat", listed, other, axis=1)
     distance = _distance(g, c, numbers, unseen)
-    mean, std, nonzero = _members(g, c, _margins(g, c, x, numbers, archs))
+    mean, std, nonzero = _members(g, c, _margins(g, c, x, numbers, _regimes(g, c, archs)))
     half = g("Mul", std, g.constant(Z90))
     if c.intervals is not None:
         std = _widths(g, c, mean, std, nonzero, distance, ops)
@@ -115,15 +115,25 @@ def _outputs(g: _Graph, c: Compact) -> None:
     g("And", g("LessOrEqual", flat, g.constant(1.0)), ours, name="known")
 
 
-def _margins(g: _Graph, c: Compact, x: str, numbers: str, archs: str) -> str:
+def _regimes(g: _Graph, c: Compact, archs: str) -> str:
+    """`[N, 2 (A + 1)]`: the architecture, then the same again where IR goes to code generation as it stands."""
+    column = f"pipeline:{STANDING_BUCKET}"
+    if column not in c.context:
+        return g("Concat", archs, g("Mul", archs, g.constant(0.0)), axis=1)
+    asked = g("Greater", g.columns("context", [c.context.index(column)]), g.constant(0.0))
+    stands = g("Cast", asked, to=1)
+    return g("Concat", g("Mul", archs, g("Sub", g.constant(1.0), stands)), g("Mul", archs, stands), axis=1)
+
+
+def _margins(g: _Graph, c: Compact, x: str, numbers: str, regimes: str) -> str:
     """Margins `[N, S]`."""
     slots = [slot for slot in c.slots if slot.part is not Part.WIDTH]
     found = g.constant([[0.0 if s.guess is not None else s.base for s in slots]])
     for number in sorted({s.guess for s in slots if s.guess is not None}):
         weights = c.guesses[number]
         each = g("Add", g("MatMul", numbers, g.constant(weights[:, :-1].T)), g.constant(weights[:, -1][None]))
-        own = g("ReduceSum", g("Mul", each, archs), g.constant([1], np.int64), keepdims=1)
-        guess = g("Log", g("Add", g.clip(own, -0.999999, None), g.constant(1.0)))
+        own = g("ReduceSum", g("Mul", each, regimes), g.constant([1], np.int64), keepdims=1)
+        guess = g("Log", g("Add", g.clip(own, 0.0, None), g.constant(1.0)))
         found = g("Add", found, g("Mul", guess, g.constant([[float(s.guess == number) for s in slots]])))
     if any(len(s.trees) for s in slots):
         trees = _trees(g, slots, x)

@@ -6,17 +6,22 @@ import ctypes
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from costmodel.core.errors import CheckpointError
+from costmodel.core.target import Target
 from costmodel.export import export_c, flatten, pack
 from costmodel.export.native import NUMBERS, NativeModel, build, compiler
+from costmodel.models import MODELS
+from costmodel.models.context import CODEGEN, context_rows
 
 sys.path.insert(0, str(Path(__file__).parent))
 from export_samples import ASKED, KINDS_OF_MODELS, METRICS, compact, fitted, needs_cc, odd, question, row
+from program_samples import sample
 
 pytestmark = needs_cc
 HERE = Path(__file__).parent
@@ -181,3 +186,21 @@ def test_misuse_is_a_status_and_threads_agree(folder, tmp_path):
     program = _sanitized(folder, tmp_path, "misuse.c", "-pthread")
     done = run(program, str(folder / "costmodel.weights"))
     assert (done.returncode, done.stdout) == (0, "fine\n"), done.stderr[-2000:]
+
+
+def test_code_that_is_compiled_as_it_stands_has_sums_of_its_own(library):
+    examples, targets, groups = sample(40)
+    stands = context_rows([(Target.parse(ASKED[i % 2]), CODEGEN, None) for i in range(len(targets))])
+    rows = np.arange(len(targets)) % 2 == 0
+    mixed = replace(examples, context=np.where(rows[:, None], stands, examples.context).astype(np.float32))
+    trees = MODELS.get("boosted-trees")(METRICS, seed=1, rounds=9)
+    trees.fit(mixed, np.where(rows[:, None], 3 * targets, targets), groups)
+    model = NativeModel(library, pack(flatten(trees, pipelines=("p-v1", CODEGEN), default_pipeline="p-v1")))
+    for encoding in odd(8):
+        features, target = row(trees.columns.numbers, encoding), model.target(ASKED[0])
+        found = {p: model.predict(features, target, p)[0][:, 0] for p in (None, "p-v1", CODEGEN)}
+        for pipeline in ("p-v1", CODEGEN):
+            expected = trees.predict(question(encoding, ASKED[0], pipeline)).mean[0]
+            np.testing.assert_allclose(found[pipeline], expected, rtol=1e-6, atol=1e-6)
+        np.testing.assert_array_equal(found[None], found["p-v1"])
+    model.close()

@@ -4,6 +4,9 @@
  * leave its array. Arrays are little-endian. Python's `costmodel.export.layout` writes the same layout.
  */
 #include "costmodel.h"
+#if defined(__GNUC__) && defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include <float.h>
 #include <math.h>
@@ -15,7 +18,7 @@
 #error "the weights are little-endian; this host is not"
 #endif
 
-#define FORMAT_VERSION 1u
+#define FORMAT_VERSION 2u
 #define HEADER_BYTES 32u
 #define MAX_SECTIONS 64u
 #define MOST (1u << 24) /* of anything that is counted */
@@ -23,7 +26,9 @@
 #define FIGURES 13u
 #define LANES 8u
 #define WIDTH_OWN 5u /* inputs of a width that are not context */
-#define WALKED 8u    /* trees at once */
+#define COARSE 0.02   /* share of a length below which a difference of lengths is not taken */
+#define BINNED 4u    /* columns at once */
+#define WALKED 4u    /* trees at once */
 #define Z90 1.6448536269514722
 #define NEVER 1e15f
 #define KINDS 8u /* of nodes; a token's column is token * KINDS + kind */
@@ -41,7 +46,7 @@ enum pooled { POOL_TOKEN = 0, POOL_KIND, POOL_EDGE, POOL_NUM_SUM, POOL_NUM_MAX, 
 typedef struct counts { /* section COUNTS, in this order */
   uint32_t features, context, metrics, archs, targets, pipelines, slots, members, ops, ratios, columns, width_columns;
   uint32_t conformal, components, references, neighbours, own_pipeline, leaf_kind, trees, versions, buckets, takes_graph;
-  uint32_t guesses, network_outputs, reserved[8];
+  uint32_t guesses, network_outputs, standing_bucket, reserved[7];
 } counts;
 typedef struct metric { uint32_t scale, archs; double maximum; } metric;
 typedef struct context_column { uint32_t kind, index; } context_column;
@@ -68,13 +73,14 @@ struct costmodel {
   const column *columns[2]; /* of the functions' numbers, of the widths */
   const float *cuts[2];
   uint32_t *first_cut[2];
-  int16_t *zero_bin[2];
+  int32_t *zero_bin[2]; /* `bin_of` 0 */
   const slot *slots;
   uint32_t *roots, *first_leaf;
   uint8_t *depths;
   float *leaves;
   const float *guesses, *center, *spread;
-  float *components, *norms, *references;
+  float *components, *norms, *origin, *references;
+  double origin_squares;
   size_t padded, blocks_of_references;
   const double *numbers, *deviations, *conformal;
   const unsigned char *known_archs;
@@ -98,29 +104,6 @@ static void add_scaled(float *to, float value, const float *from, size_t n) {
   for (size_t j = 0; j < n; j += 4) *(lanes *)(to + j) += value * AT(from + j);
 }
 
-static float dot(const float *a, const float *b, size_t n) {
-  lanes low = {0}, high = {0};
-  for (size_t j = 0; j < n; j += LANES) {
-    low += AT(a + j) * AT(b + j);
-    high += AT(a + j + 4) * AT(b + j + 4);
-  }
-  low += high;
-  return (low[0] + low[2]) + (low[1] + low[3]);
-}
-
-/* out[j] = sum of z[i] * rows[i, j] */
-static void project(const float *z, const float *rows, size_t count, size_t n, float *out) {
-  for (size_t j = 0; j < n; j += LANES) {
-    lanes low = {0}, high = {0};
-    for (size_t i = 0; i < count; ++i) {
-      low += z[i] * AT(rows + i * n + j);
-      high += z[i] * AT(rows + i * n + j + 4);
-    }
-    *(lanes *)(out + j) = low;
-    *(lanes *)(out + j + 4) = high;
-  }
-}
-
 /* Squared distances of a block of references; stops where none can be below `limit`. Whether one may be. */
 static int near_enough(const float *point, const float *block, size_t n, float limit, float *squared) {
   lanes low = {0}, high = {0};
@@ -141,17 +124,6 @@ static int near_enough(const float *point, const float *block, size_t n, float l
 #else
 static void add_scaled(float *to, float value, const float *from, size_t n) {
   for (size_t j = 0; j < n; ++j) to[j] += value * from[j];
-}
-
-static float dot(const float *a, const float *b, size_t n) {
-  float sum = 0;
-  for (size_t j = 0; j < n; ++j) sum += a[j] * b[j];
-  return sum;
-}
-
-static void project(const float *z, const float *rows, size_t count, size_t n, float *out) {
-  memset(out, 0, n * sizeof *out);
-  for (size_t i = 0; i < count; ++i) add_scaled(out, z[i], rows + i * n, n);
 }
 
 static int near_enough(const float *point, const float *block, size_t n, float limit, float *squared) {
@@ -345,7 +317,7 @@ static int read_tables(costmodel *m) {
   m->numbers = exactly(m, NUMBERS, 4, 8);
   m->deviations = exactly(m, DEVIATIONS, (size_t)n->members * n->metrics, 8);
   m->conformal = exactly(m, CONFORMAL, n->conformal ? (size_t)n->metrics * (n->archs + 2) : 0, 8);
-  m->guesses = exactly(m, GUESSES, (size_t)n->guesses * (n->archs + 1) * (n->features + 1), 4);
+  m->guesses = exactly(m, GUESSES, (size_t)n->guesses * 2 * (n->archs + 1) * (n->features + 1), 4);
   if (!m->metrics || !m->context || !m->target_rows || !m->ratios || !m->known_archs || !m->version_numbers ||
       !m->numbers || !m->deviations || !m->conformal || !m->guesses)
     return 0;
@@ -362,7 +334,7 @@ static int read_tables(costmodel *m) {
     if (m->ratios[i] >= n->features) return 0;
   if (!finite_doubles(m->numbers, 4) || !(m->numbers[0] > 0) || !(m->numbers[1] > 0)) return 0;
   if (!finite_doubles(m->deviations, (size_t)n->members * n->metrics)) return 0;
-  if (!finite_floats(m->guesses, (size_t)n->guesses * (n->archs + 1) * (n->features + 1))) return 0;
+  if (!finite_floats(m->guesses, (size_t)n->guesses * 2 * (n->archs + 1) * (n->features + 1))) return 0;
   if (n->conformal)
     for (size_t i = 0; i < (size_t)n->metrics * (n->archs + 2); ++i)
       if (!(m->conformal[i] > 0) || !(m->conformal[i] <= DBL_MAX)) return 0;
@@ -370,7 +342,9 @@ static int read_tables(costmodel *m) {
 }
 
 /* Bins: how many of a column's ascending cuts are at most the value. */
-static int16_t bin_of(const float *cuts, uint32_t count, float value) {
+/* How many cuts lie at or below the value, as it is compared with whole nodes: above every step, where the node's bin is
+ * not above it. */
+static int32_t bin_of(const float *cuts, uint32_t count, float value) {
   const float *base = cuts;
   uint32_t length = count;
   while (length > 1) {
@@ -378,7 +352,7 @@ static int16_t bin_of(const float *cuts, uint32_t count, float value) {
     base += value >= base[middle - 1] ? middle : 0;
     length -= middle;
   }
-  return (int16_t)((base - cuts) + (length && value >= *base));
+  return (int32_t)((uint32_t)((base - cuts) + (length && value >= *base)) << 9 | 511u);
 }
 
 static int read_columns(costmodel *m, int which, enum section columns, enum section cuts, uint32_t count, size_t width) {
@@ -391,7 +365,7 @@ static int read_columns(costmodel *m, int which, enum section columns, enum sect
   }
   m->cuts[which] = exactly(m, cuts, total, 4);
   m->first_cut[which] = take(m, (size_t)count + 1, 4);
-  m->zero_bin[which] = take(m, (size_t)count + 1, 2);
+  m->zero_bin[which] = take(m, (size_t)count + 1, sizeof(int32_t));
   if (!m->first_cut[which] || !m->zero_bin[which]) return -1;
   if (!m->cuts[which] || !finite_floats(m->cuts[which], total)) return 0;
   for (uint32_t i = 0, at = 0; i < count; ++i) {
@@ -520,14 +494,19 @@ static int read_novelty(costmodel *m) {
   m->blocks_of_references = (r + LANES - 1) / LANES;
   m->components = take(m, p * m->padded, sizeof(float));
   m->norms = take(m, m->padded, sizeof(float));
+  m->origin = take(m, m->padded, sizeof(float));
   m->references = take(m, m->blocks_of_references * k * LANES, sizeof(float));
-  if (!m->components || !m->norms || !m->references) return -1;
-  for (size_t i = 0; i < p; ++i)
+  if (!m->components || !m->norms || !m->origin || !m->references) return -1;
+  for (size_t i = 0; i < p; ++i) {
+    const float zero = (0.0f - m->center[i]) / m->spread[i];
+    m->origin_squares += (double)zero * (double)zero;
     for (size_t j = 0; j < k; ++j) {
       float value = all[p * 2 + i * k + j];
       m->components[i * m->padded + j] = value;
       m->norms[j] += value * value;
+      m->origin[j] += zero * value;
     }
+  }
   for (size_t j = 0; j < m->padded; ++j)
     if (!(m->norms[j] > 0)) m->norms[j] = 1.0f;
   for (size_t i = 0; i < m->blocks_of_references * LANES; ++i)
@@ -792,8 +771,10 @@ costmodel_status costmodel_feature_add(const costmodel *m, double *features, siz
 
 typedef struct work {
   double *pooled, *magnitude, *nonzero, *mean, *std; /* [features + 1], then [metrics] each */
-  float *x, *z, *width, *hidden[2], *point;
-  int16_t *bins;
+  float *x, *width, *hidden[2], *point;
+  uint16_t *present; /* features that are not 0 */
+  size_t presents, guess_row;
+  int32_t *bins;
   uint8_t *asked;
 } work;
 
@@ -816,12 +797,12 @@ static size_t lay_out(const costmodel *m, unsigned char *base, work *w) {
   place(base, &at, &w->mean, 2 * metrics * sizeof(double));
   place(base, &at, &w->std, 2 * metrics * sizeof(double));
   place(base, &at, &w->x, main_width(m) * sizeof(float));
-  place(base, &at, &w->z, (size_t)m->n.features * sizeof(float));
+  place(base, &at, &w->present, ((size_t)m->n.features + 1) * sizeof(uint16_t));
   place(base, &at, &w->width, width_width(m) * sizeof(float));
   place(base, &at, &w->hidden[0], (m->widest + 1) * sizeof(float));
   place(base, &at, &w->hidden[1], (m->widest + 1) * sizeof(float));
   place(base, &at, &w->point, (m->padded + 1) * sizeof(float));
-  place(base, &at, &w->bins, (columns + 1) * sizeof(int16_t));
+  place(base, &at, &w->bins, (columns + 1) * sizeof(int32_t));
   place(base, &at, &w->asked, metrics);
   return at + 64;
 }
@@ -837,53 +818,90 @@ static float compressed(float value) {
   return value < 0 ? -size : size;
 }
 
-static void bin_columns(const costmodel *m, int which, const float *x, int16_t *bins) {
-  uint32_t count = which ? m->n.width_columns : m->n.columns;
+/* `bin_of` for four columns at once, `which[i]` of them: their loads do not wait for each other. */
+static void bin_four(const costmodel *m, int table, const uint16_t *which, const float *x, int32_t *bins) {
+  const float *cuts[BINNED];
+  float values[BINNED];
+  uint32_t counts[BINNED], found[BINNED] = {0}, most = 0;
+  for (unsigned k = 0; k < BINNED; ++k) {
+    const column *c = &m->columns[table][which[k]];
+    cuts[k] = m->cuts[table] + m->first_cut[table][which[k]];
+    values[k] = x[c->source];
+    counts[k] = c->cuts;
+    most = c->cuts > most ? c->cuts : most;
+  }
+  uint32_t size = 1;
+  while (2 * size <= most) size *= 2;
+  for (; most && size; size /= 2)
+    for (unsigned k = 0; k < BINNED; ++k) {
+      const uint32_t next = found[k] + size, at = next <= counts[k] ? next : counts[k];
+      found[k] = next <= counts[k] && values[k] >= cuts[k][at ? at - 1 : 0] ? next : found[k];
+    }
+  for (unsigned k = 0; k < BINNED; ++k) bins[which[k] + 1] = (int32_t)(found[k] << 9 | 511u);
+}
+
+/* Those columns whose sources lie in [from, to). */
+static void bin_columns(const costmodel *m, int table, const float *x, size_t from, size_t to, int32_t *bins) {
+  uint32_t count = table ? m->n.width_columns : m->n.columns, waiting = 0;
+  uint16_t some[BINNED];
   bins[0] = -1;
   for (uint32_t i = 0; i < count; ++i) {
-    const column *c = &m->columns[which][i];
-    float value = x[c->source];
-    bins[i + 1] = value == 0.0f ? m->zero_bin[which][i] : bin_of(m->cuts[which] + m->first_cut[which][i], c->cuts, value);
+    const column *c = &m->columns[table][i];
+    if (c->source < from || c->source >= to) continue;
+    bins[i + 1] = m->zero_bin[table][i];
+    some[waiting] = (uint16_t)i;
+    waiting += x[c->source] != 0.0f;
+    if (waiting == BINNED) {
+      bin_four(m, table, some, x, bins);
+      waiting = 0;
+    }
+  }
+  for (uint32_t i = 0; i < waiting; ++i) {
+    const column *c = &m->columns[table][some[i]];
+    bins[some[i] + 1] = bin_of(m->cuts[table] + m->first_cut[table][some[i]], c->cuts, x[c->source]);
   }
 }
 
-static uint32_t step(uint32_t node, const int16_t *bins) {
-  return STEP_OF(node) + (uint32_t)(bins[FEATURE_OF(node)] >= (int)BIN_OF(node));
+static uint32_t step(uint32_t node, const int32_t *bins) {
+  return STEP_OF(node) + (uint32_t)(bins[FEATURE_OF(node)] >= (int32_t)(node & 0x1fffffu));
 }
 
-/* Sum of the leaves that a slot's trees arrive at. */
-static double walk(const costmodel *m, const slot *s, const int16_t *bins) {
-  const uint32_t *nodes = m->nodes;
+/* Sum of the leaves that a slot's trees arrive at. Four trees at once: their loads do not wait for each other. */
+static double walk(const costmodel *m, const slot *s, const int32_t *bins) {
+  const uint32_t *nodes = m->nodes, *roots = m->roots, *first = m->first_leaf;
   double sum = 0;
   uint32_t t = s->first_tree, end = s->first_tree + s->trees;
   for (; t + WALKED <= end; t += WALKED) {
-    uint32_t at[WALKED];
-    unsigned depth = 0;
-    for (unsigned k = 0; k < WALKED; ++k) {
-      at[k] = m->roots[t + k];
+    const uint32_t *a = nodes + roots[t], *b = nodes + roots[t + 1], *c = nodes + roots[t + 2], *d = nodes + roots[t + 3];
+    unsigned depth = m->depths[t];
+    for (unsigned k = 1; k < WALKED; ++k)
       if (m->depths[t + k] > depth) depth = m->depths[t + k];
+    for (; depth; --depth) {
+      a += step(*a, bins);
+      b += step(*b, bins);
+      c += step(*c, bins);
+      d += step(*d, bins);
     }
-    for (unsigned d = 0; d < depth; ++d)
-      for (unsigned k = 0; k < WALKED; ++k) at[k] += step(nodes[at[k]], bins);
-    for (unsigned k = 0; k < WALKED; ++k) sum += (double)m->leaves[m->first_leaf[t + k] + BIN_OF(nodes[at[k]])];
+    sum += (double)m->leaves[first[t] + BIN_OF(*a)];
+    sum += (double)m->leaves[first[t + 1] + BIN_OF(*b)];
+    sum += (double)m->leaves[first[t + 2] + BIN_OF(*c)];
+    sum += (double)m->leaves[first[t + 3] + BIN_OF(*d)];
   }
   for (; t < end; ++t) {
-    uint32_t at = m->roots[t];
-    for (unsigned d = 0; d < m->depths[t]; ++d) at += step(nodes[at], bins);
-    sum += (double)m->leaves[m->first_leaf[t] + BIN_OF(nodes[at])];
+    const uint32_t *at = nodes + roots[t];
+    for (unsigned d = 0; d < m->depths[t]; ++d) at += step(*at, bins);
+    sum += (double)m->leaves[first[t] + BIN_OF(*at)];
   }
   return sum * s->leaf_scale;
 }
 
 /* log(1 + weighted sum of counts). */
-static double guess_of(const costmodel *m, uint32_t number, size_t arch, const float *x) {
+static double guess_of(const costmodel *m, uint32_t number, const work *w) {
   const size_t p = m->n.features;
-  const float *weights = m->guesses + ((size_t)number * (m->n.archs + 1) + arch) * (p + 1);
-  double sum = 0;
-  for (size_t i = 0; i < p; ++i)
-    if (x[i] != 0.0f) sum += (double)x[i] * (double)weights[i];
-  sum += (double)weights[p];
-  return log1p(sum > -0.999999 ? sum : -0.999999);
+  const float *weights = m->guesses + ((size_t)number * 2 * (m->n.archs + 1) + w->guess_row) * (p + 1);
+  double sum = (double)weights[p];
+  for (size_t i = 0; i < w->presents; ++i) sum += (double)w->x[w->present[i]] * (double)weights[w->present[i]];
+  return log1p(sum > 0 ? sum : 0.0);
 }
 
 static void run_layer(const layer *l, const float *in, float *out) {
@@ -915,43 +933,108 @@ static const float *run_network(const costmodel *m, work *w) {
   return w->hidden[(m->layer_count + 1) % 2];
 }
 
-/* Mean distance to the nearest references. */
+#if defined(__GNUC__) && defined(__x86_64__)
+/* `near_enough` on eight lanes: the same sums. */
+__attribute__((target("avx2"))) static int near_enough_avx2(const float *point, const float *block, size_t n,
+                                                            float limit, float *squared) {
+  __m256 sum = _mm256_setzero_ps();
+  for (size_t j = 0; j < n;) {
+    for (const size_t end = j + LANES < n ? j + LANES : n; j < end; ++j) {
+      const __m256 off = _mm256_sub_ps(_mm256_set1_ps(point[j]), _mm256_loadu_ps(block + j * LANES));
+      sum = _mm256_add_ps(sum, _mm256_mul_ps(off, off));
+    }
+    if (!_mm256_movemask_ps(_mm256_cmp_ps(sum, _mm256_set1_ps(limit), _CMP_LT_OQ))) return 0;
+  }
+  _mm256_storeu_ps(squared, sum);
+  return 1;
+}
+#define NEAR_ENOUGH (__builtin_cpu_supports("avx2") ? near_enough_avx2 : near_enough)
+#else
+#define NEAR_ENOUGH near_enough
+#endif
+
+/* Take over the references of a block that are among the nearest, `best[wanted]` in ascending order. */
+static void take_nearest(const float *point, const float *block, size_t k, float *best, size_t wanted) {
+  float squared[LANES];
+  if (!NEAR_ENOUGH(point, block, k, best[wanted - 1], squared)) return;
+  for (size_t lane = 0; lane < LANES; ++lane) {
+    if (!(squared[lane] < best[wanted - 1])) continue;
+    size_t at = wanted - 1;
+    for (; at > 0 && squared[lane] < best[at - 1]; --at) best[at] = best[at - 1];
+    best[at] = squared[lane];
+  }
+}
+
+/* Mean distance to the nearest references. They are sorted by their first number: from the point's own place on, none
+ * is nearer any more where that number alone is too far. */
 static double nearest(const costmodel *m, const float *point) {
   float best[64];
-  const size_t k = m->n.components, wanted = m->n.neighbours;
+  const size_t k = m->n.components, wanted = m->n.neighbours, blocks = m->blocks_of_references, size = k * LANES;
   for (size_t i = 0; i < wanted; ++i) best[i] = FLT_MAX;
-  for (size_t b = 0; b < m->blocks_of_references; ++b) {
-    const float *block = m->references + b * k * LANES;
-    float squared[LANES];
-    if (!near_enough(point, block, k, best[wanted - 1], squared)) continue;
-    for (size_t lane = 0; lane < LANES; ++lane) {
-      if (!(squared[lane] < best[wanted - 1])) continue;
-      size_t at = wanted - 1;
-      for (; at > 0 && squared[lane] < best[at - 1]; --at) best[at] = best[at - 1];
-      best[at] = squared[lane];
-    }
+  size_t from = 0, to = blocks;
+  while (from < to) {
+    const size_t middle = (from + to) / 2;
+    if (m->references[middle * size] < point[0]) from = middle + 1;
+    else to = middle;
+  }
+  for (size_t b = from ? from - 1 : 0; b < blocks; ++b) {
+    const float off = m->references[b * size] - point[0];
+    if (off > 0 && off * off >= best[wanted - 1]) break;
+    take_nearest(point, m->references + b * size, k, best, wanted);
+  }
+  for (size_t b = from ? from - 1 : 0; b-- > 0;) {
+    const float off = point[0] - m->references[b * size + LANES - 1];
+    if (off > 0 && off * off >= best[wanted - 1]) break;
+    take_nearest(point, m->references + b * size, k, best, wanted);
   }
   double sum = 0;
   for (size_t i = 0; i < wanted; ++i) sum += sqrt((double)best[i]);
   return sum / (double)wanted;
 }
 
+static float placed(const costmodel *m, const work *w, size_t feature) {
+  return (compressed(w->x[feature]) - m->center[feature]) / m->spread[feature];
+}
+
+/* Where a function lies, and the square of its distance from the space of the components. Features that are 0 lie at
+ * the origin; the components are orthogonal, so that they leave the length less that of the projection. */
+static double project(const costmodel *m, const work *w, float *point, double *length) {
+  *length = m->origin_squares;
+  memcpy(point, m->origin, m->padded * sizeof *point);
+  for (size_t i = 0; i < w->presents; ++i) {
+    const size_t at = w->present[i];
+    const float zero = (0.0f - m->center[at]) / m->spread[at], z = placed(m, w, at);
+    *length += (double)z * (double)z - (double)zero * (double)zero;
+    add_scaled(point, z - zero, m->components + at * m->padded, m->padded);
+  }
+  double left = *length;
+  for (size_t j = 0; j < m->padded; ++j) left -= (double)point[j] * (double)point[j] / (double)m->norms[j];
+  return left;
+}
+
+/* The same feature by feature, where so little is left that a difference of lengths is too coarse. */
+static double project_exactly(const costmodel *m, const work *w, float *point) {
+  double left = 0;
+  memset(point, 0, m->padded * sizeof *point);
+  for (size_t i = 0; i < m->n.features; ++i)
+    add_scaled(point, placed(m, w, i), m->components + i * m->padded, m->padded);
+  for (size_t i = 0; i < m->n.features; ++i) {
+    const float *component = m->components + i * m->padded;
+    float off = placed(m, w, i);
+    for (size_t j = 0; j < m->padded; ++j) off -= point[j] / m->norms[j] * component[j];
+    left += (double)off * (double)off;
+  }
+  return left;
+}
+
 /* How far the function lies from the training data, over the threshold of `known`. */
 static double distance_of(const costmodel *m, work *w) {
-  const size_t p = m->n.features, padded = m->padded;
   if (m->n.components == 0) return 0.0;
-  float *point = w->point, *z = w->z;
-  for (size_t i = 0; i < p; ++i) z[i] = (compressed(w->x[i]) - m->center[i]) / m->spread[i];
-  project(z, m->components, p, padded, point);
-  const double near = nearest(m, point);
-  for (size_t j = 0; j < padded; ++j) point[j] /= m->norms[j];
-  double squares = 0;
-  for (size_t i = 0; i < p; ++i) {
-    const float off = z[i] - dot(point, m->components + i * padded, padded);
-    squares += (double)off * (double)off;
-  }
-  const double residual = sqrt(squares / (double)p);
-  return (near + residual / m->numbers[0] + m->numbers[2] * (double)w->x[p]) / m->numbers[1];
+  double length, left = project(m, w, w->point, &length);
+  if (!(left > COARSE * length)) left = project_exactly(m, w, w->point);
+  const double residual = sqrt(left / (double)m->n.features);
+  const double unseen = m->numbers[2] * (double)w->x[m->n.features];
+  return (nearest(m, w->point) + residual / m->numbers[0] + unseen) / m->numbers[1];
 }
 
 static double unscale(double value, uint32_t kind) {
@@ -978,18 +1061,18 @@ static void combine(const costmodel *m, uint32_t i, double deviation, double mag
   if (*std < m->numbers[3]) *std = m->numbers[3];
 }
 
-static double margin_of(const costmodel *m, const slot *s, size_t arch, const work *w, const float *outputs) {
-  double margin = s->guess ? guess_of(m, s->guess - 1, arch, w->x) : s->base;
+static double margin_of(const costmodel *m, const slot *s, const work *w, const float *outputs) {
+  double margin = s->guess ? guess_of(m, s->guess - 1, w) : s->base;
   if (s->trees) margin += walk(m, s, w->bins);
   return s->kind == 1 ? margin + (double)outputs[s->output] : margin;
 }
 
 /* Means and deviations on the metrics' scales, of the mixture of all members (Lakshminarayanan et al. 2017). */
-static void run_members(const costmodel *m, size_t arch, work *w) {
+static void run_members(const costmodel *m, work *w) {
   const uint32_t metrics = m->n.metrics;
   const float *outputs = m->layer_count ? run_network(m, w) : NULL;
   double *mean_square = w->mean + metrics, *variance = w->std + metrics;
-  if (m->n.columns) bin_columns(m, 0, w->x, w->bins);
+  if (m->n.columns) bin_columns(m, 0, w->x, 0, SIZE_MAX, w->bins);
   for (uint32_t i = 0; i < metrics; ++i) w->mean[i] = mean_square[i] = variance[i] = w->nonzero[i] = 0.0;
   for (uint32_t member = 0, at = 0; member < m->n.members; ++member) {
     double *gate = w->std; /* free until the end */
@@ -997,7 +1080,7 @@ static void run_members(const costmodel *m, size_t arch, work *w) {
     for (; at < m->n.slots && m->slots[at].part != WIDTH && m->slots[at].member == member; ++at) {
       const slot *s = &m->slots[at];
       if (!w->asked[s->metric]) continue;
-      double margin = margin_of(m, s, arch, w, outputs);
+      double margin = margin_of(m, s, w, outputs);
       if (s->part == MEAN) w->magnitude[s->metric] = margin;
       else gate[s->metric] = 1.0 / (1.0 + exp(-(margin < -40 ? -40 : margin > 40 ? 40 : margin)));
     }
@@ -1029,7 +1112,7 @@ static double half_width(const costmodel *m, uint32_t i, size_t arch, double dis
   w->width[2] = isnan(w->nonzero[i]) ? 1.0f : (float)w->nonzero[i];
   w->width[3] = (float)(distance < 50.0 ? distance : 50.0);
   w->width[4] = (float)log1p(ops);
-  bin_columns(m, 1, w->width, w->bins);
+  bin_columns(m, 1, w->width, 0, WIDTH_OWN, w->bins);
   for (uint32_t s = 0; s < m->n.slots; ++s) {
     if (m->slots[s].part != WIDTH || m->slots[s].metric != i) continue;
     double size = exp(m->slots[s].base + walk(m, &m->slots[s], w->bins));
@@ -1057,15 +1140,19 @@ static void answer_metric(const costmodel *m, uint32_t i, size_t arch, double di
   out->nonzero = w->nonzero[i];
 }
 
-static costmodel_status fill_features(const costmodel *m, const double *features, float *x) {
+static costmodel_status fill_features(const costmodel *m, const double *features, work *w) {
   const size_t p = m->n.features;
+  float *x = w->x;
   for (size_t i = 0; i <= p; ++i)
     if (!(fabs(features[i]) <= DBL_MAX)) return COSTMODEL_ERROR_NOT_FINITE;
   const double ops = features[m->n.ops];
   if (ops == 0) return COSTMODEL_ERROR_EMPTY;
+  w->presents = 0;
   for (size_t i = 0; i < p; ++i) {
     const double value = features[i];
     x[i] = (float)(value > 3e38 ? 3e38 : value < -3e38 ? -3e38 : value);
+    w->present[w->presents] = (uint16_t)i;
+    w->presents += x[i] != 0.0f;
   }
   const double unseen = features[p] / (ops > 1.0 ? ops : 1.0);
   x[p] = (float)(unseen > 3e38 ? 3e38 : unseen < -3e38 ? -3e38 : unseen);
@@ -1074,7 +1161,7 @@ static costmodel_status fill_features(const costmodel *m, const double *features
   return COSTMODEL_OK;
 }
 
-static costmodel_status fill_context(const costmodel *m, const costmodel_request *q, size_t arch, float *x) {
+static costmodel_status fill_context(const costmodel *m, const costmodel_request *q, size_t arch, work *w) {
   double figures[FIGURES];
   uint32_t bucket = NONE;
   memcpy(figures, (const char *)q->target + offsetof(costmodel_target, vector_bits), sizeof figures);
@@ -1083,13 +1170,14 @@ static costmodel_status fill_context(const costmodel *m, const costmodel_request
   const size_t pipeline = q->pipeline ? find(m->pipelines, m->n.pipelines, q->pipeline) : m->n.own_pipeline;
   if (q->pipeline && pipeline == COSTMODEL_NOT_FOUND) return COSTMODEL_ERROR_UNKNOWN_PIPELINE;
   if (pipeline != NONE) bucket = m->bucket_of[pipeline];
+  w->guess_row = arch + (bucket == m->n.standing_bucket ? m->n.archs + 1 : 0);
   for (uint32_t i = 0; i < m->n.context; ++i) {
     const context_column *c = &m->context[i];
     float value = 0.0f;
     if (c->kind == FIGURE) value = (float)log2(1 + (figures[c->index] > 0 ? figures[c->index] : 0.0));
     else if (c->kind == ARCH) value = c->index == arch;
     else if (c->kind == PIPELINE) value = c->index == bucket;
-    x[m->n.features + 1 + i] = value;
+    w->x[m->n.features + 1 + i] = value;
   }
   return COSTMODEL_OK;
 }
@@ -1113,14 +1201,15 @@ static costmodel_status predict(const costmodel *m, const double *features, cons
   size_t arch = find(m->archs, m->n.archs, q->target->arch);
   const int listed = arch != COSTMODEL_NOT_FOUND;
   if (!listed) arch = m->n.archs; /* the row for any other */
-  costmodel_status status = fill_features(m, features, w->x);
-  if (status == COSTMODEL_OK) status = fill_context(m, q, arch, w->x);
+  costmodel_status status = fill_features(m, features, w);
+  if (status == COSTMODEL_OK) status = fill_context(m, q, arch, w);
   if (status != COSTMODEL_OK) return status;
   for (size_t i = 0; i < m->n.metrics; ++i) w->asked[i] = !q->metrics && exists_on(m, i, arch);
   for (size_t i = 0; q->metrics && i < count; ++i) w->asked[q->metrics[i]] = (uint8_t)exists_on(m, q->metrics[i], arch);
   const double distance = distance_of(m, w), ops = features[m->n.ops];
-  run_members(m, arch, w);
+  run_members(m, w);
   memcpy(w->width + WIDTH_OWN, w->x + m->n.features + 1, m->n.context * sizeof(float));
+  if (m->n.width_columns) bin_columns(m, 1, w->width, WIDTH_OWN, SIZE_MAX, w->bins);
   for (size_t i = 0; i < count; ++i) {
     uint32_t which = q->metrics ? q->metrics[i] : (uint32_t)i;
     if (w->asked[which]) answer_metric(m, which, arch, distance, ops, w, &estimates[i]);
