@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,8 @@ from costmodel.core.errors import CheckpointError
 from costmodel.models.base import Array
 from costmodel.models.monitor import Monitor
 
+REFIT_ROWS = 8192
+"""Up to so many rows boosters are trained again on all of them, once it is known when to stop."""
 FEW_ROWS = 24
 """Up to so many rows the forest is asked, above the library."""
 _CHILD_BITS = 32
@@ -88,6 +90,20 @@ def train_booster(
     packed = pack_booster(booster)
     monitor.keep(f"{key}.ubj.z", packed)
     return unpack_booster(packed)
+
+
+def refitted(
+    booster: Any, x: Array, y: Array, groups: Array, options: BoostingOptions, *, objective: str, **rest: Any
+) -> Any:
+    """A booster of as many rounds, and as many more as rows were held out, on all rows; itself where rows are many.
+
+    Of few families, those that only say when to stop are worth more as examples. Arguments as of `train_booster`.
+    """
+    if len(y) > REFIT_ROWS or not held_out(groups, options.validation_share, rest["seed"]).any():
+        return booster
+    rounds = 1 + round(booster.num_boosted_rounds() * (1 + options.validation_share))
+    whole = replace(options, rounds=rounds, validation_share=0.0)
+    return train_booster(x, y, groups, whole, objective=objective, **{**rest, "key": f"{rest['key']}-all"})
 
 
 def held_out(groups: Array, share: float, seed: int) -> Array:

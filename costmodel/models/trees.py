@@ -16,10 +16,19 @@ import numpy as np
 from costmodel.core.errors import CheckpointError, UsageError
 from costmodel.models.base import Array
 from costmodel.models.bases import BASES, DIRECT, ESTIMATED, STANDING, first_weight, grows
-from costmodel.models.boosting import Boosters, BoostingOptions, held_out, pack_booster, train_booster, unpack_booster
+from costmodel.models.boosting import (
+    Boosters,
+    BoostingOptions,
+    held_out,
+    pack_booster,
+    refitted,
+    train_booster,
+    unpack_booster,
+)
 from costmodel.models.context import CODEGEN, pipeline_bucket
+from costmodel.models.demand import register_limits, spill_targets
 from costmodel.models.examples import Examples
-from costmodel.models.heads import Scale
+from costmodel.models.heads import Scale, unscale
 from costmodel.models.linear import AS_IT_STANDS, LinearGuess
 from costmodel.models.metric_model import MetricModel, Scaled, zero_inflated
 from costmodel.models.monitor import Monitor
@@ -73,7 +82,8 @@ class BoostedTrees(MetricModel):
                 raise UsageError(f"metric {metric} has {len(rows)} labels, at least {_MIN_ROWS} are needed to learn it")
             shared: dict[str, Any] = {"options": self._boosting, "seed": self.seed, "monitor": told}
             if self.scales[i] is Scale.ZERO_INFLATED:
-                parts[i, "gate"] = self._gate(x[rows], y, groups[rows], shared)
+                wanted = self._gate_targets(i, rows, examples, x, targets)
+                parts[i, "gate"] = self._gate(x[rows], wanted, groups[rows], shared)
                 rows, y = (rows[y > 0], y[y > 0]) if (y > 0).sum() >= _MIN_ROWS else (rows, y)
             margin = None
             if metric in BASES or metric in DIRECT:
@@ -82,10 +92,10 @@ class BoostedTrees(MetricModel):
                 self._guesses[i] = self._guess(metric, counts, archs, y)
                 margin = self._guesses[i].log1p(counts, archs)
             objective = "reg:squarederror" if margin is None else ROBUST
-            parts[i, "mean"] = train_booster(
-                x[rows], y, groups[rows], key="mean", margin=margin, objective=objective, **shared
-            )
-            self._deviation[i] = self._residual(parts[i, "mean"], x[rows], y, groups[rows], margin)
+            data, how = (x[rows], y, groups[rows]), {"key": "mean", "margin": margin, "objective": objective, **shared}
+            stopped = train_booster(*data, **how)
+            self._deviation[i] = self._residual(stopped, *data, margin)
+            parts[i, "mean"] = refitted(stopped, *data, **how)
         self._take(parts)
 
     def _guess(self, metric: str, counts: Array, archs: Array, y: Array) -> LinearGuess:
@@ -95,8 +105,16 @@ class BoostedTrees(MetricModel):
             return LinearGuess.column(archs, [name == DIRECT[metric] for name in self.columns.numbers])
         return LinearGuess.fit(counts, archs, np.expm1(y), self._priors(metric, archs), self._signed(metric), self.seed)
 
-    def _gate(self, x: Array, y: Array, groups: Array, shared: Mapping[str, Any]) -> Any:
-        return train_booster(x, (y > 0).astype(float), groups, key="gate", objective="binary:logistic", **shared)
+    def _gate(self, x: Array, wanted: Array, groups: Array, shared: Mapping[str, Any]) -> Any:
+        how = {"key": "gate", "objective": "binary:logistic", **shared}
+        return refitted(train_booster(x, wanted, groups, **how), x, wanted, groups, **how)
+
+    def _gate_targets(self, i: int, rows: Array, examples: Examples, x: Array, targets: Array) -> Array:
+        """Probabilities of not being zero `[rows]` that metric i's gate learns."""
+        assert self.columns is not None
+        units = {name: unscale(targets[rows, j], self.scales[j]) for j, name in enumerate(self.metrics)}
+        limits = register_limits(self.columns.names, x[rows, : self.columns.width])
+        return spill_targets(self.metrics[i], units, np.asarray(examples.archs)[rows], limits)
 
     def _residual(self, booster: Any, x: Array, y: Array, groups: Array, margin: Array | None) -> float:
         """Standard deviation of the errors on the held-out groups, or on all where none were."""
