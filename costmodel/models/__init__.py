@@ -15,6 +15,7 @@ MODELS: Registry[type[Model]] = Registry(
         "fully-connected": "costmodel.models.neural.model:FullyConnectedModel",
         "graph-network": "costmodel.models.neural.model:GraphNetworkModel",
         "hybrid": "costmodel.models.neural.model:HybridModel",
+        "joint-ranker": "costmodel.models.joint_ranker:JointRanker",
         "lambda-ranker": "costmodel.models.rank_losses:LambdaRanker",
         "listmle-ranker": "costmodel.models.rank_losses:ListMleRanker",
         "lstm": "costmodel.models.neural.model:LstmModel",

@@ -23,7 +23,8 @@ PARTNERS = 24
 """Schedules of the same workload that each is compared with in a round."""
 SHARPNESS = 4.0
 """Log-odds of a pair's order for each unit of the difference in logarithms of time."""
-_LEAST_GAP, _MOST_GAP = 0.02, 0.7
+LEAST_GAP, MOST_GAP = 0.02, 0.7
+"""Pairs closer than the first do not count, those further apart than the second all count the same."""
 
 
 class LambdaRanker(BoostedRanker):
@@ -127,8 +128,8 @@ def _pairs(rated: Rated, seed: int) -> Callable[[Array, Any], tuple[Array, Array
         margin = SHARPNESS * (scores + rated.offset)
         partner = first[:, None] + (rng.random((len(scores), PARTNERS)) * count[:, None]).astype(np.int64)
         gap = truth[:, None] - truth[partner]
-        sign = np.sign(gap) * (np.abs(gap) > _LEAST_GAP)
-        weight = np.sqrt(np.minimum(np.abs(gap), _MOST_GAP)) * np.abs(sign) * size
+        sign = np.sign(gap) * (np.abs(gap) > LEAST_GAP)
+        weight = np.sqrt(np.minimum(np.abs(gap), MOST_GAP)) * np.abs(sign) * size
         wrong = 1 / (1 + np.exp(np.clip(sign * (margin[:, None] - margin[partner]), -30, 30)))
         pull, bend = -sign * wrong * weight, np.maximum(wrong * (1 - wrong), 0.05) * weight
         gradient = pull.sum(axis=1) - np.bincount(partner.ravel(), pull.ravel(), len(scores))

@@ -66,6 +66,17 @@ class Rated:
     """`[n]`."""
 
 
+def shared_columns(features: Array, groups: Array) -> list[int]:
+    """Columns of `features[n, F]` that are equal in all rows of each of `groups[n]`; the first where none is.
+
+    They tell workloads, not schedules: a level that is learned from them cannot reorder a workload's schedules.
+    """
+    order = np.argsort(groups, kind="stable")
+    rows, same = features[order], np.diff(groups[order]) == 0
+    equal = (rows[1:] == rows[:-1])[same].all(axis=0)
+    return [int(i) for i in np.flatnonzero(equal)] or [0]
+
+
 class BoostedRanker(Model):
     """An ensemble of boosted trees and an online residual process. Unit: natural logarithm."""
 
@@ -81,6 +92,7 @@ class BoostedRanker(Model):
         self._members: list[Any] = []
         self._factors: list[float] = []
         self._level: Any = None
+        self._level_columns: list[int] = []
         self._base_level = 0.0
         self._stretch = 1.0
         self._x: Array | None = None
@@ -107,11 +119,13 @@ class BoostedRanker(Model):
             booster, factor = self._member(features, rated, self.seed * MEMBERS + member)
             self._members.append(booster)
             self._factors.append(factor)
+        self._complete(features, Rated(left=left - medians[index], offset=offsets, groups=index, weight=weight))
         scores = self._scores(features)
         self._stretch = self._stretched(scores, targets, index)
         medians = np.array([np.median((targets - self._stretch * scores)[index == i]) for i in range(len(names))])
         self._base_level = float(np.median(medians))
-        level = xgb.DMatrix(features, medians[index] - self._base_level, weight=weight)
+        self._level_columns = shared_columns(features, index)
+        level = xgb.DMatrix(features[:, self._level_columns], medians[index] - self._base_level, weight=weight)
         self._level = xgb.train({**PARAMETERS, "max_depth": 4, "seed": self.seed}, level, LEVEL_ROUNDS)
 
     def _member(self, features: Array, rated: Rated, seed: int) -> tuple[Any, float]:
@@ -119,6 +133,16 @@ class BoostedRanker(Model):
         xgb = _xgboost()
         data = xgb.DMatrix(features, rated.left, weight=rated.weight)
         return xgb.train({**PARAMETERS, "seed": seed}, data, ROUNDS), 1.0
+
+    def _complete(self, features: Array, rated: Rated) -> None:
+        """Train what votes beside the boosters; nothing here."""
+
+    def _more_files(self) -> dict[str, bytes]:
+        """Files of that."""
+        return {}
+
+    def _restore_more(self, files: Mapping[str, bytes]) -> None:
+        """Take over what `_more_files` gave."""
 
     def _offsets(self, features: Array) -> Array:
         return self.base(features) if self.base is not None else np.zeros(len(features))
@@ -141,7 +165,8 @@ class BoostedRanker(Model):
             return np.zeros(len(features)), np.full(len(features), DEFAULT_STD)
         votes = self._votes(features)
         mean = self._stretch * (votes.mean(axis=0) + self._offsets(features))
-        mean = mean + self._level.inplace_predict(features) + self._base_level
+        level = self._level.inplace_predict(np.ascontiguousarray(features[:, self._level_columns]))
+        mean = mean + level + self._base_level
         return mean, np.sqrt(self._stretch**2 * votes.var(axis=0) + self.residual_std**2)
 
     def predict(self, features: Array) -> Prediction:
@@ -165,7 +190,8 @@ class BoostedRanker(Model):
         other = type(self)(self.seed, self.base)
         other.width, other.residual_std, other.card = self.width, self.residual_std, self.card
         other._members, other._factors = self._members, self._factors
-        other._level, other._base_level, other._stretch = self._level, self._base_level, self._stretch
+        other._level, other._level_columns = self._level, self._level_columns
+        other._base_level, other._stretch = self._base_level, self._stretch
         return other
 
     def save(self, folder: Path, card: Mapping[str, object]) -> None:
@@ -174,6 +200,7 @@ class BoostedRanker(Model):
             raise UsageError("a ranker that was never fitted has nothing to save; call fit first")
         files = {f"trees-{i}.ubj.z": _packed(m) for i, m in enumerate(self._members)}
         files["level.ubj.z"] = _packed(self._level)
+        files |= self._more_files()
         numbers: dict[str, Any] = {
             "width": self.width,
             "residual_std": self.residual_std,
@@ -181,6 +208,7 @@ class BoostedRanker(Model):
             "seed": self.seed,
             "factors": self._factors,
             "stretch": self._stretch,
+            "level_columns": self._level_columns,
         }
         if self.base is not None:
             numbers["base"] = asdict(self.base)
@@ -205,4 +233,6 @@ class BoostedRanker(Model):
         model._factors = [float(f) for f in numbers.get("factors", [1.0] * len(model._members))]
         model._stretch = float(numbers.get("stretch", 1.0))
         model._level = booster("level.ubj.z")
+        model._level_columns = [int(i) for i in numbers.get("level_columns", range(model.width))]
+        model._restore_more(files)
         return model
