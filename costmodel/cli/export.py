@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -19,7 +19,9 @@ from costmodel.core.errors import CostModelError, MissingDependencyError, Unsupp
 
 if TYPE_CHECKING:
     from costmodel.export.budget import Fitted
+    from costmodel.export.soft import Labelled
     from costmodel.models.examples import Encoding
+    from costmodel.models.metric_model import MetricModel
     from costmodel.models.predictor import Predictor
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -58,6 +60,11 @@ def add_parser(subparsers: Subparsers) -> None:
         help="v1: what compiler passes compute (FUNCTION_FEATURES_V1, counts of operations); a model that reads more "
         "is distilled on --unlabelled",
     )  # fmt: skip
+    parser.add_argument(
+        "--labelled", type=Path, metavar="DATA_SET",
+        help="a data set whose labels students learn from too; what the model's own training held out stays out",
+    )  # fmt: skip
+    parser.add_argument("--cache", type=Path, metavar="FILE", help="where encodings of --labelled are kept")
     parser.add_argument("--seed", type=int, default=0, help="of the search and the training of students (0)")
 
 
@@ -65,13 +72,15 @@ def run(args: argparse.Namespace) -> int:
     """Export, and print what was written as JSON."""
     from costmodel.export.budget import inside
     from costmodel.export.bundle import check_folder, export_c, export_onnx
-    from costmodel.export.function_features import marked, of_function_features
+    from costmodel.export.function_features import functions_for_passes, marked, of_function_features
     from costmodel.export.genetic import Budget
     from costmodel.export.graph_inputs import of_graphs
     from costmodel.models.predictor import Predictor
 
     if args.budget_bytes <= 0 or not args.budget_us > 0:
         raise UsageError(f"the budget is {args.budget_bytes} bytes and {args.budget_us} µs; give numbers above 0")
+    if args.takes == "graph" and args.labelled is not None:
+        raise UsageError("--takes graph learns from --unlabelled alone; leave --labelled out")
     if args.takes == "graph" and args.unlabelled is None:
         raise UsageError("--takes graph makes a student; give functions to distil on with --unlabelled DIR")
     check_folder(args.output)
@@ -79,11 +88,19 @@ def run(args: argparse.Namespace) -> int:
     budget = Budget(size_bytes=args.budget_bytes, latency_us=args.budget_us)
     compact = _compact(predictor, args)
     unlabelled, seen = _unlabelled(predictor, args), None
+    labelled = _labelled(predictor, compact.metrics, args)
     if args.takes == "graph":
         compact, seen = of_graphs(compact, unlabelled, args.seed)
+    elif args.features == "v1":
+        unlabelled = functions_for_passes(unlabelled)
+        known = [] if labelled is None else labelled.examples.encodings
+        compact = of_function_features(compact, [*unlabelled, *known], args.seed)
     else:
-        compact = of_function_features(compact, unlabelled, args.seed) if args.features == "v1" else marked(compact)
-    fitted = inside(compact, budget, model=predictor.model, unlabelled=unlabelled, seen=seen, seed=args.seed)  # type: ignore[arg-type]
+        compact = marked(compact)
+    fitted = inside(
+        compact, budget, model=cast("MetricModel", predictor.model), unlabelled=unlabelled, seen=seen,
+        labelled=labelled, seed=args.seed,
+    )  # fmt: skip
     extra = _card(fitted)
     files = (export_c if args.format == "c" else export_onnx)(fitted.compact, args.output, extra=extra)
     print(
@@ -106,14 +123,30 @@ def _unlabelled(predictor: Predictor, args: argparse.Namespace) -> list[Encoding
     )  # fmt: skip
 
 
+def _labelled(predictor: Predictor, metrics: tuple[str, ...], args: argparse.Namespace) -> Labelled | None:
+    if args.labelled is None:
+        return None
+    from costmodel.cli.labelled import rows_of
+
+    level = "llvm" if args.features == "v1" else ""
+    found = rows_of(
+        args.labelled, predictor, metrics, level=level, most=args.most_functions, cache=args.cache, seed=args.seed
+    )
+    return found.learned
+
+
 def _compact(predictor: Predictor, args: argparse.Namespace) -> Any:
     from costmodel.export.flatten import flatten, skeleton, told_of
+    from costmodel.export.function_features import metrics_for_passes
 
-    about: dict[str, Any] = {**told_of(predictor), "metrics": [name for name in args.metrics.split(",") if name]}
+    metrics = [name for name in args.metrics.split(",") if name]
+    if args.features == "v1":
+        metrics = list(metrics_for_passes(metrics or predictor.metrics))
+    about: dict[str, Any] = {**told_of(predictor), "metrics": metrics}
     try:
         return flatten(predictor.model, **about)
     except UnsupportedError:
-        if args.unlabelled is None:
+        if args.unlabelled is None and args.labelled is None:
             raise
         return skeleton(predictor.model, **about)
 

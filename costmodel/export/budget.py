@@ -6,8 +6,9 @@ of the trees; with them the student, of trees or a network, that disagrees least
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,15 +22,15 @@ from costmodel.export.genetic import (
     NetworkShape,
     Shape,
     TreeShape,
-    capacity,
     cost_of,
     over_budget,
+    readout,
     search,
     shape_cost,
 )
 from costmodel.export.layout import pack
 from costmodel.export.native import NativeModel, build, compiler
-from costmodel.export.soft import Soft, ask_teacher
+from costmodel.export.soft import Labelled, Soft, ask_teacher
 from costmodel.export.student import Student, first_rounds, rounded_leaves, train_student
 from costmodel.models.base import Array
 from costmodel.models.examples import Encoding
@@ -92,6 +93,7 @@ def inside(
     model: MetricModel | None = None,
     unlabelled: Sequence[Encoding] = (),
     seen: Sequence[Encoding] | None = None,
+    labelled: Labelled | None = None,
     scales: Scales | None = None,
     seed: int = 0,
 ) -> Fitted:
@@ -103,6 +105,7 @@ def inside(
         model: the teacher, where there are unlabelled functions.
         unlabelled: functions to distil on; none: only what needs no data is tried.
         seen: those as the student sees them (`graph_inputs.of_graphs`).
+        labelled: rows whose labels students learn from beside the teacher's answers.
         scales: to be used again; by default the predictor is built for this call.
         seed: of the search and the training.
 
@@ -112,10 +115,16 @@ def inside(
     if scales is None:
         with TemporaryDirectory() as folder:
             return inside(
-                compact, budget, model=model, unlabelled=unlabelled, seen=seen, scales=Scales(Path(folder)), seed=seed
-            )
+                compact, budget, model=model, unlabelled=unlabelled, seen=seen, labelled=labelled,
+                scales=Scales(Path(folder)), seed=seed,
+            )  # fmt: skip
     tried: list[Fitted] = []
-    taught = _taught(compact, model, unlabelled, seen, budget, scales, seed)
+    taught: Iterator[Fitted] = iter(())
+    if model is not None and (unlabelled or labelled is not None):
+        taught = _taught(
+            compact, partial(ask_teacher, compact, model, unlabelled, seen=seen, seed=seed, labelled=labelled), budget,
+            scales, seed,
+        )  # fmt: skip
     for way in (_lossless(compact, scales), taught, _prefixes(compact, scales)):
         for found in way:
             tried.append(found)
@@ -130,19 +139,9 @@ def _is_hollow(compact: Compact) -> bool:
     return not any(s.output is not None or len(s.trees) for s in compact.slots if s.part is not Part.WIDTH)
 
 
-def _taught(
-    compact: Compact,
-    model: MetricModel | None,
-    unlabelled: Sequence[Encoding],
-    seen: Sequence[Encoding] | None,
-    budget: Budget,
-    scales: Scales,
-    seed: int,
-) -> Iterator[Fitted]:
+def _taught(compact: Compact, ask: Callable[[], Soft], budget: Budget, scales: Scales, seed: int) -> Iterator[Fitted]:
     """Students, those that fit first and of them the one that disagrees least."""
-    if model is None or not unlabelled:
-        return
-    soft = ask_teacher(compact, model, unlabelled, seen=seen, seed=seed)
+    soft = ask()
     students = list(_students(compact, soft, budget, scales, seed))
     yield from sorted(students, key=lambda one: (budget.excess(one.cost), _loss(one, soft)))
 
@@ -178,7 +177,7 @@ def best_shape(compact: Compact, soft: Soft, kind: type[Shape], budget: Budget, 
     def fitness(shape: Shape) -> float:
         if isinstance(shape, TreeShape):
             return float(np.log2(shape.rounds) + 0.5 * shape.depth)
-        return capacity(soft, shape, seed)
+        return readout(soft, shape, seed)
 
     return search(compact, fitness, kind, budget, seed=seed)
 

@@ -12,18 +12,30 @@ from dataclasses import replace
 import numpy as np
 
 from costmodel.core.errors import UsageError
+from costmodel.core.metrics import CPU_ARCHS, get_metric
 from costmodel.export.compact import Compact
 from costmodel.export.evaluate import distances
 from costmodel.export.graph_inputs import hollow
 from costmodel.ir.features import FUNCTION_FEATURES_V1
 from costmodel.models.columns import Columns
 from costmodel.models.examples import Encoding
+from costmodel.models.levels import level_of
 from costmodel.models.novelty import Novelty
 
 VERSION_NAME = "function_features"
 VERSION = 1
 _STATIC = frozenset(f"static:{name}" for name in FUNCTION_FEATURES_V1)
 _COUNTED = ("count:", "elements:", "most:")
+
+
+def metrics_for_passes(metrics: Sequence[str]) -> tuple[str, ...]:
+    """Those that exist where compiler passes see LLVM IR of functions: on CPUs."""
+    return tuple(name for name in metrics if any(get_metric(name).exists_for(arch) for arch in CPU_ARCHS))
+
+
+def functions_for_passes(encodings: Sequence[Encoding]) -> list[Encoding]:
+    """Those that are LLVM IR: a pass sees no others."""
+    return [encoding for encoding in encodings if level_of(encoding.numbers) == "llvm"]
 
 
 def is_computed(name: str) -> bool:
@@ -41,7 +53,8 @@ def marked(compact: Compact) -> Compact:
 def of_function_features(compact: Compact, encodings: Sequence[Encoding], seed: int = 0) -> Compact:
     """The compact without a body that reads what a pass computes; itself where it already reads nothing else.
 
-    What counts as known is learned anew from the functions: as many of them as the teacher knows.
+    What counts as known is learned anew from the functions: as many of them as the teacher knows, on CPUs alone, since
+    kernels for GPUs are no LLVM IR in a compiler pass.
 
     Args:
         compact: the teacher, or its skeleton.
@@ -58,7 +71,7 @@ def of_function_features(compact: Compact, encodings: Sequence[Encoding], seed: 
         other = len(compact.numbers) - len(numbers)
         raise UsageError(
             f"the model reads {other} numbers that no compiler pass computes; give functions to distil a student on "
-            "with --unlabelled DIR"
+            "with --unlabelled DIR or --labelled DATA_SET"
         )
     columns = Columns(numbers=numbers, context=compact.context)
     functions = columns.functions(encodings)
@@ -71,4 +84,5 @@ def of_function_features(compact: Compact, encodings: Sequence[Encoding], seed: 
         compact, numbers=numbers, ops=numbers.index(compact.numbers[compact.ops]), ratios=counts, slots=hollow(compact),
         guesses=np.zeros((0, 2 * (len(compact.archs) + 1), len(numbers) + 1), np.float32), network=None,
         novelty=novelty, deviations=compact.deviations.mean(axis=0)[None],
+        known_archs=tuple(arch for arch in compact.known_archs if arch in CPU_ARCHS),
     ))  # fmt: skip

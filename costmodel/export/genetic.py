@@ -1,9 +1,9 @@
 """Which small architecture to train: a genetic search under a budget of bytes and microseconds, without training.
 
 Owns shapes, their cost and the search. Source: Compressor (Shi et al. 2022, arXiv 2208.07120): candidates are bred by a
-fitness that needs no training, capacity inside the budget; only the winner is trained. For networks the fitness is the
-NASWOT score (Mellor et al. 2021, "Neural Architecture Search without Training"), how differently the units of an
-untrained network switch for different inputs, and the logarithm of the multiplications; for trees of the leaves.
+fitness that needs no training; only the winner is trained. For networks the fitness is `readout`: what the random
+features of an untrained network let a linear reading say of the teacher, in closed form (as the NNGP score of Park et
+al. 2020, arXiv 2011.06006); for trees it is the logarithm of the leaves.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from costmodel.core.errors import UsageError
 from costmodel.export.compact import Compact, Part
 from costmodel.export.layout import pack
 from costmodel.export.soft import Soft, body
+from costmodel.models.base import Array
 from costmodel.models.columns import compressed
 
 NS_PER_VISIT = 1.5
@@ -33,6 +34,8 @@ _INPUTS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 _WIDTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 _ROUNDS = (5, 10, 20, 30, 40, 60, 80, 120, 160, 240, 320, 480)
 BATCH = 96
+READ_ROWS, READ_DRAWS, READ_RIDGE = 800, 2, 1e-3
+"""Of `readout`: rows to fit, networks drawn, damping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +168,40 @@ def capacity(soft: Soft, shape: NetworkShape, seed: int = 0) -> float:
     """The fitness of networks: NASWOT for each row of the batch, and the logarithm of the multiplications."""
     rows = min(BATCH, len(soft.x))
     return naswot(soft, shape, seed) / rows + float(np.log2(shape.multiplications(soft.targets.shape[1])))
+
+
+def readout(soft: Soft, shape: NetworkShape, seed: int = 0) -> float:
+    """Minus the logarithm of the error of a ridge regression on an untrained network's features; higher is better.
+
+    Args:
+        soft: rows; up to `READ_ROWS` are fitted, half as many are told.
+        shape: whose score it is; its weights are rounded to its bits.
+        seed: of the weights and the rows, the same rows for every shape.
+    """
+    rng = np.random.default_rng(seed)
+    rows = rng.permutation(len(soft.x))[: READ_ROWS * 3 // 2]
+    z = compressed(soft.x[np.ix_(rows, soft.order[: shape.inputs])]).astype(np.float64)
+    y = (soft.targets[rows] - soft.targets[rows].mean(axis=0)) / np.maximum(soft.targets[rows].std(axis=0), 1e-3)
+    z = (z - z.mean(axis=0)) / np.maximum(z.std(axis=0), 0.05)
+    fitted = len(rows) * 2 // 3
+    errors = []
+    for draw in range(READ_DRAWS):
+        value, own = z, np.random.default_rng((seed, draw))
+        for width in shape.hidden:
+            weights = own.normal(0, np.sqrt(2 / value.shape[1]), (value.shape[1], width))
+            value = np.maximum(value @ _rounded(weights, shape.bits), 0)
+        value = np.concatenate([value, np.ones((len(rows), 1))], axis=1)
+        gram = value[:fitted].T @ value[:fitted] + READ_RIDGE * fitted * np.eye(value.shape[1])
+        found = value[fitted:] @ np.linalg.solve(gram, value[:fitted].T @ y[:fitted])
+        errors.append(float(np.mean((found - y[fitted:]) ** 2)))
+    return -float(np.log(max(np.mean(errors), 1e-9)))
+
+
+def _rounded(weights: Array, bits: int) -> Array:
+    if bits == 32:
+        return weights
+    scale = np.abs(weights).max(axis=0) / (2 ** (bits - 1) - 1)
+    return np.asarray(np.rint(weights / scale) * scale)
 
 
 def search(

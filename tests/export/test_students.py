@@ -100,7 +100,7 @@ def test_a_student_of_graphs_takes_the_arrays(library):
 
 @pytest.mark.parametrize(
     ("shape", "share"),
-    [(TreeShape(rounds=30, depth=5, leaf_bits=16), 0.45), (NetworkShape(inputs=40, hidden=(32, 16), bits=8), 0.65)],
+    [(TreeShape(rounds=30, depth=5, leaf_bits=16), 0.45), (NetworkShape(inputs=40, hidden=(32, 16), bits=8), 0.75)],
 )
 def test_a_student_says_about_what_its_teacher_says(shape, share):
     learned = train_student(compact(), soft(), shape)
