@@ -75,13 +75,16 @@ class Function:
             return tokenize_text(self.text, scheme, seed=seed)
         return tokenize_operation(self.operation, scheme, seed=seed)
 
-    def features(self) -> StaticFeatures:
-        """Static features; Raises `UnsupportedError` at level "tokens", `ParseError` for an attribute that is none."""
+    def features(self, *, simplify: bool = False) -> StaticFeatures:
+        """Static features, or those of the plain form (`extract_features`).
+
+        Raises `UnsupportedError` at level "tokens", `ParseError` for an attribute that is none.
+        """
         from costmodel.ir.features import extract_features
 
         operation = self._tree("features")
         try:
-            return extract_features(operation)
+            return extract_features(operation, simplify=simplify)
         except ParseError as error:
             if error.location is not None:
                 raise

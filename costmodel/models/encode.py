@@ -1,7 +1,7 @@
 """From a function to its `Encoding`: static features, counts of operations by type, tokens, graph.
 
-Owns the names of the numbers. Invariant: renaming values or reformatting the text changes nothing. One walk over the
-operations; memory grows with distinct names only.
+Owns the names of the numbers. Invariant: renaming values or reformatting the text changes nothing, nor do dead
+operations and needless blocks. One walk over the operations; memory grows with distinct names only.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def encode_function(function: Function, *, scheme: str | None = None, graph: boo
 def function_numbers(function: Function) -> dict[str, float]:
     """Numbers by name, all finite; raises `UsageError` otherwise."""
     assert function.operation is not None
-    features = function.features()
+    features = function.features(simplify=True)
     numbers = dict(zip(_STATIC, features.numbers.values(), strict=True))
     if numbers[SIZE_NAME] == 0:
         raise UsageError(f"function {function.name!r} is empty: it has no operation, so there is nothing to predict")

@@ -24,6 +24,7 @@ from costmodel.ir.features.machine import machine_numbers
 from costmodel.ir.features.nest import nest_numbers
 from costmodel.ir.features.opcodes import BY_NAME as GROUP_BY_NAME
 from costmodel.ir.features.opcodes import column_of
+from costmodel.ir.features.plain import plain
 from costmodel.ir.features.reuse import memory_features
 from costmodel.ir.features.scan import Loop, Scan, scan
 from costmodel.ir.features.table import FEATURES, FEATURES_VERSION, FUNCTION_FEATURES_V1, NAMES, Feature
@@ -75,14 +76,22 @@ class StaticFeatures:
         return np.array([numbers[name] for name in names], np.float64)
 
 
-def extract_features(root: Operation) -> StaticFeatures:
+def extract_features(root: Operation, *, simplify: bool = False) -> StaticFeatures:
     """Features of everything inside `root`; iterative, any nesting depth; linear time.
+
+    Args:
+        root: a function.
+        simplify: those of its plain form (`plain`), which neither dead operations nor needless blocks sway.
 
     Raises:
         ParseError: an attribute that a feature needs does not parse; with the operation's position.
     """
     with collector.paused():
         found = scan(root)
+        simpler = plain(root, found) if simplify else None
+        if simpler is not None:
+            found.close()
+            root, found = simpler, scan(simpler)
         numbers = _numbers(root, found)
         counts = _counts(found)
         found.close()
