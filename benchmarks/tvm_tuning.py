@@ -21,6 +21,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def tune(func: Any, model: Any, trials: int, seed: int, strategy: str = "evoluti
         ms.tune_tir(
             func, tvm_target(), folder, trials, num_trials_per_iter=ROUND, builder=BUILDER, seed=seed + 1,
             runner=ms.runner.LocalRunner(timeout_sec=20, evaluator_config=config), cost_model=model,
-            measure_callbacks=[Keep(), ms.measure_callback.RemoveBuildArtifact()], num_tuning_cores=1,
+            measure_callbacks=[Keep(), *ms.measure_callback.MeasureCallback.create("default")], num_tuning_cores=1,
             strategy=strategy, database="memory",
         )  # fmt: skip
     return kept[:trials]
@@ -145,10 +146,10 @@ def timed_in_turns(modules: dict[str, Any]) -> dict[str, list[float]]:
     return found
 
 
-def run_one(name: str, seed: int) -> list[Json]:
+def run_one(name: str, seed: int, arms: Sequence[str]) -> list[Json]:
     """All arms on one workload with one seed."""
     winners, notes = {}, {}
-    for arm in ARMS:
+    for arm in arms:
         start = time.perf_counter()
         trials = tune(TUNED[name](), new_model(arm), max(BUDGETS), seed)
         notes[arm] = {"wall_s": time.perf_counter() - start, "failed": sum(math.isinf(s) for s, _ in trials)}
@@ -158,7 +159,7 @@ def run_one(name: str, seed: int) -> list[Json]:
     return [
         {"workload": name, "seed": seed, "arm": arm, "trials": budget, **notes[arm],
          "runtime_s": statistics.median(times[f"{arm}@{budget}"]), "samples_s": times[f"{arm}@{budget}"]}
-        for arm in ARMS for budget in BUDGETS
+        for arm in arms for budget in BUDGETS
     ]  # fmt: skip
 
 
@@ -168,9 +169,7 @@ def summary(rows: list[Json]) -> list[Json]:
     for budget in BUDGETS:
         times = {(r["workload"], r["seed"], r["arm"]): r["runtime_s"] for r in rows if r["trials"] == budget}
         keys = sorted({(w, s) for w, s, _ in times})
-        for arm in ARMS:
-            if arm == "ours":
-                continue
+        for arm in sorted({arm for _, _, arm in times} - {"ours"}):
             logs = {w: [math.log(times[w, s, arm] / times[w, s, "ours"]) for v, s in keys if v == w] for w, _ in keys}
             means = {w: math.exp(statistics.fmean(v)) for w, v in logs.items()}
             overall = math.exp(statistics.fmean(x for v in logs.values() for x in v))
@@ -185,9 +184,9 @@ def run(options: argparse.Namespace) -> None:
     for seed in options.seeds:
         for name in options.workloads:
             if not any(r["workload"] == name and r["seed"] == seed for r in rows):
-                rows += run_one(name, seed)
-                write(options.out, {**head, "round": ROUND, "arms": ARMS, "summary": summary(rows), "runs": rows})
-                last = {f"{r['arm']}@{r['trials']}": round(r["runtime_s"] * 1e6, 1) for r in rows[-len(ARMS) * 2 :]}
+                rows += run_one(name, seed, options.arms)
+                write(options.out, {**head, "round": ROUND, "arms": options.arms, "summary": summary(rows), "runs": rows})
+                last = {f"{r['arm']}@{r['trials']}": round(r["runtime_s"] * 1e6, 1) for r in rows[-len(options.arms) * 2 :]}
                 print(name, seed, last, flush=True)
     for line in summary(rows):
         print(f"{line['trials']} trials, {line['against']} ÷ ours: {line['times_faster']:.3f}")
@@ -209,6 +208,7 @@ def main() -> None:
     three.add_argument("--out", type=Path, required=True)
     three.add_argument("--seeds", type=seed_list, default=[0, 1, 2])
     three.add_argument("--workloads", nargs="+", choices=list(TUNED), default=list(TUNED))
+    three.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     three.add_argument("--resume", action="store_true")
     three.set_defaults(run=run)
     options = parser.parse_args()
