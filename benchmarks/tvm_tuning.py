@@ -181,12 +181,14 @@ def run(options: argparse.Namespace) -> None:
     """The comparison."""
     rows: list[Json] = json.loads(options.out.read_text())["runs"] if options.resume and options.out.exists() else []
     head = header("tvm_tuning", options.seeds, "apache-tvm", "apache-tvm-ffi", "xgboost-cpu")
+    head |= {"round": ROUND, "arms": options.arms}
     for seed in options.seeds:
         for name in options.workloads:
             if not any(r["workload"] == name and r["seed"] == seed for r in rows):
                 rows += run_one(name, seed, options.arms)
-                write(options.out, {**head, "round": ROUND, "arms": options.arms, "summary": summary(rows), "runs": rows})
-                last = {f"{r['arm']}@{r['trials']}": round(r["runtime_s"] * 1e6, 1) for r in rows[-len(options.arms) * 2 :]}
+                write(options.out, {**head, "summary": summary(rows), "runs": rows})
+                new = rows[-len(options.arms) * len(BUDGETS) :]
+                last = {f"{r['arm']}@{r['trials']}": round(r["runtime_s"] * 1e6, 1) for r in new}
                 print(name, seed, last, flush=True)
     for line in summary(rows):
         print(f"{line['trials']} trials, {line['against']} ÷ ours: {line['times_faster']:.3f}")
