@@ -14,7 +14,8 @@ HOLE = "\x00"
 _TYPE_NAME = re.compile(r"\n(%\"[^\"\n]*\"|%[\w$.\-]+)\s*=\s*type\b")
 _LONG_NAME = 4096
 _CONTINUED = re.compile(r"\n(?=[ \t]+(?:to label|unwind |cleanup\s|catch |filter |i\d+ -?\d+, label|\[label)|[ \t]*\])")
-_CONTINUATIONS = ("\n   ", "\n\t", "\n]", "\n ]", "\n  ]")
+_UNUSUAL = re.compile(r"\n(?: {3}|\t| {0,2}\])")
+"""Finds what may be `_CONTINUED` faster."""
 _LOCAL = re.compile("(%[A-Za-z0-9_$.\\-\x80-\U0010ffff]++)")
 _METADATA = re.compile(r", ![^\n]*+")
 _LOCAL_OR_STRING = re.compile(r"(%\"[^\"]*\"|%[\w$.\-]+)|\"[^\"]*\"|;.*$")
@@ -28,7 +29,7 @@ def names_of_types(text: str) -> frozenset[str]:
 
 def cut(body: str, types: frozenset[str]) -> tuple[list[str], list[str], list[str]]:
     """Lines, the shape of each, and the names in all of them in order; blind to strings and comments."""
-    if any(mark in body for mark in _CONTINUATIONS):
+    if _UNUSUAL.search(body) is not None:
         body = _CONTINUED.sub(" ", body)
     pieces = _LOCAL.split(_METADATA.sub("", body) if ", !" in body else body)
     shapes, names = _join(pieces, types)
