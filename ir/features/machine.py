@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from costmodel.ir.features.machine_cycles import cycle_numbers
+from costmodel.ir.features.machine_cycles import Beside, cycle_numbers
 from costmodel.ir.features.machine_flat import Flat, Ints, Lists
 from costmodel.ir.features.machine_flow import Flow
 from costmodel.ir.features.machine_fold import Folded
@@ -50,8 +50,23 @@ def _numbers(flat: Flat, flow: Flow) -> Numbers:
     numbers, folded, totals = _sizes(flat, flow)
     for index, name in enumerate(("x86", "a64", "rv")):
         numbers[f"immediates_{name}"] = float(folded.immediates[:, index].sum())
-    numbers.update(cycle_numbers(flat, folded, flow, totals))
+    numbers.update(cycle_numbers(flat, folded, flow, totals, _beside(flat, folded, flow, numbers)))
     return numbers
+
+
+def _beside(flat: Flat, folded: Folded, flow: Flow, numbers: Numbers) -> Beside:
+    """What `_around` counts, block by block."""
+    blocks = len(flat.scan.blocks)
+    moves = np.bincount(flat.block, folded.moves + flat.constant_moves - flat.tail, blocks)
+    moves[flow.jumping] += 1.0
+    moves[0] += numbers["saved_moves"]
+    total, returns = float(moves.sum()), np.bincount(flat.block[flat.kind == Kind.RETURN], minlength=blocks)
+    frames = {}
+    for isa in _SAVED:
+        sides = (_around(isa, numbers) - total) / (1.0 + max(1.0, numbers["returns"]))
+        frames[isa] = returns * sides
+        frames[isa][0] += sides
+    return Beside(moves=np.maximum(moves, 0.0), frames=frames)
 
 
 def _sizes(flat: Flat, flow: Flow) -> tuple[Numbers, Folded, Table]:

@@ -33,9 +33,9 @@ def same(count: float) -> Cost:
     return (count,) * len(VARIANTS)
 
 
-def by(x86: float, a64: float, rv: float) -> Cost:
-    """Counts by instruction set."""
-    return (x86, x86, x86, a64, rv, rv)
+def by(x86: float, a64: float, rv: float, rvv: float | None = None) -> Cost:
+    """Counts by instruction set; RISC-V with vectors (profile RVA22 and later) has bit manipulation too."""
+    return (x86, x86, x86, a64, rv, rv if rvv is None else rvv)
 
 
 def times(left: Cost, right: Cost) -> Cost:
@@ -218,7 +218,8 @@ def cast_cost(name: str, operation: Operation) -> Cost:
             return same(float(name == "sext"))
         if narrow == 1:
             return by(1.0, 0.0, 0.0) if name == "zext" else by(2.0, 1.0, 1.0)
-        return by(1.0, 1.0, 1.0 if name == "sext" and narrow == 32 else 1.0 if narrow == 8 and name == "zext" else 2.0)
+        simple = narrow == 32 if name == "sext" else narrow == 8
+        return by(1.0, 1.0, 1.0 if simple else 2.0, 1.0)
     if name == "uitofp":
         return by(1.0 if of.bits <= 32 else 4.0, 1.0, 1.0)
     if name == "fptoui":
@@ -268,27 +269,35 @@ def block_copy_cost(name: str, operation: Operation) -> tuple[Cost, bool]:
         known = sum(1 for value in operation.operands[1:3] if constant_of(value) is not None)
         return same(1.0 + known), True
     found = []
+    each = 2.0 if kind == "memcpy" else 1.0
     for most, step in zip(_INLINE_BYTES[kind], _STEP_BYTES, strict=True):
-        pieces = size // step + bin(size % step).count("1")
-        each = 2.0 if kind == "memcpy" else 1.0
-        found.append(max(each, pieces * each) + (kind == "memset") if size <= most else 4.0)
+        found.append(max(1, _pieces(size, step)) * each + (kind == "memset") if size <= most else 4.0)
+    if size > REGISTER_BITS // 8:
+        found[-1] += 0.75 * each  # the vector length is set
     return tuple(found), size > _INLINE_BYTES[kind][0]
 
 
+def _pieces(size: int, step: int) -> int:
+    """Accesses that cover a run of bytes; the last one may overlap the one before."""
+    if size >= step:
+        return -(-size // step)
+    return 1 if size & (size - 1) == 0 else 2
+
+
 _SMALL: dict[str, Callable[[Cost], Cost]] = {
-    "ctpop": lambda n: times(n, by(1, 4, 12)),
-    "ctlz": lambda n: times(n, by(1, 1, 10)),
-    "cttz": lambda n: times(n, by(1, 2, 8)),
-    "bswap": lambda n: times(n, by(1, 1, 8)),
+    "ctpop": lambda n: times(n, by(1, 4, 12, 1)),
+    "ctlz": lambda n: times(n, by(1, 1, 10, 1)),
+    "cttz": lambda n: times(n, by(1, 2, 8, 1)),
+    "bswap": lambda n: times(n, by(1, 1, 8, 1.5)),
     "bitreverse": lambda n: times(n, by(12, 1, 24)),
-    "abs": lambda n: times(n, by(3, 2, 3)),
+    "abs": lambda n: times(n, by(3, 2, 3, 2)),
     "smax": lambda n: times(n, by(2, 2, 1)),
     "umul.with.overflow": lambda n: times(n, by(1, 3, 3)),
     "stacksave": lambda n: by(1, 1, 1),
     "stackrestore": lambda n: by(1, 1, 1),
     "prefetch": lambda n: by(1, 1, 0),
     "trap": lambda n: same(1),
-    "fshl": lambda n: times(n, by(1, 1, 2)),
+    "fshl": lambda n: times(n, by(1, 1, 3, 1.5)),
     "va_start": lambda n: by(8, 8, 2),
     "va_end": lambda n: same(0),
     "va_copy": lambda n: by(4, 4, 2),
@@ -313,6 +322,8 @@ def intrinsic_cost(name: str, operation: Operation) -> Cost:
         return _SMALL["umul.with.overflow"](same(1)) if "mul" in name else by(1, 1, 2)
     if name.endswith(".sat"):
         return times(count, same(1.0)) if vector else by(3, 3, 4)
+    if name == "bswap" and not vector and type_facts(texts[0].type_text).bits == 16:
+        return by(1, 2, 6, 2)
     known = _SMALL.get(_ALIASES.get(name, name))
     if known is not None:
         return count if vector and name in ("smax", "smin", "umax", "umin", "abs") else known(count)

@@ -7,6 +7,8 @@ Andersen and Hofmann-like throughput bounds as in IACA and llvm-mca; latencies o
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from costmodel.ir.features.machine_flat import Flat, Numbers
@@ -21,14 +23,17 @@ from costmodel.ir.semantics import forwarded
 _MACHINES = {"x86": 2, "a64": 3, "rv": 5}
 _DIVISION_CYCLES = 10.0
 _FDIV_CYCLES = 4.0
-_WIDTHS = np.array(list(WIDTHS), np.float64)
+_KEPT_UP = 0.75
+"""Of the issue width, what blocks without other bounds reach."""
+_JUMP_CYCLES, _CALL_CYCLES = 0.53, 0.5
+_WIDTHS = _KEPT_UP * np.array(list(WIDTHS), np.float64)
 _UNITS = np.array(list(WIDTHS.values()), np.float64)
 """`[widths, kinds of units]`."""
 _MAX_CARRIED = 8
 """Carried values of a block that are followed."""
 
 
-def cycle_numbers(flat: Flat, folded: Folded, flow: Flow, totals: Numbers) -> dict[str, float]:
+def cycle_numbers(flat: Flat, folded: Folded, flow: Flow, totals: Numbers, beside: Beside) -> dict[str, float]:
     """Executed instructions and cycles by machine and width."""
     blocks = len(flat.scan.blocks)
     frequency = np.array(flow.frequency)
@@ -49,19 +54,30 @@ def cycle_numbers(flat: Flat, folded: Folded, flow: Flow, totals: Numbers) -> di
     divide = ports[:, Port.DIV] * _DIVISION_CYCLES + ports[:, Port.FDIV] * _FDIV_CYCLES
     jumps = np.minimum(ports[:, Port.BRANCH], 1.0)
     numbers["executed_jumps"] = float(frequency @ jumps)
-    least = np.maximum(np.maximum(divide, jumps / 2), chain)[None]
+    least = np.maximum(np.maximum(divide, jumps * _JUMP_CYCLES), chain)
+    least = np.maximum(least, ports[:, Port.CALL] * _CALL_CYCLES)[None]
     for place, kind in enumerate((Port.LOAD, Port.STORE, Port.FLOAT, Port.SHUFFLE)):
         least = np.maximum(least, ports[:, kind] / _UNITS[:, place, None])
     again = {False: chains.reused(results=False), True: chains.reused(results=True)}
     for isa, column in _MACHINES.items():
         first = numbers[f"reused_chain_{isa}"] = again[isa != "x86"]
-        count = np.bincount(flat.block, totals[:, column], blocks)
+        count = np.bincount(flat.block, totals[:, column], blocks) + beside.moves + beside.frames[isa]
         numbers[f"executed_{isa}"] = float(frequency @ count)
         bound = np.maximum(least, count / _WIDTHS[:, None])
+        saved = (ports[0, Port.STORE] + beside.frames[isa][0]) / _UNITS[:, 1]
+        bound[:, 0] = np.maximum(bound[:, 0], saved)
         bound[:, 0] = np.maximum(bound[:, 0], first)
         for width, cycles in zip(WIDTHS, bound, strict=True):
             numbers[f"cycles_{isa}_{width}"] = float(frequency @ cycles)
     return numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """Instructions of each block beside those of its operations: `moves` and jumps; `frames` of prologue, epilogues."""
+
+    moves: Numbers
+    frames: dict[str, Numbers]
 
 
 class _Chains:

@@ -41,6 +41,7 @@ class Flat:
         values, user, position = lists.values, lists.user, lists.position
         there = values >= 0
         mine = position < self.own[user]
+        self.constant_moves: Ints = np.zeros(self.size, np.int64)
         self.constants_forwarded = self._merged(values, user, ~(there | mine))
         self.constants_own: Ints = np.bincount(user[mine & ~there], minlength=self.size)
         self.value, self.user, self.position = values[there], user[there], position[there]
@@ -50,6 +51,8 @@ class Flat:
         self.variable: Mask = np.zeros(self.size, bool)
         if promote:
             self._promote()
+        else:
+            self._forward()
         self._drop_dead()
 
     def _merged(self, values: Ints, user: Ints, chosen: Mask) -> int:
@@ -62,7 +65,11 @@ class Flat:
             block = self.scan.blocks[int(self.block[operation])].block
             after = block.operations[-1].successors
             targets[operation] = next((index[target] for target in after if target.args), 0)
-        return len({(v, targets[u]) for v, u in zip(values[chosen].tolist(), user[chosen].tolist(), strict=True)})
+        first = {}
+        for v, u in zip(values[chosen].tolist(), user[chosen].tolist(), strict=True):
+            first.setdefault((v, targets[u]), u)
+        np.add.at(self.constant_moves, list(first.values()), 1)
+        return len(first)
 
     @cached_property
     def tail(self) -> Mask:
@@ -139,6 +146,54 @@ class Flat:
         self.table[free, : C["kind"]] = 0.0
 
     promoted: Mask | None = None
+
+    def _forward(self) -> None:
+        """Loads of variables that their block has stored or loaded since the last call are those values."""
+        variables = self._plain_variables()
+        chosen = (self.source >= 0) & variables[self.source] & (self.kind[self.user] != Kind.FREE)
+        if not chosen.any():
+            return
+        calls = np.cumsum(self.table[:, C["is_call"]] > 0)
+        result = np.full(self.size, -1, np.int64)
+        there = np.flatnonzero(self.defined >= 0)
+        result[self.defined[there]] = there
+        stored = self.operand(0)
+        alias = np.arange(len(self.defined))
+        known: dict[tuple[int, int], int] = {}
+        free = []
+        users = self.user[chosen]
+        keys = zip((self.block[users] * (1 << 32) + calls[users]).tolist(), self.source[chosen].tolist(), strict=True)
+        loads = (self.kind[users] == Kind.LOAD).tolist()
+        for user, key, load in zip(users.tolist(), keys, loads, strict=True):
+            if not load:
+                known[key] = user
+            elif key in known:
+                before = known[key]
+                value = result[before] if self.kind[before] == Kind.LOAD else stored[before]
+                if value >= 0:
+                    alias[result[user]] = alias[value]
+                else:
+                    free.append(user)
+            else:
+                known[key] = user
+        if free:
+            self.table[free, : C["kind"]] = 0.0
+        self.value = alias[self.value]
+        self.source = self.defined[self.value]
+        self._places = self.source + 1
+
+    def _plain_variables(self) -> Mask:
+        """`alloca`s that only loads and stores of one width use, directly."""
+        variables = (self.kind == Kind.ALLOCA) & (self.counts <= 1)
+        if not variables.any():
+            return variables
+        variables &= self.uses(~self._accesses()) == 0
+        wide = np.where(self.kind[self.user] == Kind.FREE, 0.0, self.table[self.user, C["bytes"]])
+        inside = (self.source >= 0) & variables[self.source] & (wide > 0)
+        most, least = np.zeros(self.size), np.full(self.size, np.inf)
+        np.maximum.at(most, self.source[inside], wide[inside])
+        np.minimum.at(least, self.source[inside], wide[inside])
+        return variables & (most == least)
 
     def _accesses(self) -> Mask:
         kind = self.kind[self.user]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from costmodel.ir.features.scan import Scan
-from costmodel.ir.mlir.structure import Operation
+from costmodel.ir.mlir.structure import Operation, Value
 from costmodel.ir.semantics import integer_constant
 
 _DEFAULT = float(0xFFFFF)
@@ -20,6 +20,8 @@ _LIKELY = 20.0 / 32.0
 _MOST = 1e15
 _MAX_SCALE = 4096.0
 _WEIGHTS = re.compile(r"!\"branch_weights\"(?:, !\"expected\")?((?:, i32 -?\d+)+)")
+_FLOATS = {"1": 20 / 32, "6": 20 / 32, "7": 1 - 1 / 2**20, "8": 12 / 32, "13": 20 / 32, "14": 1 / 2**20}
+"""Float comparisons by MLIR's number: equal or not as LLVM believes them (`isTrueWhenEqual` is false of `oeq`)."""
 _SWAPPED = {"2": "4", "4": "2", "3": "5", "5": "3", "6": "8", "8": "6", "7": "9", "9": "7"}
 """Integer comparisons by MLIR's number with their operands exchanged."""
 
@@ -46,12 +48,13 @@ class Flow:
         self.jumps = self._jumps()
 
     def _weights(self) -> list[float]:
-        """How likely each block is to be where the program goes on: what ends in `unreachable` is not."""
+        """How likely each block is to be where the program goes on: what ends in `unreachable` or unwinds is not."""
         blocks = self.scan.blocks
         weight = [-1.0] * len(blocks)
         for block in range(len(blocks)):
             operations = blocks[block].block.operations
-            if operations and operations[-1].name in ("llvm.unreachable", "llvm.resume"):
+            ends = operations and operations[-1].name in ("llvm.unreachable", "llvm.resume")
+            if ends or (operations and operations[0].name == "llvm.landingpad"):
                 weight[block] = _NEVER
         for block in reversed(self.order):
             targets = self.after[block]
@@ -99,10 +102,10 @@ class Flow:
         number = re.compile(r"\d+").match(source, mark + 7)
         line = source.find(f"\n!{number[0]} = ", mark) if number else -1
         found = _WEIGHTS.search(source, line, source.find("\n", line + 1)) if line >= 0 else None
-        weights = [float(item) for item in re.findall(r"i32 (-?\d+)", found[1])] if found else []
+        weights = [float(int(item) % 2**32) for item in re.findall(r"i32 (-?\d+)", found[1])] if found else []
         if len(weights) != count or sum(weights) <= 0:
             return None
-        return [max(weight, 0.0) / sum(weights) for weight in weights]
+        return [weight / sum(weights) for weight in weights]
 
     def _guess(self, block: int, count: int) -> list[float]:
         """Comparisons with zero and of pointers, as LLVM believes them."""
@@ -176,7 +179,8 @@ class Flow:
             follows[block] = target
             taken.add(target)
             chain[block] = end(target)
-        return float(sum(1 for block in self.order if self.after[block] and block not in follows))
+        self.jumping = [block for block in self.order if self.after[block] and block not in follows]
+        return float(len(self.jumping))
 
 
 def successors(scan: Scan) -> list[list[int]]:
@@ -202,10 +206,12 @@ def _likely(compare: Operation) -> float | None:
     number = attribute.partition(":")[0].strip() if attribute is not None else ""
     left, right = compare.operands[:2]
     if compare.name == "llvm.fcmp":
-        return {"1": 12 / 32, "6": 20 / 32, "7": 1 - 1 / 2**20, "8": 1 / 2**20, "9": 12 / 32, "14": 20 / 32}.get(number)
+        return _FLOATS.get(number)
     if left.type_text.startswith("!llvm.ptr"):
         return {"0": 1 - _LIKELY, "1": _LIKELY}.get(number)
     constant = integer_constant(right)
+    if constant is not None and _tests_one_bit(left):
+        return None
     if constant is None:
         constant, number = integer_constant(left), _SWAPPED.get(number, number)
     if constant == 0:
@@ -215,6 +221,14 @@ def _likely(compare: Operation) -> float | None:
     if constant == -1:
         return {"0": 1 - _LIKELY, "1": _LIKELY, "4": _LIKELY}.get(number)
     return None
+
+
+def _tests_one_bit(value: Value) -> bool:
+    owner = value.owner
+    if not isinstance(owner, Operation) or owner.name != "llvm.and":
+        return False
+    mask = integer_constant(owner.operands[1])
+    return mask is not None and mask > 0 and mask & (mask - 1) == 0
 
 
 def _order(after: list[list[int]]) -> list[int]:

@@ -10,11 +10,12 @@ import numpy as np
 
 from costmodel.ir.features.machine_flat import Flat, Ints, Mask, Numbers
 from costmodel.ir.features.machine_names import VARIANTS
-from costmodel.ir.features.machine_rows import C, Kind, Port
+from costmodel.ir.features.machine_rows import ADD, AND, MUL, OR, SUB, XOR, C, Kind, Port
 
 _X86 = slice(0, 3)
 _A64 = 3
 _RV = slice(4, 6)
+_RVV = 5
 _COMPARED = ("joined_conditions", "compare_values", "float_branches", "bare_conditions")
 _ISA = np.array([0, 0, 0, 1, 2, 2])
 
@@ -47,6 +48,11 @@ class Folded:
         self._addresses()
         self._memory_operands()
         self._updates()
+        self._swaps()
+        self._arithmetic()
+        self._parted_stores()
+        self._parted_loads()
+        self._pairs()
         self._moves()
         self.immediates = self._immediates()
 
@@ -81,6 +87,7 @@ class Folded:
         if not (compare.any() or logic.any() or condition.any()):
             self.tested = np.zeros(flat.size, bool)
             self.parts.update(dict.fromkeys(_COMPARED, 0.0))
+            self.bare = np.zeros(len(flat.user), bool)
             return
         vector = self.inside & (flat.table[flat.source, C["register"]] > 1)
         joined = logic & (flat.uses(~condition) == 0) & (self.uses == 1)
@@ -103,6 +110,7 @@ class Folded:
         self.parts["float_branches"] = float(((flat.kind == Kind.FCMP) & ~as_value & (self.uses > 0)).sum())
         bare = condition & ~_CONDITIONS[self.from_kind] & ~vector
         self.parts["bare_conditions"] = float(bare.sum())
+        self.bare = bare
 
     def _carries(self, value: Mask) -> None:
         """A comparison that is extended and added goes into the sum through the carry or a conditional increment."""
@@ -131,11 +139,11 @@ class Folded:
         """Address computations that loads and stores hold themselves."""
         flat, table = self.flat, self.flat.table
         address = flat.kind == Kind.ADDRESS
-        if not address.any():
-            return
-        access = ((self.to_kind == Kind.LOAD) & (flat.position == 0)) | (
+        access = self.access = ((self.to_kind == Kind.LOAD) & (flat.position == 0)) | (
             (self.to_kind == Kind.STORE) & (flat.position == 1)
         )
+        if not address.any():
+            return
         dynamic, scale = table[:, C["dynamic"]], table[:, C["scale"]]
         constant = dynamic == 0
         simple = constant | ((dynamic == 1) & (table[:, C["simple_scale"]] > 0))
@@ -163,6 +171,7 @@ class Folded:
         takes = np.where(flat.position == 0, table[flat.user, C["mem0"]], table[flat.user, C["mem1"]]) > 0
         binary = (self.to_kind == Kind.INTEGER) | (self.to_kind == Kind.SHIFT) | (self.to_kind == Kind.FLOAT)
         free = ~(binary & (flat.constants_own[flat.user] > 0)) | self.tested[flat.user]
+        free |= table[flat.user, C["port"]] == Port.MUL  # a multiplication by a constant has three operands
         extend = (self.to_kind == Kind.ZEXT) | (self.to_kind == Kind.SEXT)
         edges = np.flatnonzero(loads & takes & free & ~extend)
         users = flat.user[edges]
@@ -194,6 +203,124 @@ class Folded:
             self.cost[store[fits], _X86] = 0.0
         self.parts["updates"] = float(found.sum())
 
+    def _swaps(self) -> None:
+        """On x86-64 loads and stores swap bytes."""
+        flat, near = self.flat, self.local & self.single
+        swaps = flat.table[:, C["swaps"]] > 0
+        if not swaps.any():
+            return
+        loaded = near & swaps[flat.user] & (self.from_kind == Kind.LOAD)
+        self.cost[flat.user[loaded], _X86] = 0.0
+        stored = near & (self.to_kind == Kind.STORE) & (flat.position == 0)
+        chosen = flat.source[stored]
+        self.cost[chosen[swaps[chosen]], _X86] = 0.0
+
+    def _arithmetic(self) -> None:
+        """What additions and logical operations take over: products, shifted operands, other additions."""
+        flat, cost = self.flat, self.cost
+        what, amount = flat.table[:, C["arithmetic"]], flat.table[:, C["amount"]]
+        takers = (what > 0) | (flat.kind == Kind.ICMP)
+        near = np.flatnonzero(self.local & self.single & takers[flat.user])
+        source, user = flat.source[near], flat.user[near]
+        useful = (what[source] == MUL) | (what[source] == ADD) | (amount[source] != 0)
+        if not useful.any():
+            return
+        near, source, user = near[useful], source[useful], user[useful]
+        into, second = what[user], flat.position[near] == 1
+        sums = (into == ADD) | ((into == SUB) & second)
+        products = (what[source] == MUL) & sums & (cost[source, _A64] == 1)
+        cost[user[products], _A64] = 0.0
+        moved, plain = amount[source], flat.constants_own[user] == 0
+        takes = sums | (into == AND) | (into == OR) | (into == XOR) | ((flat.kind[user] == Kind.ICMP) & second)
+        cost[source[takes & plain & (moved != 0)], _A64] = 0.0
+        scaled = (into == ADD) & plain & (moved >= 1) & (moved <= 3)
+        cost[source[scaled], _X86] = 0.0
+        cost[source[scaled], _RVV] = 0.0
+        added = (what[source] == ADD) & (into == ADD) & ~plain & (flat.constants_own[source] == 0)
+        cost[user[added], _X86] = 0.0
+
+    def _parted_loads(self) -> None:
+        """Bytes that are loaded, shifted and joined into a word are one load, its bytes swapped where in reverse."""
+        flat, table = self.flat, self.flat.table
+        joins = table[:, C["arithmetic"]] == OR
+        if not joins.any():
+            return
+        near = self.local & self.single
+        wide = near & (self.from_kind == Kind.LOAD) & (self.to_kind == Kind.ZEXT)
+        wide &= table[flat.source, C["bytes"]] <= 2
+        if np.count_nonzero(wide) < 2:
+            return
+        loaded = np.full(flat.size, -1, np.int64)
+        loaded[flat.user[wide]] = flat.source[wide]
+        made = np.full(flat.size, -1, np.int64)
+        made[flat.user[near]] = flat.source[near]
+        trees: dict[int, list[int]] = {}
+        root = np.arange(flat.size)
+        for edge in np.flatnonzero(near & joins[flat.user])[::-1].tolist():
+            source, user = int(flat.source[edge]), int(flat.user[edge])
+            if joins[source]:
+                root[source] = root[user]
+                trees.setdefault(int(root[user]), []).append(~source)
+                continue
+            extended = made[source] if table[source, C["amount"]] > 0 else source
+            if extended >= 0 and loaded[extended] >= 0:
+                trees.setdefault(int(root[user]), []).append(source)
+        for top, found in trees.items():
+            leaves = [source for source in found if source >= 0]
+            extends = [int(made[s]) if table[s, C["amount"]] > 0 else s for s in leaves]
+            loads = [int(loaded[e]) for e in extends]
+            if len(loads) < 2 or int(table[loads, C["bytes"]].sum()) not in (2, 4, 8):
+                continue
+            self.cost[[*leaves, *extends, *loads, *(~s for s in found if s < 0)], :] = 0.0
+            self.cost[top] = (1.0, 1.0, 1.0, 1.5, 2.0, 2.0)
+
+    def _parted_stores(self) -> None:
+        """Parts of one value that are stored side by side are one store, of swapped bytes where they are in reverse."""
+        flat = self.flat
+        narrow = (self.to_kind == Kind.STORE) & (flat.position == 0) & (self.from_kind == Kind.TRUNC) & self.local
+        narrow &= flat.table[flat.user, C["bytes"]] <= 2
+        stores, cut = flat.user[narrow], flat.source[narrow]
+        if len(stores) < 2:
+            return
+        first = flat.operand(0)
+        root = first[cut]
+        shift = np.where(root >= 0, flat.defined[root], -1)
+        shifted = (shift >= 0) & (flat.kind[shift] == Kind.SHIFT) & (first[shift] >= 0)
+        root = np.where(shifted, first[shift], root)
+        key = (root * len(flat.scan.blocks) + flat.block[stores]) * 4 + flat.table[stores, C["bytes"]].astype(np.int64)
+        _, index, counts = np.unique(key, return_inverse=True, return_counts=True)
+        whole = (counts[index] > 1) & (root >= 0)
+        lead = np.zeros(len(stores), bool)
+        lead[np.unique(index, return_index=True)[1]] = True
+        self.cost[stores[whole & ~lead]] = 0.0
+        self.cost[shift[whole & shifted & (self.uses[shift] == 1)]] = 0.0
+        self.cost[stores[whole & lead], _A64:] += 1.0
+
+    def _pairs(self) -> None:
+        """On AArch64 two neighbours in memory are loaded or stored at once."""
+        flat, table = self.flat, self.flat.table
+        edges = np.flatnonzero(self.access & (self.cost[flat.user, _A64] == 1) & (table[flat.user, C["bytes"]] >= 4))
+        if len(edges) < 2:
+            return
+        user, base = flat.user[edges], flat.value[edges]
+        address = np.maximum(flat.source[edges], 0)
+        inner = flat.operand(0)[address]
+        constant = (flat.source[edges] >= 0) & (flat.kind[address] == Kind.ADDRESS) & (inner >= 0)
+        constant &= table[address, C["dynamic"]] == 0
+        base = np.where(constant, inner, base)
+        place = np.where(constant, table[address, C["displacement"]], 0.0).astype(np.int64)
+        width = table[user, C["bytes"]].astype(np.int64)
+        segment = np.cumsum(table[:, C["is_call"]] > 0)[user] + flat.block[user]  # grows with both
+        kind = (flat.kind[user] == Kind.LOAD) + 2 * (table[user, C["register"]] == 2)
+        key = ((segment * len(flat.defined) + base) * 4 + kind) * 64 + np.minimum(width, 63)
+        order = np.lexsort((place, key))
+        user, place, key, width = user[order], place[order], key[order], width[order]
+        follows = np.zeros(len(user), bool)
+        follows[1:] = (key[1:] == key[:-1]) & (place[1:] == place[:-1] + width[:-1]) & (width[1:] <= 16)
+        begins = np.maximum.accumulate(np.where(follows, 0, np.arange(len(user))))
+        second = (np.arange(len(user)) - begins) % 2 == 1
+        self.cost[user[second], _A64] = 0.0
+
     def _moves(self) -> None:
         """Copies that calls, returns and merges may need."""
         flat = self.flat
@@ -201,7 +328,8 @@ class Folded:
         from_frame = self.from_kind == Kind.ALLOCA
         near = self.local & self.single
         moved = call & ~near & ~from_frame
-        self.parts["moved_arguments"] = float((moved & ~self._in_place(moved)).sum())
+        moved &= ~self._in_place(moved)
+        self.parts["moved_arguments"] = float(moved.sum())
         self.parts["computed_arguments"] = float((call & near & ~from_frame).sum())
         frame = from_frame & ~((self.to_kind == Kind.LOAD) | (self.to_kind == Kind.ADDRESS))
         frame &= ~((self.to_kind == Kind.STORE) & (flat.position == 1)) & (self.to_kind != Kind.FREE)
@@ -213,7 +341,10 @@ class Folded:
         self.parts["values_merged_shared"] = float(shared.sum())
         returned = (self.to_kind == Kind.RETURN) & ~near
         self.parts["moved_results"] = float(returned.sum())
-        self.parts["constants_returned"] = float((flat.constants_own[flat.kind == Kind.RETURN] > 0).sum())
+        constant = (flat.kind == Kind.RETURN) & (flat.constants_own > 0)
+        self.parts["constants_returned"] = float(constant.sum())
+        weight = 0.9 * moved + frame + 0.3 * shared + 0.7 * returned + 0.7 * self.bare
+        self.moves = np.bincount(flat.user, weight, flat.size) + constant
 
     def _in_place(self, moved: Mask) -> Mask:
         """The function's own arguments, handed on at the same place with no call before or as the last thing done."""

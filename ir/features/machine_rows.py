@@ -43,7 +43,7 @@ COLUMNS = (
     "scale", "a64_offset", "rv_offset", "offset", "bits", "constant_arguments", "address_arguments", "stack_arguments",
     "is_call", "register", "units128", "units256", "units512", "zero_test", "bytes", "parts128", "global_address",
     "outside", "int32", "indirect", "simple_scale", "alive_general", "alive_128", "alive_256", "alive_512",
-    "alive_predicate",
+    "alive_predicate", "displacement", "swaps", "arithmetic", "amount",
 )  # fmt: skip
 """Of a row. `imm*` are instructions that bring constants into registers, `imm` tells equal ones apart; `alive_*` are
 registers that a result takes.
@@ -71,6 +71,9 @@ _SIMPLE = frozenset(
                                         "intr.fmuladd intr.lifetime.start intr.lifetime.end".split())
 )  # fmt: skip
 _CASTS = {"zext": Kind.ZEXT, "sext": Kind.SEXT, "trunc": Kind.TRUNC, "fpext": Kind.FPEXT}
+ADD, SUB, OR, AND, XOR, MUL = range(1, 7)
+_ARITHMETIC = {"add": ADD, "sub": SUB, "or": OR, "and": AND, "xor": XOR, "mul": MUL}
+"""Values of the column `arithmetic`."""
 _FREE_CASTS = frozenset("bitcast freeze ptrtoint inttoptr addrspacecast ptrtoaddr".split())
 _KEPT = frozenset(
     "load store call invoke callbr call_indirect fence atomicrmw cmpxchg inline_asm va_arg landingpad resume".split()
@@ -225,6 +228,9 @@ def _integer(name: str, operation: Operation, row: Row, kind: TypeFacts) -> None
         float(row["kind"] != Kind.SHIFT),
         float(name in _COMMUTATIVE or row["kind"] == Kind.SHIFT),
     )
+    row["arithmetic"] = float(0 if kind.is_vector else _ARITHMETIC.get(name, 0))
+    amount = integer_constant(operation.operands[1]) if row["kind"] == Kind.SHIFT and not kind.is_vector else None
+    row["amount"] = 0.0 if amount is None else float(min(amount, 127)) * (1.0 if name == "shl" else -1.0)
     divides = name in ("sdiv", "udiv", "srem", "urem")
     if divides and integer_constant(operation.operands[1]) is not None:
         row["port"], row["latency"] = Port.MUL, 6.0
@@ -264,6 +270,7 @@ def _address(name: str, operation: Operation, row: Row) -> None:
     row["dynamic"], row["scale"] = float(len(sizes)), float(scale)
     row["simple_scale"] = float(scale in (1, 2, 4, 8))
     row["offset"] = float(offset != 0 or not sizes)
+    row["displacement"] = float(offset or 0)
     known = offset if offset is not None else 8
     row["a64_offset"], row["rv_offset"] = float(-256 <= known < 4096), float(-2048 <= known < 2048)
     more = float(known != 0 and bool(sizes))
@@ -276,7 +283,8 @@ def _address(name: str, operation: Operation, row: Row) -> None:
         )
     else:
         simple, power = scale in (1, 2, 4, 8), scale > 0 and scale & (scale - 1) == 0
-        each = by(1.0 if simple else 2.0, 1.0 if power else 2.0, (1.0 if scale == 1 else 2.0) if power else 3.0)
+        slow = (1.0 if scale == 1 else 2.0) if power else 3.0
+        each = by(1.0 if simple else 2.0, 1.0 if power else 2.0, slow, 1.0 if simple else slow)
         total = costs.times(each, same(float(len(sizes))))
         _set(row, tuple(a + b for a, b in zip(total, by(0.0, more, more), strict=True)))
     owner = costs.constant_of(operation.operands[0])
@@ -365,6 +373,7 @@ def _intrinsic(name: str, operation: Operation, row: Row) -> None:
         _immediates(operation, row, "float")
     else:
         _set(row, costs.intrinsic_cost(word, operation))
+        row["swaps"] = float(word == "bswap" and row["bits"] >= 32)
         if row["port"] == Port.CALL:
             row["is_call"], row["kind"] = 1.0, Kind.CALL
         else:

@@ -75,8 +75,8 @@ def machine_features() -> tuple[tuple[str, str, str], ...]:
     ]
     found.append(("hottest_frequency", "executions", "of the block that runs most"))
     found += [
-        (f"cycles_{isa}_{width}", "cycles", f"bounds of blocks that repeat ({isa}, {width} instructions a cycle), "
-         f"{_FREQUENCY}")
+        (f"cycles_{isa}_{width}", "cycles", f"bounds of blocks that repeat ({isa}, at most {width} instructions a "
+         f"cycle), {_FREQUENCY}")
         for isa in ISAS for width in WIDTHS
     ]  # fmt: skip
     machine = [(f"machine_{name}", unit, what) for name, unit, what in found]

@@ -34,7 +34,7 @@ def test_a_far_offset_takes_registers_where_immediates_are_short():
 
 def test_a_scaled_index_folds_on_x86_and_aarch64():
     body = "  %g = getelementptr i32, ptr %p, i64 %n\n  %v = load i32, ptr %g\n  ret i32 %v"
-    assert counts(read(body)) == (2, 2, 4)
+    assert counts(read(body)) == (2, 2, 3)  # RISC-V: sh2add, lw, ret
 
 
 def test_compare_and_branch_are_one_decision():
@@ -130,7 +130,7 @@ def test_a_variable_in_memory_is_a_value():
     plain = read("  %w = add i32 %x, 1\n  ret i32 %w")
     assert counts(features) == counts(plain)
     assert features.machine_variables == 1
-    assert features.frame_body_a64 == plain.frame_body_a64 + 2  # store and load
+    assert features.frame_body_a64 == plain.frame_body_a64 + 1  # a store; what it stored is not loaded
 
 
 def test_dead_operations_cost_nothing():
