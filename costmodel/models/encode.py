@@ -1,7 +1,7 @@
 """From a function to its `Encoding`: static features, counts of operations by type, tokens, graph.
 
-Owns the names of the numbers. Invariant: renaming values or reformatting the text changes nothing, nor do dead
-operations and needless blocks. One walk over the operations; memory grows with distinct names only.
+Owns the names of the numbers. Invariant: renaming values or reformatting the text changes nothing, nor do needless
+blocks. One walk over the operations; memory grows with distinct names only.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def extract_features(root: Operation, *, simplify: bool = False) -> StaticFeatur
 
     Args:
         root: a function.
-        simplify: those of its plain form (`plain`), which neither dead operations nor needless blocks sway.
+        simplify: those of its plain form (`plain`), which needless blocks do not sway.
 
     Raises:
         ParseError: an attribute that a feature needs does not parse; with the operation's position.

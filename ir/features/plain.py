@@ -1,4 +1,4 @@
-"""A function without what changes nothing: dead operations dropped, blocks that only follow one another joined.
+"""A function without needless blocks: those that only follow one another are joined.
 
 Owns the plain form, which what is learned is told of, so that a program's writer does not sway it. Invariant: the
 operations given are not changed; a function that is plain already is not copied. Linear time.
@@ -8,60 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from costmodel.ir.features.facts import Facts
 from costmodel.ir.features.scan import Scan
 from costmodel.ir.mlir.structure import Block, Operation, Region, Value
 from costmodel.ir.semantics import forwarded
 
-_DIALECTS = ("llvm.", "arith.", "math.", "index.")
-_PURE = frozenset(
-    ("integer_arithmetic", "float_arithmetic", "compare_select", "conversion", "data_movement", "math_function")
-)
 _BRANCHES = frozenset(("llvm.br", "cf.br"))
 
 
 def plain(root: Operation, found: Scan) -> Operation | None:
     """A plain copy of a scanned function, None where it is plain."""
-    dead, joined = _dead(found), _joined(found)
-    return _Copy(dead, joined).of(root) if dead or joined else None
-
-
-def _removable(operation: Operation, facts: Facts) -> bool:
-    name = operation.name
-    return (
-        facts.category in _PURE and name.startswith(_DIALECTS) and not name.startswith("llvm.intr.")
-        and not facts.is_call and not operation.regions and not operation.successors
-    )  # fmt: skip
-
-
-def _dead(found: Scan) -> set[Operation]:
-    """Operations without effect whose results nothing alive uses."""
-    used = np.bincount(found.values[found.values >= 0], minlength=len(found.kinds))
-    dead: set[Operation] = set()
-    stack = np.flatnonzero(used == 0).tolist()
-    if not stack:
-        return dead
-    uses = used.tolist()
-    while stack:
-        number = stack.pop()
-        entry = found.blocks[found.home[number]]
-        place = found.at[number] - entry.point - 1
-        if place < 0:
-            continue
-        operation = entry.block.operations[place]
-        if operation in dead or not _removable(operation, entry.facts[place]):
-            continue
-        if any(uses[found.number[value]] for value in operation.results):
-            continue
-        dead.add(operation)
-        for one in map(found.number.get, operation.operands):
-            if one is not None:
-                uses[one] -= 1
-                if not uses[one]:
-                    stack.append(one)
-    return dead
+    joined = _joined(found)
+    return _Copy(joined).of(root) if joined else None
 
 
 def _joined(found: Scan) -> dict[Block, Block]:
@@ -96,8 +53,7 @@ def _from_heads(chosen: dict[Block, Block]) -> dict[Block, Block]:
 class _Copy:
     """Copies operations, all of them first, then what they refer to."""
 
-    def __init__(self, dead: set[Operation], joined: dict[Block, Block]) -> None:
-        self.dead = dead
+    def __init__(self, joined: dict[Block, Block]) -> None:
         self.after = {source: target for target, source in joined.items()}
         self.joined = joined
         self.values: dict[Value, Value] = {}
@@ -142,7 +98,7 @@ class _Copy:
         for part in self._chain(block):
             self.blocks[part] = new
             for operation in part.operations:
-                if operation in self.dead or (part in self.after and operation is part.operations[-1]):
+                if part in self.after and operation is part.operations[-1]:
                     continue
                 copy = self._alone(operation, new)
                 new.operations.append(copy)
