@@ -5,13 +5,17 @@ Held out are whole templates of kernels and whole projects: what the rule of the
 caution 1: the best predicted factor whose 90 % interval lies below LLVM's own choice) would have gained there is
 written beside the weights.
 
-    python benchmarks/unroll_train.py --measured JOURNAL... [--simulated JOURNAL...] [-o costmodel/native/weights]
+    python benchmarks/unroll_train.py [--measured JOURNAL...] [--simulated JOURNAL...] [-o costmodel/native/weights]
+
+Without journals it learns from `data/unroll_measurements.jsonl.xz`, 2,305 generated loops measured on one server, and
+writes the weights that ship. `--pack FILE --target ARCH/CPU` writes such a file of journals instead.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import lzma
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +37,7 @@ METRIC = "cycles_over_llvms_choice"
 UNROLL_VERSION = 1
 """Of the numbers of loops, as `UnrollVersion` in native/llvm/LoopFacts.h."""
 MEASURED, SIMULATED = "measured", "llvm-mca"
+DATA = ROOT / "benchmarks" / "data" / "unroll_measurements.jsonl.xz"
 SEED = 0
 OUTER_FOLDS = 5
 OPTIONS = {"folds": 4, "base": {"model": "boosted-trees", "rounds": 160, "depth": 6, "eta": 0.08}}
@@ -60,12 +65,30 @@ def rows_of(loop: Json, ratios: dict[str, float], **about: Any) -> list[Json]:
     ]
 
 
+def lines_of(path: Path) -> list[Json]:
+    """Of a journal, or of several that were packed."""
+    data = path.read_bytes()
+    return [json.loads(line) for line in (lzma.decompress(data) if path.suffix == ".xz" else data).splitlines()]
+
+
+def pack_journals(paths: Sequence[Path], target: str, out: Path) -> None:
+    """What `measured_rows` reads of journals, in one file."""
+    kept = []
+    for path in paths:
+        for line in lines_of(path):
+            if line["loop"] is not None:
+                loop = {name: line["loop"][name] for name in ("ops", "numbers", "questions")}
+                about = {"journal": path.stem, "target": target, "loop": loop}
+                row = about | {name: line[name] for name in ("kernel", "template", "ratios")}
+                kept.append(json.dumps(row, separators=(",", ":")) + "\n")
+    out.write_bytes(lzma.compress("".join(kept).encode(), preset=9 | lzma.PRESET_EXTREME))
+
+
 def measured_rows(paths: Sequence[Path]) -> list[Json]:
     """Of generated kernels: the geometric mean over trip counts; a factor that gives LLVM's code is 1."""
     found = []
-    target = Target.parse("native").name
     for path in paths:
-        for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+        for line in lines_of(path):
             if line["loop"] is None:
                 continue
             factors = {f for each in line["ratios"].values() for f in each}
@@ -75,9 +98,9 @@ def measured_rows(paths: Sequence[Path]) -> list[Json]:
                 for f in line["loop"]["questions"]
             }  # fmt: skip
             about = {
-                "id": f"{path.stem} {line['kernel']}",
+                "id": f"{line.get('journal', path.stem)} {line['kernel']}",
                 "group": line["template"],
-                "target": target,
+                "target": line.get("target") or Target.parse("native").name,
                 "kind": MEASURED,
             }
             found += rows_of(line["loop"], ratios, **about)
@@ -88,7 +111,7 @@ def simulated_rows(paths: Sequence[Path]) -> list[Json]:
     """Of real functions' loops."""
     found = []
     for path in paths:
-        for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+        for line in lines_of(path):
             for i, row in enumerate(line["loops"]):
                 about = {
                     "id": f"{line['file']} {line['target']} {i}",
@@ -172,10 +195,14 @@ def evaluated(rows: list[Json]) -> Json:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--measured", type=Path, nargs="+", required=True)
+    parser.add_argument("--measured", type=Path, nargs="+", default=[DATA])
+    parser.add_argument("--pack", type=Path, help="only write the measured journals to this file")
+    parser.add_argument("--target", default="", help="where the journals were measured, with --pack")
     parser.add_argument("--simulated", type=Path, nargs="*", default=[])
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "costmodel" / "native" / "weights")
     args = parser.parse_args()
+    if args.pack:
+        return pack_journals(args.measured, args.target or Target.parse("native").name, args.pack)
     rows = measured_rows(args.measured) + simulated_rows(args.simulated)
     held_out = evaluated(rows)
     for kind, found in held_out.items():

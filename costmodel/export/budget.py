@@ -24,7 +24,7 @@ from costmodel.export.genetic import (
     TreeShape,
     cost_of,
     over_budget,
-    readout,
+    promise,
     search,
     shape_cost,
 )
@@ -177,7 +177,7 @@ def best_shape(compact: Compact, soft: Soft, kind: type[Shape], budget: Budget, 
     def fitness(shape: Shape) -> float:
         if isinstance(shape, TreeShape):
             return float(np.log2(shape.rounds) + 0.5 * shape.depth)
-        return readout(soft, shape, seed)
+        return promise(soft, shape, seed)
 
     return search(compact, fitness, kind, budget, seed=seed)
 
