@@ -4,8 +4,8 @@
     python benchmarks/ranker.py train --data measurements.jsonl --out costmodel/models/shipped
 
 `collect` draws workloads of every family in `costmodel.datasets.linalg`, and for each the heuristic schedule, uniform
-schedules, and mutants of the best so far; it appends, and goes on where it was stopped. `train` holds each family out
-in turn for the figures in the card, then trains on everything.
+schedules, and mutants of the best so far; it appends, and goes on where it was stopped. `train` holds a
+quarter of the families out in turn for the figures in the card, then trains on everything.
 """
 
 from __future__ import annotations

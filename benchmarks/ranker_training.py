@@ -22,7 +22,7 @@ from costmodel.core.hashing import sha256_text
 from costmodel.core.target import Target
 from costmodel.datasets.linalg import FAMILIES
 from costmodel.models.cycle_base import CycleBase
-from costmodel.models.rank_losses import PairwiseRanker
+from costmodel.models.joint_ranker import JointRanker
 from costmodel.search.backends.mlir.kernel import KernelEmitter
 from costmodel.search.features import (
     CYCLE_COLUMNS,
@@ -41,6 +41,8 @@ from costmodel.search.tuner.scoring import bound_s
 
 FAILED_FACTOR = 10.0
 PICKS = (1, 5)
+FOLDS = 4
+"""Families are held out a quarter at a time, each with every fourth of the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +58,9 @@ class Rows:
     target: str
 
 
-def new_ranker(seed: int) -> PairwiseRanker:
+def new_ranker(seed: int) -> JointRanker:
     """An untrained ranker of the kind that ships."""
-    return PairwiseRanker(seed, CycleBase(columns=CYCLE_COLUMNS, overlapping=OVERLAPPING))
+    return JointRanker(seed, CycleBase(columns=CYCLE_COLUMNS, overlapping=OVERLAPPING))
 
 
 def measurement_text(path: Path) -> str:
@@ -120,26 +122,32 @@ def kept_rows(path: Path, make: Callable[[], Rows]) -> Rows:
 def held_out_figures(
     rows: Rows, width: int, seed: int, jobs: int = 1
 ) -> tuple[dict[str, dict[str, float]], float]:  # fmt: skip
-    """Rank quality of each family by models trained on the others, and the spread of their errors within workloads."""
-    figures: dict[str, dict[str, float]] = {}
-    errors: list[float] = []
-    names = [f for f in sorted(set(rows.families.tolist())) if (rows.families != f).any()]
+    """Rank quality of each family by models trained on others, and the spread of their errors within workloads."""
+    names = sorted(set(rows.families.tolist()))
+    folds = [names[start::FOLDS] for start in range(min(FOLDS, len(names)))] if len(names) > 1 else []
+    found: dict[str, list[dict[str, float]]] = {}
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for family, parts in zip(names, pool.map(partial(_one_family, rows, width, seed), names), strict=True):
-            errors += [p.pop("error_std") for p in parts]
-            figures[family] = {k: round(float(np.mean([p[k] for p in parts])), 4) for k in parts[0]} | {
-                "workloads": len(parts)
-            }
+        for one in pool.map(partial(_one_fold, rows, width, seed), folds):
+            found |= one
+    errors = [part.pop("error_std") for parts in found.values() for part in parts]
+    figures = {
+        family: {k: round(float(np.mean([p[k] for p in parts])), 4) for k in parts[0]} | {"workloads": len(parts)}
+        for family, parts in sorted(found.items())
+    }
     return figures, float(np.median(errors))
 
 
-def _one_family(rows: Rows, width: int, seed: int, family: str) -> list[dict[str, float]]:
-    test = rows.families == family
+def _one_fold(rows: Rows, width: int, seed: int, families: list[str]) -> dict[str, list[dict[str, float]]]:
+    """Figures of each workload by family, of families that the model did not see."""
+    test = np.isin(rows.families, families)
     model = new_ranker(seed)
     model.fit(rows.features[~test, :width], rows.targets[~test], rows.workloads[~test])
     mean = model.predict(rows.features[test, :width]).mean
-    names, truth = rows.workloads[test], rows.targets[test]
-    return [_workload_figures(mean[names == n], truth[names == n]) for n in sorted(set(names))]
+    names, truth, owner = rows.workloads[test], rows.targets[test], rows.families[test]
+    return {
+        family: [_workload_figures(mean[names == n], truth[names == n]) for n in sorted(set(names[owner == family]))]
+        for family in families
+    }
 
 
 def _workload_figures(mean: np.ndarray, truth: np.ndarray) -> dict[str, float]:

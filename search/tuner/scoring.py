@@ -17,7 +17,7 @@ import numpy as np
 from costmodel.core.errors import CheckpointError
 from costmodel.core.target import Target
 from costmodel.models.base import Array
-from costmodel.models.rank_losses import PairwiseRanker
+from costmodel.models.joint_ranker import JointRanker
 from costmodel.models.ranker import BoostedRanker
 from costmodel.search.features import FEATURE_VERSION, IR_FEATURES, PLAN_FEATURES, features_of_candidates, ir_features
 from costmodel.search.kernel.form import Kernel
@@ -40,7 +40,7 @@ def shipped_ranker(stage: str) -> BoostedRanker | None:
     folder = Path(str(resources.files("costmodel.models"))) / "shipped" / f"ranker-{stage}"
     if not (folder / "model.json").is_file():
         return None
-    model = PairwiseRanker.load(folder)
+    model = JointRanker.load(folder)
     expected = [*PLAN_FEATURES, *(IR_FEATURES if stage == "ir" else ())]
     if model.card.get("feature_version") != FEATURE_VERSION or model.card.get("features") != expected:
         raise CheckpointError(
