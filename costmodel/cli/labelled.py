@@ -1,7 +1,7 @@
 """Rows of a data set with their labels, for students to learn from beside what their teacher says.
 
 Owns which rows those are: of the functions that the teacher itself learned from, where the data set is the teacher's
-own; what its training held out stays held out.
+own; what its training held out stays held out. Rows that a schedule decides are left out: an export is told none.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import numpy as np
 from costmodel.core.errors import UsageError
 from costmodel.export.soft import Labelled
 from costmodel.models.base import Array
+from costmodel.models.context import SCHEDULE_PIPELINE
 from costmodel.models.metric_model import Needs
 from costmodel.models.predictor import Predictor
 from costmodel.training.config import TrainConfig
 from costmodel.training.encodings import encode_all
-from costmodel.training.examples import Prepared, groups_of, prepare
+from costmodel.training.examples import UNREALISED, Prepared, groups_of, prepare
 from costmodel.training.run import load_table
 from costmodel.training.table import TrainingTable
 
@@ -55,6 +56,7 @@ def rows_of(
     groups, held = groups_of(table, config.split), list(predictor.card.get("held_out") or ())
     out = np.isin(groups, held)
     kept = table.column("level") == level if level else np.ones(len(table), bool)
+    kept &= ~(np.isin(table.column("level"), UNREALISED) & (table.pipelines == SCHEDULE_PIPELINE))
     if not kept.any():
         raise UsageError(f"{folder} holds no function of level {level!r}; give another data set")
     rng = np.random.default_rng(seed)
