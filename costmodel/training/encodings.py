@@ -102,7 +102,7 @@ class _Cache:
     """Keeps nothing where there is no path."""
 
     def __init__(self, path: Path | None, needs: Needs) -> None:
-        self._key = {"scheme": needs.scheme, "graph": needs.graph, "versions": versions(), "form": "joined"}
+        self._key = {"scheme": needs.scheme, "graph": needs.graph, "versions": versions(), "form": "alive"}
         self._connection: sqlite3.Connection | None = None
         if path is None:
             return

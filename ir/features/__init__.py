@@ -17,6 +17,7 @@ import numpy.typing as npt
 from costmodel.ir import collector, costs, linalg
 from costmodel.ir.features.constants import constant_counts
 from costmodel.ir.features.critical_path import critical_path
+from costmodel.ir.features.facts import Facts
 from costmodel.ir.features.gpu import is_kernel, kernel_numbers
 from costmodel.ir.features.kinds import FLOAT_VECTOR, GENERAL, PREDICATE, type_facts
 from costmodel.ir.features.liveness import pressure
@@ -24,7 +25,7 @@ from costmodel.ir.features.machine import machine_numbers
 from costmodel.ir.features.nest import nest_numbers
 from costmodel.ir.features.opcodes import BY_NAME as GROUP_BY_NAME
 from costmodel.ir.features.opcodes import column_of
-from costmodel.ir.features.plain import plain
+from costmodel.ir.features.plain import plain, uncount
 from costmodel.ir.features.reuse import memory_features
 from costmodel.ir.features.scan import Loop, Scan, scan
 from costmodel.ir.features.table import FEATURES, FEATURES_VERSION, FUNCTION_FEATURES_V1, NAMES, Feature
@@ -81,7 +82,7 @@ def extract_features(root: Operation, *, simplify: bool = False) -> StaticFeatur
 
     Args:
         root: a function.
-        simplify: those of its plain form (`plain`), which needless blocks do not sway.
+        simplify: those of its plain form (`plain`), which needless blocks do not sway; dead operations do not count.
 
     Raises:
         ParseError: an attribute that a feature needs does not parse; with the operation's position.
@@ -92,17 +93,19 @@ def extract_features(root: Operation, *, simplify: bool = False) -> StaticFeatur
         if simpler is not None:
             found.close()
             root, found = simpler, scan(simpler)
+        dead = uncount(found) if simplify else None
         numbers = _numbers(root, found)
-        counts = _counts(found)
+        counts = _counts(found, dead)
         found.close()
     if max(numbers.values()) > _LARGEST:
         numbers = {name: min(number, _LARGEST) for name, number in numbers.items()}
     return StaticFeatures(dict(zip(numbers, map(float, numbers.values()), strict=True)), counts)
 
 
-def _counts(found: Scan) -> Counts:
+def _counts(found: Scan, dead: Counter[Facts] | None) -> Counts:
     counts: dict[tuple[str, str], int] = {}
-    for facts, count in Counter(found.facts).items():
+    every = Counter(found.facts)
+    for facts, count in (every - dead if dead else every).items():
         counts[facts.counted] = counts.get(facts.counted, 0) + count
     return counts
 

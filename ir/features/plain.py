@@ -1,24 +1,82 @@
-"""A function without needless blocks: those that only follow one another are joined.
+"""A function without what does nothing: blocks that only follow one another are joined, dead operations not counted.
 
 Owns the plain form, which what is learned is told of, so that a program's writer does not sway it. Invariant: the
-operations given are not changed; a function that is plain already is not copied. Linear time.
+operations given are not changed; a function whose blocks are needed is not copied. Linear time.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
-from costmodel.ir.features.scan import Scan
+import numpy as np
+
+from costmodel.ir.features.facts import Facts
+from costmodel.ir.features.scan import Loop, Scan
 from costmodel.ir.mlir.structure import Block, Operation, Region, Value
 from costmodel.ir.semantics import forwarded
 
 _BRANCHES = frozenset(("llvm.br", "cf.br"))
+_DIALECTS = ("llvm.", "arith.", "math.", "index.")
+_PURE = frozenset(
+    ("integer_arithmetic", "float_arithmetic", "compare_select", "conversion", "data_movement", "math_function")
+)
 
 
 def plain(root: Operation, found: Scan) -> Operation | None:
     """A plain copy of a scanned function, None where it is plain."""
     joined = _joined(found)
     return _Copy(joined).of(root) if joined else None
+
+
+def uncount(found: Scan) -> Counter[Facts]:
+    """Take dead operations out of the counts of a scan's loops; returns their facts."""
+    dropped: dict[Loop, Counter[Facts]] = {}
+    for loop, facts in _dead(found):
+        dropped.setdefault(loop, Counter())[facts] += 1
+    for loop, gone in dropped.items():
+        left, kept = gone.copy(), []
+        for facts in loop.facts:
+            if left[facts]:
+                left[facts] -= 1
+            else:
+                kept.append(facts)
+        loop.facts = kept
+    return sum(dropped.values(), Counter())
+
+
+def _dead(found: Scan) -> Iterator[tuple[Loop, Facts]]:
+    """Loop and facts of operations without effect whose results nothing alive uses."""
+    uses = np.bincount(found.values[found.values >= 0], minlength=len(found.kinds))
+    stack = np.flatnonzero(uses == 0).tolist()
+    left = uses.tolist() if stack else []
+    dead: set[Operation] = set()
+    while stack:
+        number = stack.pop()
+        entry = found.blocks[found.home[number]]
+        place = found.at[number] - entry.point - 1
+        if place < 0:
+            continue
+        operation = entry.block.operations[place]
+        if operation in dead or not _removable(operation, entry.facts[place]):
+            continue
+        if any(left[found.number[value]] for value in operation.results):
+            continue
+        dead.add(operation)
+        yield entry.loop, entry.facts[place]
+        for one in map(found.number.get, operation.operands):
+            if one is not None:
+                left[one] -= 1
+                if not left[one]:
+                    stack.append(one)
+
+
+def _removable(operation: Operation, facts: Facts) -> bool:
+    name = operation.name
+    return (
+        facts.category in _PURE and name.startswith(_DIALECTS) and not name.startswith("llvm.intr.")
+        and not facts.is_call and not operation.regions and not operation.successors
+    )  # fmt: skip
 
 
 def _joined(found: Scan) -> dict[Block, Block]:

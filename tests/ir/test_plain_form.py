@@ -81,3 +81,21 @@ def test_a_long_chain_of_blocks_is_joined_in_linear_time():
     lines = [f"b{i}:\n  br label %b{i + 1}" for i in range(count)]
     text = "\n".join(["define void @f() {", *lines, f"b{count}:", "  ret void", "}", ""])
     assert (numbers(text)["blocks"], numbers(text)["ops"]) == (1, 1)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_dead_operations_are_not_counted(seed):
+    changed = rewrite(LOOP, "dead", np.random.default_rng(seed), form="llvm")
+    before, after = (ir.read(text).functions[0].features(simplify=True) for text in (LOOP, changed))
+    counted = ("ops", "n_", "x_", "mix_", "flops", "innermost_ops")
+    assert after.counts == before.counts
+    assert {n: v for n, v in after.numbers.items() if n.startswith(counted)} == {
+        n: v for n, v in before.numbers.items() if n.startswith(counted)
+    }
+    assert ir.read(changed).functions[0].features()["ops"] > before["ops"]
+
+
+def test_dead_chains_go_and_what_has_effects_stays():
+    body = "  %a = call i32 @g()\n  %b = load volatile i32, ptr %p\n  %c = add i32 %b, 1\n  %d = mul i32 %c, 3\n"
+    text = f"declare i32 @g()\ndefine void @f(ptr %p) {{\n{body}  ret void\n}}\n"
+    assert numbers(text)["ops"] == 3
