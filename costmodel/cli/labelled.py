@@ -49,8 +49,13 @@ def rows_of(
         seed: of the draw.
 
     Raises:
-        UsageError: no data set, or nothing in it of that level.
+        UsageError: no data set, nothing in it of that level, or a teacher that does not say how it was trained.
     """
+    if "config" not in predictor.card:
+        raise UsageError(
+            f"the card of {predictor.name!r} does not say what its training held out; use --unlabelled, or a model that "
+            "`costmodel train` made"
+        )
     config = TrainConfig.of(dict(predictor.card["config"]))
     table = load_table(folder, replace(config, most_functions=0))
     groups, held = groups_of(table, config.split), list(predictor.card.get("held_out") or ())

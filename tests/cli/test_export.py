@@ -116,3 +116,10 @@ def test_functions_that_are_not_there(model, tmp_path, capsys):
 def test_an_unknown_metric(model, tmp_path, capsys):
     assert "did you mean 'spills'" in refused(capsys, model, "-o", tmp_path / "out", "--metrics", "spill")
     assert "not trained on metric 'cycles'" in refused(capsys, model, "-o", tmp_path / "out", "--metrics", "cycles")
+
+
+def test_labels_need_a_model_that_says_what_it_was_trained_on(model, tmp_path, capsys):
+    error = refused(capsys, model, "-o", tmp_path / "out", "--features", "v1", "--labelled", tmp_path)
+    assert "does not say what its training held out; use --unlabelled" in error
+    error = refused(capsys, model, "-o", tmp_path / "out", "--takes", "graph", "--labelled", tmp_path)
+    assert "--takes graph learns from --unlabelled alone" in error

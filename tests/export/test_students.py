@@ -14,10 +14,10 @@ from costmodel.export import evaluate, pack
 from costmodel.export.budget import Scales, inside
 from costmodel.export.compact import Part
 from costmodel.export.flatten import flatten, skeleton
-from costmodel.export.genetic import Budget, NetworkShape, TreeShape, cost_of, search, shape_cost
+from costmodel.export.genetic import Budget, NetworkShape, TreeShape, cost_of, promise, search, shape_cost
 from costmodel.export.graph_inputs import of_graphs, pooled
 from costmodel.export.native import NativeModel, build
-from costmodel.export.soft import ask_teacher
+from costmodel.export.soft import Labelled, ask_teacher
 from costmodel.export.student import first_rounds, quantised, rounded_leaves, train_student
 from costmodel.ir.vocabulary import VOCABULARY_VERSION
 from costmodel.models import MODELS
@@ -200,3 +200,18 @@ def test_too_few_functions_are_refused():
 def test_the_estimate_of_bytes_is_near():
     for found in (compact(), student(), rounded_leaves(compact(), 8)):
         assert cost_of(found).size_bytes == pytest.approx(len(pack(found)), rel=0.25)
+
+
+def test_labels_are_learned_where_there_are_some():
+    examples, targets, _ = sample(40)
+    labelled = Labelled(examples=examples, values=3 * targets)
+    taught = ask_teacher(compact(), fitted("conformal"), [], seed=1, labelled=labelled)
+    learned = train_student(compact(), taught, TreeShape(rounds=30, depth=5, leaf_bits=16)).compact
+    column = METRICS.index("instructions")
+    found, theirs = evaluate(learned, examples).mean[:, column], fitted("conformal").predict(examples).mean[:, column]
+    assert 2 < np.median(found / theirs) < 4
+
+
+def test_the_fitness_prefers_networks_that_can_say_more():
+    small, large = (NetworkShape(inputs=n, hidden=(w,), bits=8) for n, w in ((16, 8), (128, 96)))
+    assert promise(soft(), large) > promise(soft(), small)
