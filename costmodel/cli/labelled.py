@@ -53,8 +53,8 @@ def rows_of(
     """
     if "config" not in predictor.card:
         raise UsageError(
-            f"the card of {predictor.name!r} does not say what its training held out; use --unlabelled, or a model that "
-            "`costmodel train` made"
+            f"the card of {predictor.name!r} does not say what its training held out; use --unlabelled, or a model "
+            "that `costmodel train` made"
         )
     config = TrainConfig.of(dict(predictor.card["config"]))
     table = load_table(folder, replace(config, most_functions=0))
