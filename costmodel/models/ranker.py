@@ -67,14 +67,14 @@ class Rated:
 
 
 def shared_columns(features: Array, groups: Array) -> list[int]:
-    """Columns of `features[n, F]` that are equal in all rows of each of `groups[n]`; the first where none is.
+    """Columns of `features[n, F]` that are equal in all rows of each of `groups[n]`.
 
     They tell workloads, not schedules: a level that is learned from them cannot reorder a workload's schedules.
     """
     order = np.argsort(groups, kind="stable")
     rows, same = features[order], np.diff(groups[order]) == 0
     equal = (rows[1:] == rows[:-1])[same].all(axis=0)
-    return [int(i) for i in np.flatnonzero(equal)] or [0]
+    return [int(i) for i in np.flatnonzero(equal)]
 
 
 class BoostedRanker(Model):
@@ -125,7 +125,7 @@ class BoostedRanker(Model):
         medians = np.array([np.median((targets - self._stretch * scores)[index == i]) for i in range(len(names))])
         self._base_level = float(np.median(medians))
         self._level_columns = shared_columns(features, index)
-        level = xgb.DMatrix(features[:, self._level_columns], medians[index] - self._base_level, weight=weight)
+        level = xgb.DMatrix(self._level_inputs(features), medians[index] - self._base_level, weight=weight)
         self._level = xgb.train({**PARAMETERS, "max_depth": 4, "seed": self.seed}, level, LEVEL_ROUNDS)
 
     def _member(self, features: Array, rated: Rated, seed: int) -> tuple[Any, float]:
@@ -143,6 +143,11 @@ class BoostedRanker(Model):
 
     def _restore_more(self, files: Mapping[str, bytes]) -> None:
         """Take over what `_more_files` gave."""
+
+    def _level_inputs(self, features: Array) -> Array:
+        """What tells workloads `[n, L]`; one column of zeros where nothing does."""
+        shared = np.ascontiguousarray(features[:, self._level_columns])
+        return shared if self._level_columns else np.zeros((len(features), 1), np.float32)
 
     def _offsets(self, features: Array) -> Array:
         return self.base(features) if self.base is not None else np.zeros(len(features))
@@ -165,7 +170,7 @@ class BoostedRanker(Model):
             return np.zeros(len(features)), np.full(len(features), DEFAULT_STD)
         votes = self._votes(features)
         mean = self._stretch * (votes.mean(axis=0) + self._offsets(features))
-        level = self._level.inplace_predict(np.ascontiguousarray(features[:, self._level_columns]))
+        level = self._level.inplace_predict(self._level_inputs(features))
         mean = mean + level + self._base_level
         return mean, np.sqrt(self._stretch**2 * votes.var(axis=0) + self.residual_std**2)
 

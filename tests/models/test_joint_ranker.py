@@ -106,4 +106,13 @@ def test_columns_that_differ_in_one_row_are_not_shared():
     x[3, 0] = 1
     assert shared_columns(x, groups) == [1]
     x[0, 1] = 1
-    assert shared_columns(x, groups) == [0]
+    assert shared_columns(x, groups) == []
+
+
+def test_without_shared_columns_every_workload_has_one_level():
+    x, y, groups = workloads(10, 16, 2)
+    model = BoostedRanker(0)
+    model.fit(x[:, :4], y, groups)
+    rows = x[:40, :4]
+    level = model.predict(rows).mean - model._scores(rows)
+    assert np.ptp(level) < 1e-5
