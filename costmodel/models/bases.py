@@ -14,6 +14,11 @@ ESTIMATED = "static:machine_"
 """Names of features that machine code is estimated by begin so."""
 STANDING = "static:frame_"
 """The same where every `alloca` stays in memory."""
+PROMOTED = ("static:machine_body_", "static:machine_instructions_", "static:machine_variables")
+"""Sizes with variables as values: those of `STANDING` take their place where IR goes to code generation as it stands.
+
+Where no function of the training keeps variables in memory the two are one column, and one that does would mislead.
+"""
 _TIMED = ("static:machine_cycles_", "static:machine_executed_")
 _LEVELS = ("static:machine_live_", "static:machine_hot", "static:machine_excess_", "static:machine_across_general")
 

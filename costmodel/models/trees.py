@@ -15,7 +15,7 @@ import numpy as np
 
 from costmodel.core.errors import CheckpointError, UsageError
 from costmodel.models.base import Array
-from costmodel.models.bases import BASES, DIRECT, ESTIMATED, STANDING, first_weight, grows
+from costmodel.models.bases import BASES, DIRECT, ESTIMATED, PROMOTED, STANDING, first_weight, grows
 from costmodel.models.boosting import (
     Boosters,
     BoostingOptions,
@@ -103,6 +103,10 @@ class BoostedTrees(MetricModel):
         assert self.columns is not None
         if metric in DIRECT:
             return LinearGuess.column(archs, [name == DIRECT[metric] for name in self.columns.numbers])
+        if not BASES[metric].timed:
+            stands = np.char.endswith(archs, AS_IT_STANDS)
+            promoted = np.array([name.startswith(PROMOTED) for name in self.columns.numbers], bool)
+            counts = np.where(stands[:, None] & promoted[None, :], 0.0, counts)
         return LinearGuess.fit(counts, archs, np.expm1(y), self._priors(metric, archs), self._signed(metric), self.seed)
 
     def _gate(self, x: Array, wanted: Array, groups: Array, shared: Mapping[str, Any]) -> Any:

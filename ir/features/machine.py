@@ -57,8 +57,9 @@ def _numbers(flat: Flat, flow: Flow) -> Numbers:
 def _beside(flat: Flat, folded: Folded, flow: Flow, numbers: Numbers) -> Beside:
     """What `_around` counts, block by block."""
     blocks = len(flat.scan.blocks)
-    moves = np.bincount(flat.block, folded.moves + flat.constant_moves - flat.tail, blocks)
-    moves[flow.jumping] += 1.0
+    own = folded.moves + flat.constant_moves - flat.tail
+    moves = np.asarray(np.bincount(flat.block, own, blocks), np.float64)
+    moves[np.array(flow.jumping, np.int64)] += 1.0
     moves[0] += numbers["saved_moves"]
     total, returns = float(moves.sum()), np.bincount(flat.block[flat.kind == Kind.RETURN], minlength=blocks)
     frames = {}

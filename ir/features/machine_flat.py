@@ -65,7 +65,7 @@ class Flat:
             block = self.scan.blocks[int(self.block[operation])].block
             after = block.operations[-1].successors
             targets[operation] = next((index[target] for target in after if target.args), 0)
-        first = {}
+        first: dict[tuple[int, int], int] = {}
         for v, u in zip(values[chosen].tolist(), user[chosen].tolist(), strict=True):
             first.setdefault((v, targets[u]), u)
         np.add.at(self.constant_moves, list(first.values()), 1)
@@ -186,14 +186,14 @@ class Flat:
         """`alloca`s that only loads and stores of one width use, directly."""
         variables = (self.kind == Kind.ALLOCA) & (self.counts <= 1)
         if not variables.any():
-            return variables
+            return np.asarray(variables)
         variables &= self.uses(~self._accesses()) == 0
         wide = np.where(self.kind[self.user] == Kind.FREE, 0.0, self.table[self.user, C["bytes"]])
         inside = (self.source >= 0) & variables[self.source] & (wide > 0)
         most, least = np.zeros(self.size), np.full(self.size, np.inf)
         np.maximum.at(most, self.source[inside], wide[inside])
         np.minimum.at(least, self.source[inside], wide[inside])
-        return variables & (most == least)
+        return np.asarray(variables & (most == least))
 
     def _accesses(self) -> Mask:
         kind = self.kind[self.user]
