@@ -95,7 +95,8 @@ def _outputs(g: _Graph, c: Compact) -> None:
     numbers = g.columns("features", range(p))
     ops = g.columns("features", [c.ops])
     unseen = g("Div", g.columns("features", [p]), g.clip(ops, 1.0, None))
-    x = g("Concat", numbers, unseen, "context", g("Div", g.columns(numbers, c.ratios), g.clip(ops, 1.0, None)), axis=1)
+    shares = g("Div", g.columns(numbers, c.ratios), g.clip(ops, 1.0, None))
+    x = g("Concat", numbers, unseen, "context", shares, g("Mul", ops, g.constant(np.zeros((1, _pairs(c))))), axis=1)
     listed = g.columns("context", [c.context.index(f"arch:{arch}") for arch in c.archs])
     other = g("Sub", g.constant(1.0), g("ReduceSum", listed, g.constant([1], np.int64), keepdims=1))
     archs = g("Concat", listed, other, axis=1)
@@ -113,6 +114,12 @@ def _outputs(g: _Graph, c: Compact) -> None:
     known = [float(arch in c.known_archs) for arch in c.archs]
     ours = g("Greater", g("MatMul", listed, g.constant(known)), g.constant(0.5))
     g("And", g("LessOrEqual", flat, g.constant(1.0)), ours, name="known")
+
+
+def _pairs(c: Compact) -> int:
+    """Columns beyond the main matrix that trees read: what a schedule and a function give together, 0 without one."""
+    most = max((int(slot.trees.feature.max()) + 1 for slot in c.slots if len(slot.trees)), default=0)
+    return max(0, most - c.width)
 
 
 def _regimes(g: _Graph, c: Compact, archs: str) -> str:

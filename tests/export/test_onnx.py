@@ -60,3 +60,19 @@ def test_a_model_of_graphs_is_for_c():
     graph = GraphInputs(vocabulary=1, columns=1, pools=np.zeros((len(compact().numbers), 2), np.int64))
     with pytest.raises(UnsupportedError, match="export it to C"):
         build(replace(compact(), graph=graph))
+
+
+def test_columns_that_only_a_schedule_fills_are_zero_without_one(onnxruntime):
+    plain = compact("boosted-trees")
+    first = plain.slots[0]
+    feature = first.trees.feature.copy()
+    feature[0] = plain.width + 1
+    trees = replace(
+        first.trees, feature=feature, threshold=np.where(np.arange(len(feature)) == 0, 0.5, first.trees.threshold)
+    )
+    found = replace(plain, slots=(replace(first, trees=trees), *plain.slots[1:]))
+    encodings = odd(4)
+    answers = ask(onnxruntime, build(found), found, encodings, [ASKED[0]] * len(encodings))
+    for i, encoding in enumerate(encodings):
+        expected = evaluate(found, question(encoding, ASKED[0]))
+        np.testing.assert_allclose(answers["mean"][i], expected.mean[0], rtol=2e-4, atol=2e-4)
