@@ -183,15 +183,28 @@ def proxies(compact: Compact, soft: Soft) -> Json:
     return {"networks": rows, "spearman": found}
 
 
+def markdown(document: Json) -> str:
+    """The table of docs/export.md."""
+    lines = ["| point | bytes | µs | error over the model's | 90 % intervals hold |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {p['name']} | {p['bytes']:,} | {p['latency_us']:.1f} | {p['error_over_teacher']:.3f} | "
+        f"{100 * p['coverage']:.1f} % |" for p in document["points"]
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, nargs="?", default=ROOT / "benchmarks" / "data" / "bundle" / "labelled")
     parser.add_argument("--model", default="default")
     parser.add_argument("--cache", type=Path, help="file of encodings, as `costmodel train --cache` keeps them")
     parser.add_argument("--functions", type=int, default=2000, help="three quarters to learn from, one to test on")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "compression.json")
+    parser.add_argument("--markdown", action="store_true", help="only print the table of OUT")
     args = parser.parse_args()
+    if args.markdown:
+        return print(markdown(json.loads(args.out.read_text(encoding="utf-8"))))
     predictor = Predictor.load(args.model)
     compact = flatten(predictor.model, **told_of(predictor))
     rows = rows_of(args.data, predictor, compact.metrics, most=args.functions, cache=args.cache)
