@@ -197,7 +197,7 @@ def readout(soft: Soft, shape: NetworkShape, seed: int = 0) -> float:
         gram = value[:fitted].T @ value[:fitted] + READ_RIDGE * fitted * np.eye(value.shape[1])
         found = value[fitted:] @ np.linalg.solve(gram, value[:fitted].T @ y[:fitted])
         errors.append(float(np.mean((found - y[fitted:]) ** 2)))
-    return -float(np.log(max(np.mean(errors), 1e-9)))
+    return -float(np.log(max(float(np.mean(errors)), 1e-9)))
 
 
 def _rounded(weights: Array, bits: int) -> Array:
