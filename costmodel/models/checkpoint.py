@@ -16,12 +16,12 @@ SCHEMA_VERSION = 1
 
 
 def write_checkpoint(folder: Path, model: str, files: Mapping[str, bytes], card: Mapping[str, object]) -> None:
-    """Write `files` and the card into `folder`, which is created."""
+    """Write `files` and the card into `folder`, which is created; a card that was read before has its hashes replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         (folder / name).write_bytes(data)
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
-    document = {"schema_version": SCHEMA_VERSION, "model": model, "files": hashes, **card}
+    document = {**card, "schema_version": SCHEMA_VERSION, "model": model, "files": hashes}
     (folder / "model.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
 
 

@@ -93,6 +93,15 @@ def test_only_what_was_pre_trained_is_saved(trained, tmp_path):
     assert again.card["trained_on"] == "a test"
 
 
+def test_what_was_loaded_is_saved_with_hashes_of_its_own(trained, tmp_path):
+    stale = {"files": {"ranker.json": "0" * 64}, "schema_version": 0, "seed": 1}
+    trained.save(tmp_path / "again", stale)
+    x, _, _ = workloads(1, 20, 5)
+    loaded = BoostedRanker.load(tmp_path / "again")
+    np.testing.assert_array_equal(loaded.predict(x).mean, trained.predict(x).mean)
+    assert loaded.card["seed"] == 1
+
+
 def test_nothing_learned_nothing_saved(tmp_path):
     with pytest.raises(UsageError, match="never fitted"):
         BoostedRanker().save(tmp_path, {})
