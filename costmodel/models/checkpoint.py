@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 
 
 def write_checkpoint(folder: Path, model: str, files: Mapping[str, bytes], card: Mapping[str, object]) -> None:
-    """Write `files` and the card into `folder`, which is created; hashes in a card that was read before are replaced."""
+    """Write `files` and the card into `folder`, which is created; hashes of a card read before are replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         (folder / name).write_bytes(data)
