@@ -13,7 +13,9 @@ HOLE = "\x00"
 
 _TYPE_NAME = re.compile(r"\n(%\"[^\"\n]*\"|%[\w$.\-]+)\s*=\s*type\b")
 _LONG_NAME = 4096
-_CONTINUED = re.compile(r"\n(?=[ \t]+(?:to label|unwind |cleanup\s|catch |filter |i\d+ -?\d+, label|\[label)|[ \t]*\])")
+_CONTINUED = re.compile(
+    r"\n(?=[ \t]+(?:to label|unwind |cleanup[\s,]|catch |filter |i\d+ -?\d+, label|\[label)|[ \t]*\])"
+)
 _UNUSUAL = re.compile(r"\n(?: {3}|\t| {0,2}\])")
 """Finds what may be `_CONTINUED` faster."""
 _LOCAL = re.compile("(%[A-Za-z0-9_$.\\-\x80-\U0010ffff]++)")

@@ -103,6 +103,16 @@ def test_constants_are_values_of_constant_operations():
     assert values[1].owner.attribute("value").as_dense().tolist() == [2.0] * 4
 
 
+@pytest.mark.parametrize("tail", ["", ", !dbg !0"])
+def test_a_clause_on_its_own_line_belongs_to_the_landing_pad(tail):
+    function = parse_module(
+        "define void @f() personality ptr @p {\n  invoke void @g()\n          to label %ok unwind label %lp\n\n"
+        f"ok:\n  ret void\n\nlp:\n  %l = landingpad {{ ptr, i32 }}\n          cleanup{tail}\n  unreachable\n}}\n"
+    ).operations[0]
+    names = [operation.name for operation in function.regions[0].blocks[-1].operations]
+    assert names == ["llvm.landingpad", "llvm.unreachable"]
+
+
 def test_invoke_and_switch_over_several_lines():
     function = parse_module(
         "define i32 @f(i32 %0) personality ptr @p {\n  switch i32 %0, label %2 [\n    i32 1, label %3\n"
