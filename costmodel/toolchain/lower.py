@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from costmodel.core.errors import ToolchainError
+from costmodel.ir.llvm.modules import llvm_module
 
 KERNEL_PASSES = (
     "builtin.module(canonicalize,cse,convert-vector-to-scf,convert-scf-to-cf,expand-strided-metadata,lower-affine,"
@@ -66,7 +67,7 @@ def llvm_ir(text: str, passes: str = KERNEL_PASSES) -> str:
 def parse_llvm(ir: str, level: int = 3) -> Any:
     """LLVM's module for IR text, made out for this CPU; raises `ToolchainError` where LLVM refuses it."""
     try:
-        module = _llvm().parse_assembly(ir)
+        module = llvm_module(ir)
     except RuntimeError as error:
         raise ToolchainError(f"LLVM refused a module: {error}") from error
     module.triple = host_target_machine(level).triple

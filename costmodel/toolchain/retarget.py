@@ -14,7 +14,7 @@ from typing import Any
 
 from costmodel.core.errors import ParseError, ToolchainError, UnsupportedError
 from costmodel.core.target import Target
-from costmodel.toolchain.modules import parse_module
+from costmodel.ir.llvm.modules import llvm_module
 
 PIPELINE = "O3-retarget-v1"
 """Strip and set as above, `print_module` upgrades, then LLVM's `default<O3>` for the new target."""
@@ -84,7 +84,7 @@ def target_machine(target_name: str, level: int = 3) -> Any:
 def print_module(data: str | bytes, name: str = "the module") -> str:
     """Text of a module given as text or bitcode, as LLVM prints it; raises `ParseError` where it cannot be read."""
     try:
-        module = parse_module(data)
+        module = llvm_module(data)
         module.verify()
     except RuntimeError as error:
         kind = "text" if isinstance(data, str) else "bitcode"
@@ -94,7 +94,7 @@ def print_module(data: str | bytes, name: str = "the module") -> str:
 
 def definitions(text: str) -> list[str]:
     """Names of the functions that a module as text defines, in order."""
-    return [function.name for function in parse_module(text).functions if not function.is_declaration]
+    return [function.name for function in llvm_module(text).functions if not function.is_declaration]
 
 
 def retarget(text: str, target: Target, only: frozenset[str] | None = None) -> Any:
@@ -114,7 +114,7 @@ def retarget(text: str, target: Target, only: frozenset[str] | None = None) -> A
     machine = target_machine(target.name)
     header = f'target datalayout = "{machine.target_data}"\ntarget triple = "{target.triple}"\n'
     try:
-        module = parse_module(header + stripped)
+        module = llvm_module(header + stripped)
         for function in module.functions:
             if not function.is_declaration and not function.name.endswith(BODY_SUFFIX):
                 function.linkage = llvm.Linkage.external
@@ -127,7 +127,7 @@ def retarget(text: str, target: Target, only: frozenset[str] | None = None) -> A
 def keep_only(text: str, names: frozenset[str]) -> str:
     """The module without the functions that those of `names` do not need."""
     llvm = binding()
-    module = parse_module(text)
+    module = llvm_module(text)
     for function in module.functions:
         if not function.is_declaration:
             function.linkage = llvm.Linkage.external if function.name in names else llvm.Linkage.internal
@@ -169,7 +169,7 @@ def symbol_of(name: str, arch: str) -> str:
 def as_kernels(text: str, arch: str) -> str:
     """Give every definition a kernel entry of its name; the code itself moves to an internal function it inlines."""
     llvm = binding()
-    module = parse_module(_HOST_ONLY.sub("", text))
+    module = llvm_module(_HOST_ONLY.sub("", text))
     convention = _KERNEL_CONVENTION[arch]
     wrappers = []
     for variable in module.global_variables:

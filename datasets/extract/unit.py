@@ -21,7 +21,7 @@ from costmodel.core.errors import ParseError
 from costmodel.datasets.extract.commands import AFTER, BEFORE, Unit, clang_command, rustc_command
 from costmodel.datasets.extract.objects import embedded_modules
 from costmodel.datasets.extract.text import function_text, split_module
-from costmodel.toolchain.modules import parse_module
+from costmodel.ir.llvm.modules import llvm_module
 
 COMPILER_TIMEOUT_S = 300.0
 MAX_FUNCTION_CHARACTERS = 1 << 20
@@ -178,7 +178,7 @@ def cut(bitcode: bytes) -> tuple[list[tuple[str, str]], list[str], str | None]:
     Raises:
         RuntimeError: LLVM cannot read the module.
     """
-    module = parse_module(bitcode)
+    module = llvm_module(bitcode)
     module.verify()
     printed = str(module)
     parts = split_module(printed)
@@ -191,7 +191,7 @@ def cut(bitcode: bytes) -> tuple[list[tuple[str, str]], list[str], str | None]:
             causes.append(f"{name}: {len(text)} characters, the limit is {MAX_FUNCTION_CHARACTERS}")
             continue
         try:
-            alone = parse_module(text)
+            alone = llvm_module(text)
             alone.verify()
         except RuntimeError as error:
             causes.append(f"{name}: does not stand alone: {' '.join(str(error).split())[:200]}")

@@ -16,8 +16,8 @@ from functools import cached_property
 
 from costmodel.core.target import Target
 from costmodel.datasets.labellers.assembly import AsmFunction, split_functions
+from costmodel.ir.llvm.modules import llvm_module
 from costmodel.toolchain.elf import symbol_bytes
-from costmodel.toolchain.modules import parse_module
 from costmodel.toolchain.retarget import inline_bodies, optimise, retarget, target_machine
 
 _FRAME = re.compile(r"stack frame size \((\d+)\) exceeds limit \(\d+\) in function '(.*)'$", re.MULTILINE)
@@ -61,7 +61,7 @@ class Unit:
     @cached_property
     def defined(self) -> frozenset[str]:
         """Names of the functions that have code."""
-        module = parse_module(self.optimised)
+        module = llvm_module(self.optimised)
         return frozenset(function.name for function in module.functions if not function.is_declaration)
 
     @cached_property
@@ -69,8 +69,8 @@ class Unit:
         """Assembly, and the frames that prologue insertion reports under an attribute that changes no code."""
         machine = target_machine(self.target.name)
         if self.target.is_gpu:  # their printers say it in the assembly, and a fatal error shall be seen
-            return machine.emit_assembly(parse_module(self.optimised)), {}
-        module = parse_module(_GROUPS.sub(r'\1 "warn-stack-size"="0"', self.optimised))
+            return machine.emit_assembly(llvm_module(self.optimised)), {}
+        module = llvm_module(_GROUPS.sub(r'\1 "warn-stack-size"="0"', self.optimised))
         with captured_stderr() as messages:
             text = machine.emit_assembly(module)
         return text, {name: int(size) for size, name in _FRAME.findall(messages[0])}
@@ -93,7 +93,7 @@ class Unit:
     @cached_property
     def code_bytes(self) -> dict[str, int]:
         """Function to bytes of code in the object file."""
-        return symbol_bytes(target_machine(self.target.name).emit_object(parse_module(self.optimised)))
+        return symbol_bytes(target_machine(self.target.name).emit_object(llvm_module(self.optimised)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

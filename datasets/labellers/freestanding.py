@@ -12,7 +12,7 @@ from typing import Any
 
 from costmodel.core.errors import UnsupportedError
 from costmodel.datasets.labellers.compiled import Compiled
-from costmodel.toolchain.modules import parse_module
+from costmodel.ir.llvm.modules import llvm_module
 from costmodel.toolchain.retarget import binding
 
 BUFFER_BYTES = 64 << 20
@@ -109,8 +109,8 @@ def program(function: Compiled) -> Any:
     llvm = binding()
     try:
         context = llvm.create_context()
-        module = parse_module(function.unit.optimised + _start(function), context)
-        library = parse_module(_LIBRARY + _MEMMOVE, context)
+        module = llvm_module(function.unit.optimised + _start(function), context)
+        library = llvm_module(_LIBRARY + _MEMMOVE, context)
         library.triple, library.data_layout = module.triple, module.data_layout
         module.link_in(library)
         module.verify()
@@ -121,7 +121,7 @@ def program(function: Compiled) -> Any:
 
 def _start(function: Compiled) -> str:
     """LLVM IR of `_start`; raises `UnsupportedError` for an argument that nothing stands for."""
-    (found,) = [f for f in parse_module(function.unit.optimised).functions if f.name == function.name]
+    (found,) = [f for f in llvm_module(function.unit.optimised).functions if f.name == function.name]
     kinds = [str(argument.type) for argument in found.arguments]
     result = str(found.global_value_type).removesuffix(f" ({', '.join(kinds)})")
     globals_, passed = [], []

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from costmodel.core.errors import ToolchainError
 from costmodel.datasets.labellers.compiled import Compiled, Unit
-from costmodel.toolchain.modules import parse_module
+from costmodel.ir.llvm.modules import llvm_module
 from costmodel.toolchain.retarget import binding
 
 _COMDAT = re.compile(
@@ -35,7 +35,7 @@ def linked_bitcode(units: Sequence[Unit]) -> bytes:
     llvm = binding()
     context, whole = llvm.create_context(), None
     for index, unit in enumerate(units):
-        module = parse_module(_COMDAT.sub(lambda match: match[1] or "", unit.optimised), context)
+        module = llvm_module(_COMDAT.sub(lambda match: match[1] or "", unit.optimised), context)
         for function in [function for function in module.functions if not function.is_declaration]:
             function.name = linked_name(function.name, index)
         for variable in module.global_variables:

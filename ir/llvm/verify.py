@@ -9,6 +9,7 @@ import re
 
 from costmodel.core.errors import Location
 from costmodel.core.workers import run_isolated
+from costmodel.ir.llvm.modules import llvm_module
 from costmodel.ir.program import Diagnostic
 
 TIMEOUT_S = 60.0
@@ -57,16 +58,9 @@ def print_module(data: bytes) -> tuple[str, tuple[int, int, str] | None]:
 
 
 def _parse(data: bytes) -> tuple[object, tuple[int, int, str] | None]:
-    import llvmlite.binding as llvm
-
     try:
         is_bitcode = data.startswith((b"BC\xc0\xde", b"\xde\xc0\x17\x0b"))
-        context = llvm.create_context()  # types of one name are told apart by a number that a context counts
-        module = (
-            llvm.parse_bitcode(data, context)
-            if is_bitcode
-            else llvm.parse_assembly(data.decode("utf-8", "surrogateescape"), context)
-        )
+        module = llvm_module(data if is_bitcode else data.decode("utf-8", "surrogateescape"))
         module.verify()
         return module, None
     except (RuntimeError, UnicodeError) as error:

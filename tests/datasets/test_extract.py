@@ -18,7 +18,7 @@ from costmodel.datasets.extract.run import _key
 from costmodel.datasets.extract.text import function_text, split_module
 from costmodel.datasets.extract.unit import cut
 from costmodel.datasets.store import DatasetError, read_dataset
-from costmodel.toolchain.modules import parse_module
+from costmodel.ir.llvm.modules import llvm_module
 
 pytest.importorskip("pyarrow")
 MIT = (
@@ -29,7 +29,7 @@ FUNCTION = "define i32 @{name}(i32 %x) {{\n  %y = mul i32 %x, {factor}\n  ret i3
 
 
 def bitcode(text: str) -> bytes:
-    return bytes(parse_module(text).as_bitcode())
+    return bytes(llvm_module(text).as_bitcode())
 
 
 def embed(payload: bytes | None, command: bytes = b"-cc1\0-main-file-name\0a.c\0") -> bytes:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from costmodel.core.workers.outcome import Outcome, OutcomeStatus
 from costmodel.core.workers.pool import Handle, PoolStatistics, WorkerPool, wait
-from costmodel.core.workers.shared import run_isolated, submit_isolated
+from costmodel.core.workers.shared import run_isolated
 
 __all__ = [
     "Handle",
@@ -23,6 +23,5 @@ __all__ = [
     "PoolStatistics",
     "WorkerPool",
     "run_isolated",
-    "submit_isolated",
     "wait",
 ]

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 
 from costmodel.core.workers.outcome import Outcome
-from costmodel.core.workers.pool import Handle, WorkerPool
+from costmodel.core.workers.pool import WorkerPool
 
 _lock = threading.Lock()
 _pools: dict[tuple[tuple[str, ...], int | None, tuple[str, ...]], WorkerPool] = {}
@@ -24,16 +24,9 @@ def run_isolated(
     Raises:
         UsageError: The task's name, a limit or an argument is unusable.
     """
-    return submit_isolated(task, *args, timeout_s=timeout_s, memory_bytes=memory_bytes, preload=preload).result()
-
-
-def submit_isolated(
-    task: str, *args: object, timeout_s: float = 60.0, memory_bytes: int | None = None, preload: Sequence[str] = ()
-) -> Handle:
-    """Like `run_isolated`, but return the task's handle at once; raises the same."""
     key = (tuple(preload), memory_bytes, tuple(sys.path))
     with _lock:
         if key not in _pools:
             _pools[key] = WorkerPool("isolated", 1, preload=preload, memory_bytes=memory_bytes)
         pool = _pools[key]
-    return pool.submit(task, *args, timeout_s=timeout_s)
+    return pool.submit(task, *args, timeout_s=timeout_s).result()

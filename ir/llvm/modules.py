@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def parse_module(data: str | bytes, context: Any = None) -> Any:
+def llvm_module(data: str | bytes, context: Any = None) -> Any:
     """LLVM's module for text or bitcode; `context` only where modules shall be linked.
 
     Raises:
