@@ -17,6 +17,7 @@ from costmodel.export.evaluate import scaled
 from costmodel.export.flatten import breadth_first
 from costmodel.export.genetic import NetworkShape, Shape, TreeShape
 from costmodel.export.soft import Soft, body
+from costmodel.models.adamw import adamw_step, no_moments
 from costmodel.models.base import Array
 from costmodel.models.boosting import Forest, library
 from costmodel.models.columns import compressed
@@ -154,13 +155,13 @@ def _network(compact: Compact, soft: Soft, shape: NetworkShape, seed: int) -> Co
 
 
 class _Perceptron:
-    """A multi-layer perceptron in numpy, trained by Adam (Kingma and Ba 2015) with decoupled decay."""
+    """A multi-layer perceptron in numpy, trained by AdamW."""
 
     def __init__(self, sizes: Sequence[int], bits: int, rng: np.random.Generator) -> None:
         self._bits, self._rng = bits, rng
         self._weights = [rng.normal(0, np.sqrt(2 / i), (i, o)) for i, o in pairwise(sizes)]
         self._biases = [np.zeros(o) for o in sizes[1:]]
-        self._moments = [[np.zeros_like(p), np.zeros_like(p)] for p in (*self._weights, *self._biases)]
+        self._moments = no_moments((*self._weights, *self._biases))
         self._steps = 0
 
     def train(self, x: Array, y: Array, weights: Array) -> None:
@@ -187,11 +188,10 @@ class _Perceptron:
             of_biases.insert(0, slope.sum(axis=0))
             slope = slope @ used[i].T * (values[i] > 0) if i else slope
         self._steps += 1
-        for p, g, (m, v) in zip((*self._weights, *self._biases), (*of_weights, *of_biases), self._moments, strict=True):
-            m += 0.1 * (g - m)
-            v += 0.001 * (g * g - v)
-            step = m / (1 - 0.9**self._steps) / (np.sqrt(v / (1 - 0.999**self._steps)) + 1e-8)
-            p -= rate * (step + DECAY * p)
+        adamw_step(
+            (*self._weights, *self._biases), (*of_weights, *of_biases), self._moments, self._steps, rate=rate,
+            decay=DECAY,
+        )  # fmt: skip
 
     def layers(self) -> list[Layer]:
         """As they are exported."""

@@ -15,6 +15,7 @@ from typing import Self
 import numpy as np
 
 from costmodel.core.errors import CheckpointError
+from costmodel.models.adamw import adamw_step, no_moments
 from costmodel.models.base import Array
 from costmodel.models.rank_losses import LEAST_GAP, MOST_GAP, SHARPNESS
 from costmodel.models.tensors import pack_tensors, unpack_tensors
@@ -27,7 +28,7 @@ DROPOUT = 0.1
 _WIDEST = 4.0
 """Standardised features are clipped to it: a network extrapolates badly."""
 _LEAST_SCALE = 1e-3
-_BETAS, _TINY = (0.9, 0.999), 1e-8
+_TINY = 1e-8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,7 +78,7 @@ def train_rank_network(features: Array, offset: Array, truth: Array, groups: Arr
     order = np.argsort(groups, kind="stable")
     members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
     values = _start(x.shape[1], rng)
-    moments = [[np.zeros_like(v) for v in values] for _ in _BETAS]
+    moments = no_moments(values)
     steps = EPOCHS * -(-len(members) // GROUPS_A_STEP)
     step = 0
     for _ in range(EPOCHS):
@@ -86,7 +87,7 @@ def train_rank_network(features: Array, offset: Array, truth: Array, groups: Arr
             rows = [members[i] for i in drawn[first : first + GROUPS_A_STEP]]
             gradients = _gradients(values, x, offset, truth, rows, rng)
             step += 1
-            _update(values, gradients, moments, step, _rate(step / steps))
+            adamw_step(values, gradients, moments, step, rate=_rate(step / steps), decay=DECAY)
     return RankNetwork(centre=centre, scale=scale, weights=tuple(values[::2]), biases=tuple(values[1::2]))
 
 
@@ -152,18 +153,6 @@ def _rate(done: float) -> float:
     if done < WARM_SHARE:
         return RATE * done / WARM_SHARE
     return RATE * (1 + float(np.cos(np.pi * (done - WARM_SHARE) / (1 - WARM_SHARE)))) / 2
-
-
-def _update(
-    values: Sequence[Array], gradients: Sequence[Array], moments: Sequence[Sequence[Array]], step: int, rate: float
-) -> None:
-    """AdamW, in place."""
-    first, second = _BETAS
-    for value, gradient, mean, square in zip(values, gradients, *moments, strict=True):
-        mean += (1 - first) * (gradient - mean)
-        square += (1 - second) * (gradient**2 - square)
-        size = np.sqrt(square / (1 - second**step)) + _TINY
-        value -= rate * (DECAY * value + mean / (1 - first**step) / size)
 
 
 def networks_in(files: Mapping[str, bytes]) -> list[RankNetwork]:
