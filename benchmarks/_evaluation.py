@@ -16,6 +16,7 @@ import numpy as np
 from _common import Json, write
 
 from costmodel.core.errors import UsageError
+from costmodel.evaluation.run import mean_and_spread
 from costmodel.training.table import TrainingTable, read_table
 
 DATA = Path(__file__).resolve().parent / "data" / "bundle" / "labelled"
@@ -99,6 +100,5 @@ def nested(values: Mapping[tuple[str, ...], Sequence[float]]) -> Json:
         place = table
         for part in path:
             place = place.setdefault(part, {})
-        spread = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else 0.0
-        place[last] = {"mean": round(float(np.mean(numbers)), 4), "std": round(spread, 4), "seeds": len(numbers)}
+        place[last] = {name: round(number, 4) for name, number in mean_and_spread(numbers).items()}
     return table

@@ -141,6 +141,11 @@ def over_seeds(documents: Sequence[Mapping[str, Any]]) -> Json:
         if branches:
             found[name] = over_seeds(branches)
         elif numbers:
-            spread = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else 0.0
-            found[name] = {"mean": float(np.mean(numbers)), "std": spread, "seeds": len(numbers)}
+            found[name] = mean_and_spread(numbers)
     return found
+
+
+def mean_and_spread(numbers: Sequence[float]) -> Json:
+    """Mean, standard deviation (n - 1; 0 of one number) and how many there are."""
+    spread = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else 0.0
+    return {"mean": float(np.mean(numbers)), "std": spread, "seeds": len(numbers)}
