@@ -25,6 +25,15 @@ def matmul(m, n, k):
     return te.create_prim_func([a, b, te.compute((m, n), lambda i, j: te.sum(a[i, r] * b[r, j], axis=r), name="C")])
 
 
+def tune(func, trials, **options):
+    """Tune a function with our cost model, which is returned with TVM's database; `options` go to `tune_tir`."""
+    model = CostModel()
+    target = tvm.target.Target({"kind": "llvm", "num-cores": 1})
+    with tempfile.TemporaryDirectory() as folder:
+        database = ms.tune_tir(func, target, folder, trials, cost_model=model, seed=1, **options)
+    return model, database
+
+
 def main():
     """Tune and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -32,13 +41,7 @@ def main():
     parser.add_argument("--round", type=int, default=16, help="trials that TVM measures together (default: 16)")
     parser.add_argument("--size", type=int, default=256)
     args = parser.parse_args()
-    model = CostModel()
-    target = tvm.target.Target({"kind": "llvm", "num-cores": 1})
-    with tempfile.TemporaryDirectory() as folder:
-        database = ms.tune_tir(
-            matmul(args.size, args.size, args.size), target, folder, args.trials,
-            num_trials_per_iter=args.round, cost_model=model, seed=1,
-        )  # fmt: skip
+    model, database = tune(matmul(args.size, args.size, args.size), args.trials, num_trials_per_iter=args.round)
     times = sorted(float(record.run_secs[0]) for record in database.get_all_tuning_records())
     ran = [seconds for seconds in times if seconds < FAILED_S]
     print(f"{len(ran)} of {len(times)} candidates ran" + (f", the best in {ran[0] * 1e6:.1f} us" if ran else ""))

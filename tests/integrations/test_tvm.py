@@ -1,14 +1,15 @@
 """Our cost model inside TVM's own tuner: candidates built and timed for real, in this process."""
 
+import runpy
 import statistics
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 tvm = pytest.importorskip("tvm")
 
-from tvm import te  # noqa: E402
 from tvm.ir.utils import derived_object  # noqa: E402
 from tvm.s_tir import meta_schedule as ms  # noqa: E402
 from tvm.s_tir.meta_schedule.builder import BuilderResult, PyBuilder  # noqa: E402
@@ -19,14 +20,10 @@ from costmodel.core.errors import UsageError  # noqa: E402
 from costmodel.integrations.tvm import CostModel  # noqa: E402
 from costmodel.integrations.tvm_features import PER_STORE, WIDTH, pool_stores  # noqa: E402
 
+EXAMPLE = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "tvm_tune.py"))
+matmul = EXAMPLE["matmul"]
 TRIALS, ROUND = 8, 4
 TARGET = tvm.target.Target({"kind": "llvm", "num-cores": 1})
-
-
-def matmul(m, n, k):
-    a, b = te.placeholder((m, k), name="A"), te.placeholder((k, n), name="B")
-    r = te.reduce_axis((0, k), name="r")
-    return te.create_prim_func([a, b, te.compute((m, n), lambda i, j: te.sum(a[i, r] * b[r, j], axis=r), name="C")])
 
 
 @derived_object
@@ -70,14 +67,10 @@ class Runner(PyRunner):
 
 
 @pytest.fixture(scope="module")
-def tuned(tmp_path_factory):
-    """A model after a search of TVM, and the search's database."""
-    model = CostModel()
-    database = ms.tune_tir(
-        matmul(32, 48, 64), TARGET, str(tmp_path_factory.mktemp("tvm")), TRIALS, num_trials_per_iter=ROUND,
-        cost_model=model, seed=1, builder=Builder(), runner=Runner(), num_tuning_cores=1,
-    )  # fmt: skip
-    return model, database
+def tuned():
+    """A model after the example's search, and the search's database."""
+    tune, options = EXAMPLE["tune"], {"builder": Builder(), "runner": Runner(), "num_tuning_cores": 1}
+    return tune(matmul(32, 48, 64), TRIALS, num_trials_per_iter=ROUND, **options)
 
 
 def test_the_tuner_tells_the_model_what_it_measured(tuned):
