@@ -24,7 +24,7 @@ _COUNT = "count:"
 
 def level_of(numbers: Mapping[str, float]) -> str:
     """Level of an encoding by its counts of operations; empty where no dialect says."""
-    return level_of_dialects(set(map(_dialect, numbers)))
+    return level_of_dialects({_dialect(name) for name in numbers if name.startswith(_COUNT)})
 
 
 def level_of_dialects(dialects: Set[str]) -> str:
@@ -34,8 +34,8 @@ def level_of_dialects(dialects: Set[str]) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def _dialect(name: str) -> str:
-    """Of the operations that a number counts; empty for other numbers."""
-    return name[len(_COUNT) :].partition(".")[0] if name.startswith(_COUNT) else ""
+    """Of the operations that a number counts."""
+    return name[len(_COUNT) :].partition(".")[0]
 
 
 def default_pipelines(rows: Iterable[tuple[str, str]]) -> dict[str, str]:

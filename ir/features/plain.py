@@ -1,7 +1,8 @@
-"""A function without what does nothing: blocks that only follow one another are joined, dead operations not counted.
+"""A function without what does nothing: needless blocks are joined, dead operations not counted.
 
-Owns the plain form, which what is learned is told of, so that a program's writer does not sway it. Invariant: the
-operations given are not changed; a function whose blocks are needed is not copied. Linear time.
+Owns the plain form, which what is learned is told of, so that a program's writer does not sway it; members of
+aggregates that were put in are not taken out again (`aggregates`). Invariant: the operations given are not changed; a
+function that is plain already is not copied. Linear time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from costmodel.ir.features.aggregates import Members, members
 from costmodel.ir.features.facts import Facts
 from costmodel.ir.features.scan import Loop, Scan
 from costmodel.ir.mlir.structure import Block, Operation, Region, Value
@@ -25,8 +27,8 @@ _PURE = frozenset(
 
 def plain(root: Operation, found: Scan) -> Operation | None:
     """A plain copy of a scanned function, None where it is plain."""
-    joined = _joined(found)
-    return _Copy(joined).of(root) if joined else None
+    joined, inside = _joined(found), members(found)
+    return _Copy(joined, inside).of(root) if joined or inside.values else None
 
 
 def uncount(found: Scan) -> Counter[Facts]:
@@ -111,10 +113,11 @@ def _from_heads(chosen: dict[Block, Block]) -> dict[Block, Block]:
 class _Copy:
     """Copies operations, all of them first, then what they refer to."""
 
-    def __init__(self, joined: dict[Block, Block]) -> None:
+    def __init__(self, joined: dict[Block, Block], inside: Members) -> None:
         self.after = {source: target for target, source in joined.items()}
         self.joined = joined
-        self.values: dict[Value, Value] = {}
+        self.needless = inside.needless
+        self.values: dict[Value, Value] = dict(inside.values)
         self.blocks: dict[Block, Block] = {}
         self.pairs: list[tuple[Operation, Operation]] = []
 
@@ -156,7 +159,7 @@ class _Copy:
         for part in self._chain(block):
             self.blocks[part] = new
             for operation in part.operations:
-                if part in self.after and operation is part.operations[-1]:
+                if operation in self.needless or (part in self.after and operation is part.operations[-1]):
                     continue
                 copy = self._alone(operation, new)
                 new.operations.append(copy)

@@ -99,3 +99,93 @@ def test_dead_chains_go_and_what_has_effects_stays():
     body = "  %a = call i32 @g()\n  %b = load volatile i32, ptr %p\n  %c = add i32 %b, 1\n  %d = mul i32 %c, 3\n"
     text = f"declare i32 @g()\ndefine void @f(ptr %p) {{\n{body}  ret void\n}}\n"
     assert numbers(text)["ops"] == 3
+
+
+DESCRIPTOR = "{ ptr, i64, [2 x i64] }"
+
+
+def test_members_of_a_descriptor_are_the_arguments_that_were_put_there():
+    text = f"""define float @f(ptr %p, i64 %m, i64 %n) {{
+  %a = insertvalue {DESCRIPTOR} poison, ptr %p, 0
+  %b = insertvalue {DESCRIPTOR} %a, i64 %m, 2, 0
+  %c = insertvalue {DESCRIPTOR} %b, i64 %n, 2, 1
+  %base = extractvalue {DESCRIPTOR} %c, 0
+  %size = extractvalue {DESCRIPTOR} %c, 2, 1
+  %at = getelementptr float, ptr %base, i64 %size
+  %v = load float, ptr %at
+  ret float %v
+}}
+"""
+    bare = """define float @f(ptr %p, i64 %m, i64 %n) {
+  %at = getelementptr float, ptr %p, i64 %n
+  %v = load float, ptr %at
+  ret float %v
+}
+"""
+    assert numbers(text) == numbers(bare)
+
+
+def test_members_of_a_part_that_was_put_in_whole_are_found():
+    text = f"""define i64 @f([2 x i64] %sizes, i64 %m) {{
+  %inner = insertvalue [2 x i64] %sizes, i64 %m, 1
+  %a = insertvalue {DESCRIPTOR} poison, [2 x i64] %inner, 2
+  %size = extractvalue {DESCRIPTOR} %a, 2, 1
+  ret i64 %size
+}}
+"""
+    assert numbers(text) == numbers("define i64 @f([2 x i64] %sizes, i64 %m) {\n  ret i64 %m\n}\n")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"  %a = call {DESCRIPTOR} @g()\n  %r = extractvalue {DESCRIPTOR} %a, 1\n  ret i64 %r",
+        f"  %a = insertvalue {DESCRIPTOR} poison, i64 %m, 2, 0\n  %b = extractvalue {DESCRIPTOR} %a, 2\n"
+        "  %r = extractvalue [2 x i64] %b, 1\n  ret i64 %r",
+    ],
+    ids=["of a call", "of a part written in part"],
+)
+def test_members_that_nobody_put_in_are_taken_out(body):
+    text = f"declare {DESCRIPTOR} @g()\ndefine i64 @f(i64 %m) {{\n{body}\n}}\n"
+    root = ir.read(text).functions[0].operation
+    copy = plain(root, scan(root)) or root
+    names = [operation.name for operation in copy.regions[0].blocks[0].operations]
+    assert "llvm.extractvalue" in names
+
+
+def test_an_aggregate_that_is_handed_on_stays():
+    text = f"""define i64 @f(i64 %m) {{
+  %a = insertvalue {DESCRIPTOR} poison, i64 %m, 1
+  call void @g({DESCRIPTOR} %a)
+  %r = extractvalue {DESCRIPTOR} %a, 1
+  ret i64 %r
+}}
+declare void @g({DESCRIPTOR})
+"""
+    root = ir.read(text).functions[0].operation
+    names = [operation.name for operation in plain(root, scan(root)).regions[0].blocks[0].operations]
+    assert names == ["llvm.insertvalue", "llvm.call", "llvm.return"]
+
+
+def test_a_ring_of_members_in_unreachable_code_stays():
+    text = """define void @f() {
+entry:
+  ret void
+dead:
+  %a = insertvalue { i64 } poison, i64 %y, 0
+  %x = extractvalue { i64 } %a, 0
+  %b = insertvalue { i64 } poison, i64 %x, 0
+  %y = extractvalue { i64 } %b, 0
+  br label %dead
+}
+"""
+    assert numbers(text)["blocks"] == 2
+
+
+def test_long_chains_of_members_are_followed_so_far_only():
+    count = 4000
+    lines = ["  %a0 = insertvalue { i64, i64 } poison, i64 %m, 0"]
+    lines += [f"  %a{i} = insertvalue {{ i64, i64 }} %a{i - 1}, i64 %m, 1" for i in range(1, count)]
+    lines += [f"  %r{i} = extractvalue {{ i64, i64 }} %a{i}, {i % 2}" for i in range(count)]
+    text = "define void @f(i64 %m) {\n" + "\n".join([*lines, "  ret void", "}", ""])
+    assert numbers(text)["blocks"] == 1
