@@ -75,7 +75,7 @@ class LinearGuess:
             return np.zeros(0)
         names = archs.tolist()
         weights = {name: self.of(name).astype(np.float64) for name in dict.fromkeys(names)}
-        chosen = np.array([weights[name] for name in names])
+        chosen = np.array([weights[name] for name in (names if len(weights) > 1 else weights)])
         total = (functions * chosen[:, :-1]).sum(axis=1) + chosen[:, -1]
         return np.asarray(np.log1p(np.maximum(total, 0.0)))
 
