@@ -2,7 +2,8 @@
 
 Owns their names and scales. Invariant: no target is told by its name, so that an unseen one can be asked about; log2
 of one plus the figure, 0 where there is none; pipelines and schedule steps fall into buckets by CRC-32. What a schedule
-means for the innermost body (`schedules`) stands beside its buckets.
+means for the innermost body (`schedules`) stands beside its buckets, and what bounds the blocks that it makes of the
+function (`bounds`), where the function is at hand.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from costmodel.core.metrics import ALL_ARCHS
 from costmodel.core.target import Target
 from costmodel.core.target_table import Core
 from costmodel.models.base import Array
+from costmodel.models.bounds import BOUND_NAMES, bound_numbers
+from costmodel.models.realised import Block
 from costmodel.models.schedules import SCHEDULE_SHAPE, schedule_shape
 
 CONTEXT_VERSION = 2
@@ -41,13 +44,16 @@ def context_names() -> tuple[str, ...]:
         *(f"pipeline:{i}" for i in range(PIPELINE_BUCKETS)),
         *(f"schedule:{i}" for i in range(SCHEDULE_BUCKETS)),
         *(f"schedule:{name}" for name in SCHEDULE_SHAPE),
+        *(f"schedule:bound_{name}" for name in BOUND_NAMES),
     )
 
 
-def encode_context(target: Target, pipeline: str | None = None, schedule: str | None = None) -> Array:
-    """Context numbers `[C]` f32 of one row."""
+def encode_context(
+    target: Target, pipeline: str | None = None, schedule: str | None = None, blocks: Sequence[Block] = ()
+) -> Array:
+    """Context numbers `[C]` f32 of one row; `blocks` are what the schedule makes of the row's function."""
     parts = _target_numbers(target), _pipeline_numbers(pipeline), schedule_numbers(schedule), schedule_shape(schedule)
-    return np.concatenate(parts)
+    return np.concatenate((*parts, bound_numbers(blocks, target)))
 
 
 @lru_cache(maxsize=256)
@@ -92,7 +98,10 @@ def schedule_numbers(schedule: str | None) -> Array:
     return numbers
 
 
-def context_rows(rows: Sequence[tuple[Target, str | None, str | None]]) -> Array:
-    """Contexts `[n, C]` of (target, pipeline, schedule)."""
-    found = [encode_context(*row) for row in rows]
+def context_rows(
+    rows: Sequence[tuple[Target, str | None, str | None]], blocks: Sequence[Sequence[Block]] | None = None
+) -> Array:
+    """Contexts `[n, C]` of (target, pipeline, schedule), and of each row's blocks where they are known."""
+    owns = [()] * len(rows) if blocks is None else blocks
+    found = [encode_context(*row, own) for row, own in zip(rows, owns, strict=True)]
     return np.stack(found) if found else np.zeros((0, len(context_names())), np.float32)

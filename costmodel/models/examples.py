@@ -7,7 +7,7 @@ target, the pipeline or the schedule stands in `context`. Encoding itself is `en
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -49,6 +49,13 @@ class Examples:
         found = np.empty(len(self.encodings), column.dtype)
         found[self.program[::-1]] = column[::-1]
         return found
+
+    def with_context(self, names: tuple[str, ...]) -> Examples:
+        """The same rows with only the context numbers of `names`; themselves where one is missing."""
+        if names == self.context_names or not set(names) <= set(self.context_names):
+            return self
+        places = [self.context_names.index(name) for name in names]
+        return replace(self, context=self.context[:, places], context_names=names)
 
     def take(self, rows: Array) -> Examples:
         """The rows at `rows[k]` (numbers or a mask); encodings nobody asks about are dropped."""

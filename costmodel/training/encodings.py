@@ -21,10 +21,12 @@ from costmodel.core.errors import CostModelError, UsageError
 from costmodel.core.hashing import sha256_fields
 from costmodel.core.tables import FunctionRow
 from costmodel.ir.graph import ProgramGraph
+from costmodel.ir.program import Function
 from costmodel.models.base import Array
 from costmodel.models.encode import encode_function, versions
 from costmodel.models.examples import Encoding
 from costmodel.models.metric_model import Needs
+from costmodel.models.realised import Block, realised
 from costmodel.models.tensors import pack_tensors, unpack_tensors
 
 _GRAPH_ARRAYS = ("node_kind", "node_token", "node_num", "edge_index", "edge_kind", "edge_pos")
@@ -41,15 +43,26 @@ class Unreadable:
 
 def encode_row(row: FunctionRow, needs: Needs) -> Encoding | Unreadable:
     """Read and encode the entry of a data-set row."""
-    from costmodel.ir.reading import read
-
     try:
-        program = read(row.ir.encode(), format=row.format)
-        names = [function.name for function in program.functions]
-        function = program.functions[names.index(row.entry)] if row.entry in names else program.functions[0]
-        return encode_function(function, scheme=needs.scheme, graph=needs.graph)
+        return encode_function(_entry(row), scheme=needs.scheme, graph=needs.graph)
     except CostModelError as error:
         return Unreadable(cause=str(error))
+
+
+def row_blocks(row: FunctionRow, schedule: str) -> tuple[Block, ...]:
+    """Blocks that a schedule makes of a row's entry; none where it cannot be read or scheduled."""
+    try:
+        return realised(_entry(row), schedule)
+    except CostModelError:
+        return ()
+
+
+def _entry(row: FunctionRow) -> Function:
+    from costmodel.ir.reading import read
+
+    program = read(row.ir.encode(), format=row.format)
+    names = [function.name for function in program.functions]
+    return program.functions[names.index(row.entry)] if row.entry in names else program.functions[0]
 
 
 def encode_all(

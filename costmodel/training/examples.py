@@ -16,7 +16,8 @@ from costmodel.core.target import Target
 from costmodel.models.base import Array
 from costmodel.models.context import SCHEDULE_PIPELINE, context_names, context_rows
 from costmodel.models.examples import Encoding, Examples
-from costmodel.training.encodings import Unreadable
+from costmodel.models.realised import Block
+from costmodel.training.encodings import Unreadable, row_blocks
 from costmodel.training.table import TrainingTable
 
 BY = {"by_family": "family", "by_project": "project", "by_network": "network", "by_target": "", "by_function": ""}
@@ -55,13 +56,16 @@ def prepare(table: TrainingTable, encodings: Sequence[Encoding | Unreadable]) ->
 
 def _examples(table: TrainingTable, encodings: Sequence[Encoding]) -> Examples:
     targets = {name: Target.parse(name) for name in sorted(set(table.targets.tolist()))}
-    rows = []
+    rows, blocks, known = [], [], dict[int, tuple[Block, ...]]()
     for function, target, pipeline in zip(table.function, table.targets, table.pipelines, strict=True):
         row = table.functions[function]
         schedule = row.schedule if pipeline == SCHEDULE_PIPELINE and row.level in UNREALISED else None
         rows.append((targets[str(target)], str(pipeline), schedule))
+        if schedule is not None and function not in known:
+            known[function] = row_blocks(row, schedule)
+        blocks.append(known[function] if schedule is not None else ())
     return Examples(
-        encodings=encodings, program=table.function, context=context_rows(rows), context_names=context_names(),
+        encodings=encodings, program=table.function, context=context_rows(rows, blocks), context_names=context_names(),
         archs=np.array([targets[str(name)].arch for name in table.targets]),
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ from costmodel.models.levels import level_of
 from costmodel.models.metric_model import MetricModel, Needs
 from costmodel.models.predictor.answer import Answer, MetricAnswer
 from costmodel.models.predictor.shipped import DEFAULT_MODEL, read_card, resolve
+from costmodel.models.realised import Block, realised
 
 Programs = Program | Function | Encoding | Iterable["Program | Function | Encoding"]
 
@@ -99,9 +101,11 @@ class Predictor:
         encodings = [_encoding(function, needs) for function in functions]
         pipelines = [pipeline or self._default_pipeline(encoding) for encoding in encodings]
         rows = [(one, through, schedule) for through in pipelines for one in targets]
+        blocks = [own for function in functions for own in repeat(_blocks(function, schedule), len(targets))]
         examples = Examples(
             encodings=encodings, program=np.repeat(np.arange(len(functions)), len(targets)),
-            context=context_rows(rows), context_names=context_names(), archs=np.array([one.arch for one, _, _ in rows]),
+            context=context_rows(rows, blocks), context_names=context_names(),
+            archs=np.array([one.arch for one, _, _ in rows]),
         )  # fmt: skip
         if not rows:
             return []
@@ -167,6 +171,10 @@ def _encoding(function: Function | Encoding, needs: Needs) -> Encoding:
         return encode_function(function, scheme=needs.scheme, graph=needs.graph)
     check_finite(function.numbers, "an encoding")
     return function
+
+
+def _blocks(function: Function | Encoding, schedule: str | None) -> tuple[Block, ...]:
+    return realised(function, schedule) if isinstance(function, Function) else ()
 
 
 def _name(function: Function | Encoding, position: int) -> str:

@@ -1,0 +1,51 @@
+"""What a schedule makes of a function: straight blocks of code, how often each runs, and what it holds.
+
+Owns the form, and the registry of readers that know a schedule's language and its lowering; those lie above models.
+Blocks are counted for no target in particular: vectors by how many registers of `WIDTHS` bits each needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from costmodel.core.errors import CostModelError
+from costmodel.core.registry import Registry
+from costmodel.ir.program import Function
+
+WIDTHS = (64, 128, 256, 512)
+"""Bits of the vector registers that blocks are counted for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Straight code between two branches."""
+
+    executions: float
+    """For one call of the function; 32 for a loop of unknown length, as compilers guess."""
+    trips_known: bool
+    vectors: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Operations on vector registers by kind, for each of `WIDTHS`."""
+    counts: Mapping[str, float] = field(default_factory=dict)
+    """Other operations and lanes by kind."""
+    chain: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Operations in the longest chain that one iteration hands to the next: float, minima and maxima, others."""
+    depth: float = 0.0
+    """Cycles of the longest path through it, at usual latencies."""
+    live: tuple[int, ...] = (0,) * len(WIDTHS)
+    """Vector registers that it wants at once."""
+
+
+Reader = Callable[[Function, str], tuple[Block, ...]]
+READERS: Registry[Reader] = Registry("reader of schedules", {"linalg": "costmodel.search.features.blocks:blocks_of"})
+"""By the level of the function that is scheduled. A reader raises `CostModelError` where the two do not fit."""
+
+
+def realised(function: Function, schedule: str | None) -> tuple[Block, ...]:
+    """Blocks of `function` under `schedule`; none without one, or where it cannot be applied."""
+    if schedule is None or function.operation is None:
+        return ()
+    try:
+        return READERS.get("linalg")(function, schedule)
+    except CostModelError:
+        return ()

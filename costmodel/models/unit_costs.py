@@ -1,0 +1,158 @@
+"""What operations of vector code cost on each architecture: micro-operations, and cycles of units they keep busy.
+
+Owns the table, by kind of operation as `realised` counts them, and the machines that follow from a target's figures.
+The numbers are what LLVM's code generation emits for the operation (a masked access that is taken apart lane by lane,
+a maximum with its tests for NaN, a conversion of bfloat16 without an instruction for it) times what LLVM's scheduling
+models (SkylakeServer, Znver2, NeoverseN1, NeoverseV2, SiFiveP600) say of the instructions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from costmodel.core.target import Target
+from costmodel.models.base import Array
+
+VECTORS = (
+    "fma", "add", "extreme", "half", "widen_bf16", "narrow_bf16", "convert", "integer", "multiply_int", "logic",
+    "divide", "root", "shuffle", "broadcast", "resize", "f16", "start", "load", "masked_load", "load_broadcast",
+    "store", "masked_store",
+)  # fmt: skip
+"""Kinds that count vector registers."""
+COUNTED = (
+    "bf16_lanes", "f16_lanes", "half_lanes", "masked_load_lanes", "masked_store_lanes", "masked_load_lanes_wide",
+    "masked_store_lanes_wide", "gather", "scatter", "scalar_load", "scalar_store", "scalar", "scalar_half",
+    "horizontal", "vector_accesses", "pointers", "loop", "straight", "index", "excess",
+)  # fmt: skip
+"""Other kinds; `excess` are registers wanted beyond those there are, `index` integer operations outside loops."""
+
+
+class Cost(NamedTuple):
+    """Of one operation: micro-operations, and cycles of one unit of each kind.
+
+    `float` units are those vector units that multiply, `pair` the two that take moves and stores where there are four.
+    """
+
+    uops: float = 0.0
+    vector: float = 0.0
+    floats: float = 0.0
+    load: float = 0.0
+    store: float = 0.0
+    pair: float = 0.0
+    divide: float = 0.0
+    scalar: float = 0.0
+
+
+def _plain(uops: float = 1.0) -> Cost:
+    return Cost(uops, uops)
+
+
+_COMMON: Mapping[str, Cost] = {
+    "fma": Cost(1, 1, 1), "add": Cost(1, 1, 1), "integer": _plain(), "logic": _plain(), "shuffle": _plain(),
+    "resize": _plain(), "scalar": Cost(1.1, 1, 1), "horizontal": _plain(2), "pointers": Cost(0.5), "loop": Cost(2),
+    "straight": Cost(2), "index": Cost(0.15),
+}  # fmt: skip
+_X86: Mapping[str, Cost] = {
+    **_COMMON,
+    "extreme": Cost(4, 4, 2), "half": Cost(2, 2, 1), "widen_bf16": _plain(2), "narrow_bf16": _plain(18),
+    "convert": Cost(4, 4, 2), "multiply_int": Cost(2, 2, 2), "divide": Cost(1, 4, 4), "root": Cost(1, 6, 6),
+    "broadcast": _plain(), "f16": Cost(8, 6, 3), "start": Cost(1), "bf16_lanes": _plain(5),
+    "load": Cost(0.5, load=1), "masked_load": Cost(1.5, 0.5, load=1), "load_broadcast": Cost(1, load=1),
+    "store": Cost(2, load=0.3, store=1), "masked_store": Cost(4, 1, load=0.5, store=1),
+    "gather": Cost(1.5, 0.7, load=1), "scatter": Cost(3, 1, load=0.5, store=1), "scalar_load": Cost(0.7, load=1),
+    "scalar_store": Cost(2, load=0.4, store=1), "excess": Cost(1, load=1, store=0.3),
+}  # fmt: skip
+_AARCH64: Mapping[str, Cost] = {
+    **_COMMON,
+    "extreme": Cost(1, 1, 1), "half": Cost(1, 1, 1), "widen_bf16": _plain(), "narrow_bf16": _plain(5),
+    "convert": Cost(2, 2, 2, pair=0.5), "multiply_int": Cost(1, 1.5, 1.5), "divide": Cost(1, 7, 7),
+    "root": Cost(1, 9, 9), "broadcast": _plain(0.6), "f16": Cost(1, 1, 1), "start": Cost(1, 0.7),
+    "bf16_lanes": _plain(4), "load": Cost(1, load=1), "load_broadcast": Cost(1.3, 0.3, load=1),
+    "store": Cost(2, 1, load=0.5, store=1, pair=1), "gather": Cost(3.5, 2.2, load=1, pair=1.3),
+    "scatter": Cost(4, 2.5, load=0.5, store=1, pair=2.2), "scalar_load": Cost(1, load=1),
+    "scalar_store": Cost(2, 1, load=0.5, store=1, pair=1), "excess": Cost(1.5, 0.3, load=1, store=0.3),
+    "masked_load_lanes_wide": Cost(2.3, 0.9, load=1),
+    "masked_store_lanes_wide": Cost(3, 1.5, load=0.5, store=1, pair=1),
+    "masked_load_lanes": Cost(0.4, load=0.3), "masked_store_lanes": Cost(0.5, 0.25, load=0.1, store=0.25, pair=0.25),
+    "horizontal": Cost(2, 2, pair=0.3),
+}  # fmt: skip
+_NARROW_AARCH64: Mapping[str, Cost] = {
+    **_AARCH64,
+    "load": Cost(1.7, load=1), "load_broadcast": Cost(2, 0.3, load=1), "store": Cost(4, 2, load=2, store=1),
+    "narrow_bf16": Cost(6, 5), "gather": Cost(4, 2.2, load=1), "scatter": Cost(5.5, 3, load=2, store=1),
+    "scalar_load": Cost(1.3, load=1), "scalar_store": Cost(4, 2, load=2, store=1),
+    "masked_load_lanes": Cost(3, 0.9, load=1), "masked_store_lanes": Cost(4, 2, load=2, store=1),
+    "masked_load_lanes_wide": Cost(3, 0.9, load=1), "masked_store_lanes_wide": Cost(4, 2, load=2, store=1),
+}  # fmt: skip
+_RISCV: Mapping[str, Cost] = {
+    **_COMMON,
+    "extreme": _plain(5), "widen_bf16": Cost(14, 9), "narrow_bf16": Cost(20, 18), "convert": _plain(2),
+    "multiply_int": _plain(2), "divide": Cost(1, 0.5, divide=25), "root": Cost(1, 6, divide=25),
+    "shuffle": Cost(4, 2, load=1), "broadcast": _plain(0.2), "start": _plain(0.5), "bf16_lanes": Cost(5, 3),
+    "load": Cost(1, load=1), "masked_load": Cost(1.5, 0.3, load=1), "load_broadcast": Cost(0.5, load=0.5),
+    "store": Cost(1, store=1), "masked_store": Cost(2, 0.3, store=1), "gather": Cost(0.3, load=1),
+    "scatter": Cost(0.3, store=1), "scalar_load": Cost(1, load=1), "scalar_store": Cost(1, load=0.3, store=1), "vector_accesses": Cost(1),
+    "f16_lanes": Cost(11.5, load=2, store=2, scalar=3.5), "half_lanes": Cost(3.5, 2, load=1),
+    "excess": Cost(1, load=1, store=1),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Machine:
+    """Costs as vectors over `VECTORS` and `COUNTED` `[K]`, units of each kind, and what chains wait for."""
+
+    uops: Array
+    vector: Array
+    floats: Array
+    loads: Array
+    stores: Array
+    pairs: Array
+    divides: Array
+    scalars: Array
+    issue: float
+    """Micro-operations dispatched in a cycle."""
+    vector_units: float
+    float_units: float
+    load_units: float
+    store_units: float
+    address_units: float
+    latencies: tuple[float, float, float]
+    """Cycles of a float operation, a minimum or maximum, and another in a chain."""
+
+
+@lru_cache(maxsize=64)
+def machine_of(target: Target) -> Machine | None:
+    """What a target's figures make of its architecture; None for one that is not in the table."""
+    core = target.core
+    issue, floats = max(core.issue_width, 1), max(core.fma_units, 1)
+    loads, stores = max(core.load_units, 1), max(core.store_units, 1)
+    if target.arch == "x86-64":
+        return _machine(_X86, issue, max(3, floats), floats, loads, stores, 3, (4, 8, 1))
+    if target.arch == "aarch64":
+        wide = issue > 4
+        return _machine(
+            _AARCH64 if wide else _NARROW_AARCH64, 0.75 * issue, floats, floats, loads, stores, 3, (4, 2, 1)
+        )
+    if target.arch == "riscv64":
+        return _machine(_RISCV, issue, 2, 2, 1, 1, np.inf, (6, 8, 6))
+    return None
+
+
+def _machine(
+    costs: Mapping[str, Cost], issue: float, vectors: float, floats: float, loads: float, stores: float,
+    addresses: float, latencies: tuple[float, float, float],
+) -> Machine:  # fmt: skip
+    rows = np.array([costs.get(kind, Cost()) for kind in (*VECTORS, *COUNTED)], np.float64).T
+    uops, vector, multiplied, load, store, pair, divide, scalar = rows
+    if vectors <= 2:
+        pair = np.zeros_like(pair)
+    return Machine(
+        uops=uops, vector=vector, floats=multiplied, loads=load, stores=store, pairs=pair, divides=divide,
+        scalars=scalar, issue=issue, vector_units=vectors, float_units=floats, load_units=loads, store_units=stores,
+        address_units=addresses, latencies=latencies,
+    )  # fmt: skip
