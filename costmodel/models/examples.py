@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -52,10 +53,8 @@ class Examples:
 
     def with_context(self, names: tuple[str, ...]) -> Examples:
         """The same rows with only the context numbers of `names`; themselves where one is missing."""
-        if names == self.context_names or not set(names) <= set(self.context_names):
-            return self
-        places = [self.context_names.index(name) for name in names]
-        return replace(self, context=self.context[:, places], context_names=names)
+        places = None if names == self.context_names else _places(names, self.context_names)
+        return self if places is None else replace(self, context=self.context[:, places], context_names=names)
 
     def take(self, rows: Array) -> Examples:
         """The rows at `rows[k]` (numbers or a mask); encodings nobody asks about are dropped."""
@@ -68,3 +67,10 @@ class Examples:
             context_names=self.context_names,
             archs=self.archs[rows],
         )
+
+
+@lru_cache(maxsize=16)
+def _places(wanted: tuple[str, ...], names: tuple[str, ...]) -> list[int] | None:
+    """Where `wanted` stand among `names`; None where one does not."""
+    index = {name: place for place, name in enumerate(names)}
+    return [index[name] for name in wanted] if index.keys() >= set(wanted) else None

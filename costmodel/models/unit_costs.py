@@ -96,9 +96,9 @@ _RISCV: Mapping[str, Cost] = {
     "shuffle": Cost(4, 2, load=1), "broadcast": _plain(0.2), "start": _plain(0.5), "bf16_lanes": Cost(5, 3),
     "load": Cost(1, load=1), "masked_load": Cost(1.5, 0.3, load=1), "load_broadcast": Cost(0.5, load=0.5),
     "store": Cost(1, store=1), "masked_store": Cost(2, 0.3, store=1), "gather": Cost(0.3, load=1),
-    "scatter": Cost(0.3, store=1), "scalar_load": Cost(1, load=1), "scalar_store": Cost(1, load=0.3, store=1), "vector_accesses": Cost(1),
-    "f16_lanes": Cost(11.5, load=2, store=2, scalar=3.5), "half_lanes": Cost(3.5, 2, load=1),
-    "excess": Cost(1, load=1, store=1),
+    "scatter": Cost(0.3, store=1), "scalar_load": Cost(1, load=1), "scalar_store": Cost(1, load=0.3, store=1),
+    "vector_accesses": Cost(1), "f16_lanes": Cost(11.5, load=2, store=2, scalar=3.5),
+    "half_lanes": Cost(3.5, 2, load=1), "excess": Cost(1, load=1, store=1),
 }  # fmt: skip
 
 
