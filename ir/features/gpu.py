@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
+from costmodel.ir.features.gpu_flow import flow_numbers
 from costmodel.ir.features.gpu_layouts import DEFAULT_WARPS, parent_of, warps_of
 from costmodel.ir.features.gpu_pressure import CUTS, LOADS, Lives, extended, lives_of, sums, transient
 from costmodel.ir.features.gpu_values import Held, kind_of
@@ -38,6 +39,7 @@ def kernel_numbers(root: Operation) -> dict[str, float]:
     numbers["has_layouts"] = float("num-warps" in module)
     numbers["cap"] = max(8, min(MOST, WINDOW // max(1, warps * lanes) // 8 * 8))
     _pressure(lives, numbers)
+    numbers.update(flow_numbers(lives))
     work = work_of(lives, lanes)
     for name in CLASSES:
         numbers[f"i_{name}"] = work.counts[name]

@@ -183,15 +183,20 @@ def _use(lives: Lives, root: Value, here: int, loop: int) -> None:
             lives.late[source] = max(here, lives.late.get(source, 0))
 
 
-def extended(lives: Lives, *, lean: bool = False) -> list[tuple[int, int, Held]]:
+def extended(lives: Lives, *, lean: bool = False, every: bool = False) -> list[tuple[int, int, Held]]:
     """(begin, end, held) of all values with registers; a use in a loop begun after the definition lasts to its end.
 
-    `lean` leaves out what is computed again, and keeps what it is computed from instead.
+    `lean` leaves out what is computed again, and keeps what it is computed from instead; `every` value counts, also
+    those that `Held` gives no registers.
     """
     found = []
     for value, begin in lives.begin.items():
         held = lives.values.of(value)
-        if held.root is not value or not (held.registers or held.predicates) or (lean and value in lives.sources):
+        if (
+            held.root is not value
+            or not (every or held.registers or held.predicates)
+            or (lean and value in lives.sources)
+        ):
             continue
         end = max(begin, lives.late.get(value, begin)) if lean else lives.end[value]
         loop = lives.steps[end].loop if end < len(lives.steps) else -1

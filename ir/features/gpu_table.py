@@ -31,6 +31,13 @@ _CLASSES = {
 _REGISTERS = "registers of 32 bits, a thread"
 _ALIVE = "alive at once before some operation"
 _LEAN = "alive at once where what is cheaper to compute again is not kept"
+_LOWERED = "in the order that Triton lowers, elements and addresses in registers of their own"
+_FLOWS = (
+    ("all", _REGISTERS, "values alive at once"),
+    ("loop", _REGISTERS, "the same in loops:"),
+    ("predicates", "predicates", "masks alive at once"),
+    ("both", "registers and predicates", "values and masks alive at once"),
+)
 _CUT = "before reductions, changes of layout, matrix products and ends of loops"
 
 GPU_FEATURES: tuple[tuple[str, str, str], ...] = (
@@ -66,6 +73,11 @@ GPU_FEATURES: tuple[tuple[str, str, str], ...] = (
     ("operand_a", _REGISTERS, "the largest left operand of a matrix product that lies in registers"),
     ("operand_b", _REGISTERS, "the largest right operand"),
     ("operands", _REGISTERS, "the largest pair"),
+    *(
+        (f"{prefix}_{name}", unit, f"{what} {_LOWERED}{which}")
+        for prefix, which in (("flow", ""), ("flow_lean", ", without what is cheaper to compute again"))
+        for name, unit, what in _FLOWS
+    ),
     ("registers", _REGISTERS, "estimate: 14 and the larger of `lean_all` and `lean_batch`"),
     ("over_cap", "ratio", "`gpu_registers` over `gpu_cap`"),
     *((f"i_{name}", "instructions, a thread", what) for name, what in _CLASSES.items()),

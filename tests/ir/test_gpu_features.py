@@ -137,12 +137,63 @@ def test_runtime_strides_need_an_address_for_each_row():
 
 def test_narrow_loads_take_a_register_for_each_element():
     text = COPY.replace("f32", "f16").replace("#line", "#thin")
-    thin = "#ttg.blocked<{sizePerThread = [1], threadsPerWarp = [32], warpsPerCTA = [4], order = [0]}>"
-    program = ir.read(f"#thin = {thin}\n{HEAD}{text}\n    tt.return\n  }}\n}}\n".encode(), format="mlir")
+    program = ir.read(f"#thin = {THIN}\n{HEAD}{text}\n    tt.return\n  }}\n}}\n".encode(), format="mlir")
     found = kernel_numbers(program.functions[0].operation)
     packed = kernel(COPY.replace("f32", "f16"))
     assert found["batch_loads"] - packed["batch_loads"] == 16 - 8
     assert (found["narrow_accesses"], packed["narrow_accesses"]) == (2, 0)
+
+
+THIN = "#ttg.blocked<{sizePerThread = [1], threadsPerWarp = [32], warpsPerCTA = [4], order = [0]}>"
+MASKED = """    %r = tt.make_range {end = 2048 : i32, start = 0 : i32} : tensor<2048xi32, #line>
+    %n1 = tt.splat %n : i32 -> tensor<2048xi32, #line>
+    %m = arith.cmpi slt, %r, %n1 : tensor<2048xi32, #line>
+    %p = tt.splat %x : !tt.ptr<f16> -> tensor<2048x!tt.ptr<f16>, #line>
+    %a = tt.addptr %p, %r : tensor<2048x!tt.ptr<f16>, #line>, tensor<2048xi32, #line>
+    %v = tt.load %a, %m : tensor<2048x!tt.ptr<f16>, #line>
+    tt.store %a, %v, %m : tensor<2048x!tt.ptr<f16>, #line>"""
+
+
+@pytest.mark.parametrize(
+    ("layout", "words", "masks"),
+    [
+        (LINE, 4 * 2 + 8, 4),  # vectors of four: so many addresses of 64 bits and masks; data that is moved is packed
+        (THIN, 16 * 2 + 8, 16),  # each element has its address and its mask
+    ],
+)
+def test_lowered_order_has_an_address_and_a_mask_for_each_access(layout, words, masks):
+    head = HEAD.replace(LINE, layout)
+    program = ir.read(f"{head}{MASKED}\n    tt.return\n  }}\n}}\n".encode(), format="mlir")
+    found = kernel_numbers(program.functions[0].operation)
+    assert (found["flow_all"], found["flow_predicates"]) == (words, masks)
+    assert found["flow_both"] == words + masks
+
+
+def test_lowered_order_keeps_what_a_loop_carries_and_its_scratch_addresses():
+    """Four accesses a thread: pointers move on by 64 bits each; a sum over warps keeps two addresses all along."""
+    found = kernel("""    %zero = arith.constant 0 : i32
+    %one = arith.constant 1 : i32
+    %step = arith.constant dense<2048> : tensor<2048xi32, #line>
+    %r = tt.make_range {end = 2048 : i32, start = 0 : i32} : tensor<2048xi32, #line>
+    %p = tt.splat %x : !tt.ptr<f32> -> tensor<2048x!tt.ptr<f32>, #line>
+    %a = tt.addptr %p, %r : tensor<2048x!tt.ptr<f32>, #line>, tensor<2048xi32, #line>
+    %f = scf.for %i = %zero to %n step %one iter_args(%at = %a) -> (tensor<2048x!tt.ptr<f32>, #line>)  : i32 {
+      %v = tt.load %at : tensor<2048x!tt.ptr<f32>, #line>
+      %s = "tt.reduce"(%v) <{axis = 0 : i32}> ({
+      ^bb0(%l: f32, %h: f32):
+        %t = arith.addf %l, %h : f32
+        tt.reduce.return %t : f32
+      }) : (tensor<2048xf32, #line>) -> f32
+      tt.store %y, %s : !tt.ptr<f32>
+      %next = tt.addptr %at, %step : tensor<2048x!tt.ptr<f32>, #line>, tensor<2048xi32, #line>
+      scf.yield %next : tensor<2048x!tt.ptr<f32>, #line>
+    }""")
+    assert found["flow_loop"] == 4 * 2 + 16 + 2
+
+
+def test_lowered_order_of_a_matrix_product():
+    """Accumulators and packed operands, as the matrix unit takes them."""
+    assert kernel(PRODUCT)["flow_loop"] == 32 + 16 + 16
 
 
 def test_reduction_over_warps():
