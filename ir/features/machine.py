@@ -92,7 +92,7 @@ def _calls(flat: Flat, levels: Live, numbers: Numbers) -> None:
     calls = calls[flat.alive[calls]]
     across = levels.levels[calls]
     returns = flat.kind == Kind.RETURN
-    numbers["saved_moves"] = _saved_moves(flat, calls)
+    numbers["saved_moves"] = _saved_moves(flat, calls[~flat.tail[calls]])
     numbers["outside_symbols"] = float((flat.table[:, C["outside"]] > 0).sum())
     numbers["real_calls"] = float(len(calls))
     numbers["tail_calls"] = float(flat.tail[calls].sum())

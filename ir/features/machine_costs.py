@@ -92,18 +92,29 @@ def fits_immediate(value: Value, kind: str) -> tuple[bool, bool, bool]:
     number = integer_constant(value)
     if number is None or not -(2**63) <= number < 2**64:
         return False, False, False
-    x86 = -(2**31) <= number < 2**31 or (type_facts(value.type_text).bits <= 32)
+    bits = type_facts(value.type_text).bits
+    x86 = -(2**31) <= number < 2**31 or bits <= 32
     rv = number == 0 or (-2048 <= number < 2048 and kind not in ("icmp_branch", "mul", "store"))
     if kind == "store":
         return x86, number == 0, number == 0
     if kind == "logic":
-        return x86, _is_mask(number, type_facts(value.type_text).bits), rv
+        low, one = low_bits(number), _is_power(number) or _is_power(~number & ((1 << max(bits, 1)) - 1))
+        return x86 or one or low == 32, _is_mask(number, bits), rv or one or low in (16, 32)
     if kind == "mul":
         return x86, False, False
     if kind == "shift":
         return True, True, True
     small = abs(number) < 4096 or (abs(number) < 1 << 24 and number % 4096 == 0)
     return x86, small, rv
+
+
+def low_bits(number: int) -> int:
+    """How many of the lowest bits a mask keeps; 0 where it is no such mask."""
+    return number.bit_length() if number > 0 and number & (number + 1) == 0 else 0
+
+
+def _is_power(number: int) -> bool:
+    return number > 0 and number & (number - 1) == 0
 
 
 def _is_mask(number: int, bits: int) -> bool:

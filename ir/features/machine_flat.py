@@ -86,9 +86,10 @@ class Flat:
         for index in maybe.tolist():
             call = int(here[index])
             operations = self.scan.blocks[int(block[call])].block.operations
+            place = call - self._first(call)
             returns = kind[after[index]] == Kind.RETURN
             if returns or self.scan.block_of[operations[-1].successors[0]] in only:
-                found[call] = _marked_tail(operations[call - self._first(call)])
+                found[call] = _hands_on(operations[place], operations[-1]) and _marked_tail(operations[place])
         return found
 
     def _first(self, operation: int) -> int:
@@ -230,6 +231,25 @@ class Flat:
                         stack.append(definition)
 
 
+def _hands_on(call: Operation, last: Operation) -> bool:
+    """Whether what is returned is what the call gave, or nothing; `last` returns, or goes where nothing else is done."""
+    values = last.operands
+    if last.name != "llvm.return":
+        target = last.successors[0]
+        values = target.operations[-1].operands
+        if values and values[0].owner is target:
+            values = last.operands[-len(target.args) :][values[0].index : values[0].index + 1]
+    return all(_comes_from(value, call) for value in values)
+
+
+def _comes_from(value: Value, call: Operation) -> bool:
+    owner = value.owner
+    if not isinstance(owner, Operation):
+        return False
+    return owner is call or owner.name in _UNSEEN
+
+
+_UNSEEN = frozenset(("llvm.mlir.undef", "llvm.mlir.poison", "llvm.extractvalue", "llvm.insertvalue", "llvm.bitcast"))
 _TAIL = re.compile(r"\s*(?:(?:%\"[^\"]*\"|%[\w$.\-]+)\s*=\s*)?(?:tail|musttail)\s")
 
 

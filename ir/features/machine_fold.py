@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from costmodel.ir.features.machine_flat import Flat, Ints, Mask, Numbers
+from costmodel.ir.features.machine_memory import fold_memory, join_neighbours
 from costmodel.ir.features.machine_names import VARIANTS
 from costmodel.ir.features.machine_rows import ADD, AND, MUL, OR, SUB, XOR, C, Kind, Port
 
@@ -45,14 +46,11 @@ class Folded:
         self.single: Mask = self.inside & (self.uses[source] == 1)
         self._extensions()
         self._compares()
+        self._masks()
         self._addresses()
-        self._memory_operands()
-        self._updates()
-        self._swaps()
+        fold_memory(self)
         self._arithmetic()
-        self._parted_stores()
-        self._parted_loads()
-        self._pairs()
+        join_neighbours(self)
         self._moves()
         self.immediates = self._immediates()
 
@@ -70,6 +68,13 @@ class Folded:
         words = self.inside & (flat.table[flat.source, C["bits"]] == 32)
         clears = self._edges(extends & computed & words & (self.to_kind == Kind.ZEXT))
         cost[clears, : _A64 + 1] = 0.0
+        clean = (flat.table[:, C["mask"]] > 0) | ((flat.kind == Kind.SHIFT) & (flat.table[:, C["amount"]] < 0))
+        promoted = self.inside & clean[flat.source] & (flat.table[flat.source, C["bits"]] < 32)
+        cost[self._edges(extends & promoted & (self.to_kind == Kind.ZEXT)), :] = 0.0
+        wide = (flat.kind == Kind.ZEXT) & (flat.uses((self.to_kind != Kind.ADDRESS) & (self.to_kind != Kind.SHIFT)) == 0)
+        widened = np.zeros(flat.size, bool)
+        widened[flat.user[self.inside & words & (self.to_kind == Kind.ZEXT)]] = True
+        cost[wide & widened & (self.uses > 0), _RVV] = 0.0
         signs = self._edges(extends & words & (self.to_kind == Kind.SEXT) & (computed | (self.from_kind == Kind.CALL)))
         cost[signs, _RV] = 0.0
         indexed = np.zeros(flat.size, bool)
@@ -135,6 +140,19 @@ class Folded:
         cost[masks, _A64] = np.maximum(cost[masks, _A64] - 1.0, 0.0)
         np.maximum(cost, 0.0, out=cost)
 
+    def _masks(self) -> None:
+        """Fields of bits are one instruction on AArch64, single bits on RISC-V; halves are compared as they are."""
+        flat, cost = self.flat, self.cost
+        mask = flat.table[:, C["mask"]]
+        if not mask.any():
+            return
+        into = mask[flat.user] * (self.local & self.single)
+        field = (into > 0) & (self.from_kind == Kind.SHIFT) & (flat.table[flat.source, C["amount"]] < 0)
+        cost[flat.source[field], _A64] = 0.0
+        cost[flat.source[field & (into == 1)], _RVV] = 0.0
+        half = (mask[flat.source] == 32) & self.inside & self.single & (self.to_kind == Kind.ICMP)
+        cost[flat.source[half], : _A64 + 1] = 0.0
+
     def _addresses(self) -> None:
         """Address computations that loads and stores hold themselves."""
         flat, table = self.flat, self.flat.table
@@ -152,6 +170,9 @@ class Folded:
         through = access | (folded[flat.user] & (flat.position == 0))
         x86 = address & simple & ((flat.uses(~through) == 0) | outside)
         self.cost[x86, _X86] = 0.0
+        indexes = (address & ~constant & outside)[flat.user] & (self.to_kind == Kind.ADDRESS) & (flat.position == 0)
+        reached = address & constant & ~outside & (flat.uses(~(through | indexes)) == 0)
+        self.cost[reached, :] = 0.0
         self.cost[folded & (table[:, C["a64_offset"]] > 0), _A64] = 0.0
         self.cost[folded & (table[:, C["rv_offset"]] > 0), _RV] = 0.0
         wide = np.zeros(flat.size, bool)
@@ -161,59 +182,6 @@ class Folded:
         self.cost[indexed, _A64] = 0.0
         self.parts["addresses_left"] = float((address & ~x86).sum())
         self.parts["indexed_addresses"] = float((address & (dynamic > 0)).sum())
-
-    def _memory_operands(self) -> None:
-        """On x86-64 one operand may lie in memory."""
-        flat, table = self.flat, self.flat.table
-        loads = self.local & self.single & (self.from_kind == Kind.LOAD) & (flat.position < 2)
-        if not loads.any():
-            return
-        takes = np.where(flat.position == 0, table[flat.user, C["mem0"]], table[flat.user, C["mem1"]]) > 0
-        binary = (self.to_kind == Kind.INTEGER) | (self.to_kind == Kind.SHIFT) | (self.to_kind == Kind.FLOAT)
-        free = ~(binary & (flat.constants_own[flat.user] > 0)) | self.tested[flat.user]
-        free |= table[flat.user, C["port"]] == Port.MUL  # a multiplication by a constant has three operands
-        extend = (self.to_kind == Kind.ZEXT) | (self.to_kind == Kind.SEXT)
-        edges = np.flatnonzero(loads & takes & free & ~extend)
-        users = flat.user[edges]
-        first = np.ones(len(edges), bool)
-        first[1:] = users[1:] != users[:-1]  # edges come in the order of their users
-        taken = flat.source[edges[first]]
-        self.cost[taken, _X86] = 0.0
-        self.parts["memory_operands"] = float(len(taken))
-
-    def _updates(self) -> None:
-        """On x86-64 memory is updated in place: load, operation and store are one."""
-        flat = self.flat
-        stored = self.local & self.single & (self.to_kind == Kind.STORE) & (flat.position == 0)
-        stored &= (self.from_kind == Kind.INTEGER) | (self.from_kind == Kind.SHIFT)
-        edges = np.flatnonzero(stored)
-        if not len(edges):
-            self.parts["updates"] = 0.0
-            return
-        first, second = flat.operand(0), flat.operand(1)
-        operation, store = flat.source[edges], flat.user[edges]
-        found = np.zeros(len(edges), bool)
-        for operand in (first, second):
-            value = operand[operation]
-            load = np.where(value >= 0, flat.defined[value], -1)
-            fits = (load >= 0) & (flat.kind[load] == Kind.LOAD) & (self.uses[load] == 1)
-            fits &= (first[load] == second[store]) & (second[store] >= 0) & ~found
-            found |= fits
-            self.cost[load[fits], _X86] = 0.0
-            self.cost[store[fits], _X86] = 0.0
-        self.parts["updates"] = float(found.sum())
-
-    def _swaps(self) -> None:
-        """On x86-64 loads and stores swap bytes."""
-        flat, near = self.flat, self.local & self.single
-        swaps = flat.table[:, C["swaps"]] > 0
-        if not swaps.any():
-            return
-        loaded = near & swaps[flat.user] & (self.from_kind == Kind.LOAD)
-        self.cost[flat.user[loaded], _X86] = 0.0
-        stored = near & (self.to_kind == Kind.STORE) & (flat.position == 0)
-        chosen = flat.source[stored]
-        self.cost[chosen[swaps[chosen]], _X86] = 0.0
 
     def _arithmetic(self) -> None:
         """What additions and logical operations take over: products, shifted operands, other additions."""
@@ -238,88 +206,6 @@ class Folded:
         cost[source[scaled], _RVV] = 0.0
         added = (what[source] == ADD) & (into == ADD) & ~plain & (flat.constants_own[source] == 0)
         cost[user[added], _X86] = 0.0
-
-    def _parted_loads(self) -> None:
-        """Bytes that are loaded, shifted and joined into a word are one load, its bytes swapped where in reverse."""
-        flat, table = self.flat, self.flat.table
-        joins = table[:, C["arithmetic"]] == OR
-        if not joins.any():
-            return
-        near = self.local & self.single
-        wide = near & (self.from_kind == Kind.LOAD) & (self.to_kind == Kind.ZEXT)
-        wide &= table[flat.source, C["bytes"]] <= 2
-        if np.count_nonzero(wide) < 2:
-            return
-        loaded = np.full(flat.size, -1, np.int64)
-        loaded[flat.user[wide]] = flat.source[wide]
-        made = np.full(flat.size, -1, np.int64)
-        made[flat.user[near]] = flat.source[near]
-        trees: dict[int, list[int]] = {}
-        root = np.arange(flat.size)
-        for edge in np.flatnonzero(near & joins[flat.user])[::-1].tolist():
-            source, user = int(flat.source[edge]), int(flat.user[edge])
-            if joins[source]:
-                root[source] = root[user]
-                trees.setdefault(int(root[user]), []).append(~source)
-                continue
-            extended = made[source] if table[source, C["amount"]] > 0 else source
-            if extended >= 0 and loaded[extended] >= 0:
-                trees.setdefault(int(root[user]), []).append(source)
-        for top, found in trees.items():
-            leaves = [source for source in found if source >= 0]
-            extends = [int(made[s]) if table[s, C["amount"]] > 0 else s for s in leaves]
-            loads = [int(loaded[e]) for e in extends]
-            if len(loads) < 2 or int(table[loads, C["bytes"]].sum()) not in (2, 4, 8):
-                continue
-            self.cost[[*leaves, *extends, *loads, *(~s for s in found if s < 0)], :] = 0.0
-            self.cost[top] = (1.0, 1.0, 1.0, 1.5, 2.0, 2.0)
-
-    def _parted_stores(self) -> None:
-        """Parts of one value that are stored side by side are one store, of swapped bytes where they are in reverse."""
-        flat = self.flat
-        narrow = (self.to_kind == Kind.STORE) & (flat.position == 0) & (self.from_kind == Kind.TRUNC) & self.local
-        narrow &= flat.table[flat.user, C["bytes"]] <= 2
-        stores, cut = flat.user[narrow], flat.source[narrow]
-        if len(stores) < 2:
-            return
-        first = flat.operand(0)
-        root = first[cut]
-        shift = np.where(root >= 0, flat.defined[root], -1)
-        shifted = (shift >= 0) & (flat.kind[shift] == Kind.SHIFT) & (first[shift] >= 0)
-        root = np.where(shifted, first[shift], root)
-        key = (root * len(flat.scan.blocks) + flat.block[stores]) * 4 + flat.table[stores, C["bytes"]].astype(np.int64)
-        _, index, counts = np.unique(key, return_inverse=True, return_counts=True)
-        whole = (counts[index] > 1) & (root >= 0)
-        lead = np.zeros(len(stores), bool)
-        lead[np.unique(index, return_index=True)[1]] = True
-        self.cost[stores[whole & ~lead]] = 0.0
-        self.cost[shift[whole & shifted & (self.uses[shift] == 1)]] = 0.0
-        self.cost[stores[whole & lead], _A64:] += 1.0
-
-    def _pairs(self) -> None:
-        """On AArch64 two neighbours in memory are loaded or stored at once."""
-        flat, table = self.flat, self.flat.table
-        edges = np.flatnonzero(self.access & (self.cost[flat.user, _A64] == 1) & (table[flat.user, C["bytes"]] >= 4))
-        if len(edges) < 2:
-            return
-        user, base = flat.user[edges], flat.value[edges]
-        address = np.maximum(flat.source[edges], 0)
-        inner = flat.operand(0)[address]
-        constant = (flat.source[edges] >= 0) & (flat.kind[address] == Kind.ADDRESS) & (inner >= 0)
-        constant &= table[address, C["dynamic"]] == 0
-        base = np.where(constant, inner, base)
-        place = np.where(constant, table[address, C["displacement"]], 0.0).astype(np.int64)
-        width = table[user, C["bytes"]].astype(np.int64)
-        segment = np.cumsum(table[:, C["is_call"]] > 0)[user] + flat.block[user]  # grows with both
-        kind = (flat.kind[user] == Kind.LOAD) + 2 * (table[user, C["register"]] == 2)
-        key = ((segment * len(flat.defined) + base) * 4 + kind) * 64 + np.minimum(width, 63)
-        order = np.lexsort((place, key))
-        user, place, key, width = user[order], place[order], key[order], width[order]
-        follows = np.zeros(len(user), bool)
-        follows[1:] = (key[1:] == key[:-1]) & (place[1:] == place[:-1] + width[:-1]) & (width[1:] <= 16)
-        begins = np.maximum.accumulate(np.where(follows, 0, np.arange(len(user))))
-        second = (np.arange(len(user)) - begins) % 2 == 1
-        self.cost[user[second], _A64] = 0.0
 
     def _moves(self) -> None:
         """Copies that calls, returns and merges may need."""

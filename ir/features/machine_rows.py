@@ -43,10 +43,11 @@ COLUMNS = (
     "scale", "a64_offset", "rv_offset", "offset", "bits", "constant_arguments", "address_arguments", "stack_arguments",
     "is_call", "register", "units128", "units256", "units512", "zero_test", "bytes", "parts128", "global_address",
     "outside", "int32", "indirect", "simple_scale", "alive_general", "alive_128", "alive_256", "alive_512",
-    "alive_predicate", "displacement", "swaps", "arithmetic", "amount",
+    "alive_predicate", "displacement", "swaps", "arithmetic", "amount", "mask", "constant_store",
 )  # fmt: skip
 """Of a row. `imm*` are instructions that bring constants into registers, `imm` tells equal ones apart; `alive_*` are
-registers that a result takes.
+registers that a result takes; `mask` is how many low bits a logical `and` keeps; `constant_store` 1 where zero is stored,
+2 where another number is.
 """
 C = {name: index for index, name in enumerate(COLUMNS)}
 _MOST_ROWS = 1 << 16
@@ -70,6 +71,8 @@ _SIMPLE = frozenset(
     for name in _BINARY | _FLOATS | set("load store icmp fcmp select br cond_br return extractvalue intr.fma "
                                         "intr.fmuladd intr.lifetime.start intr.lifetime.end".split())
 )  # fmt: skip
+_FLAGGED = frozenset(("ctlz", "cttz", "abs", "is.fpclass"))
+"""Intrinsics whose second operand says how the first is to be understood."""
 _CASTS = {"zext": Kind.ZEXT, "sext": Kind.SEXT, "trunc": Kind.TRUNC, "fpext": Kind.FPEXT}
 ADD, SUB, OR, AND, XOR, MUL = range(1, 7)
 _ARITHMETIC = {"add": ADD, "sub": SUB, "or": OR, "and": AND, "xor": XOR, "mul": MUL}
@@ -231,6 +234,8 @@ def _integer(name: str, operation: Operation, row: Row, kind: TypeFacts) -> None
     row["arithmetic"] = float(0 if kind.is_vector else _ARITHMETIC.get(name, 0))
     amount = integer_constant(operation.operands[1]) if row["kind"] == Kind.SHIFT and not kind.is_vector else None
     row["amount"] = 0.0 if amount is None else float(min(amount, 127)) * (1.0 if name == "shl" else -1.0)
+    mask = integer_constant(operation.operands[1]) if name == "and" and not kind.is_vector else None
+    row["mask"] = 0.0 if mask is None else float(costs.low_bits(mask))
     divides = name in ("sdiv", "udiv", "srem", "urem")
     if divides and integer_constant(operation.operands[1]) is not None:
         row["port"], row["latency"] = Port.MUL, 6.0
@@ -249,6 +254,10 @@ def _store(name: str, operation: Operation, row: Row) -> None:
     row["kind"] = Kind.STORE
     _set(row, costs.parts(operation.operands[0].type_text))
     _immediates(operation, row, "store", range(1))
+    number = integer_constant(operation.operands[0])
+    empty = costs.constant_of(operation.operands[0])
+    zero = number == 0 or (empty is not None and empty.name == "llvm.mlir.zero")
+    row["constant_store"] = 1.0 if zero else 0.0 if number is None else 2.0
     _global(operation, row, 1)
 
 
@@ -378,7 +387,7 @@ def _intrinsic(name: str, operation: Operation, row: Row) -> None:
             row["is_call"], row["kind"] = 1.0, Kind.CALL
         else:
             row["kind"] = Kind.INTEGER
-            _immediates(operation, row, "add", range(min(2, len(operation.operands))))
+            _immediates(operation, row, "add", range(min(1 if word in _FLAGGED else 2, len(operation.operands))))
 
 
 def _free(name: str, operation: Operation, row: Row) -> None:
