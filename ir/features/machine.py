@@ -11,6 +11,7 @@ import numpy as np
 from costmodel.ir.features.machine_cycles import Beside, cycle_numbers
 from costmodel.ir.features.machine_flat import Flat, Ints, Lists
 from costmodel.ir.features.machine_flow import Flow
+from costmodel.ir.features.machine_layout import Layout
 from costmodel.ir.features.machine_fold import Folded
 from costmodel.ir.features.machine_live import GENERAL, UNITS128, Live, live
 from costmodel.ir.features.machine_names import VARIANTS
@@ -23,6 +24,10 @@ _FILE_NAMES = tuple(FILES)
 _FILE_COLUMNS = [column for column, sizes in enumerate(FILES.values()) for _ in sizes]
 _FILE_SIZES = np.array([size for sizes in FILES.values() for size in sizes], np.float32)
 _SAVED = {"x86": 6.0, "a64": 10.0, "rv": 12.0}
+_SHORT = 2
+"""Operations of a block that does little but return."""
+_COPIED = {"x86": 4.0, "a64": 6.0, "rv": 6.0}
+"""Up to so many instructions of what returns take the place of a jump there (LLVM's `tail-dup-placement`)."""
 
 
 def is_llvm(scan: Scan) -> bool:
@@ -38,45 +43,53 @@ def machine_numbers(scan: Scan) -> Numbers:
         return {}
     lists, flow = Lists(scan), Flow(scan)
     flat = Flat(scan, lists)
-    numbers = _numbers(flat, flow)
+    layout = Layout(flow, *_ends(flat))
+    numbers = _numbers(flat, flow, layout)
     found = {f"machine_{name}": value for name, value in numbers.items()}
-    standing = _sizes(Flat(scan, lists, promote=False), flow)[0] if flat.variable.any() else numbers
+    standing = _sizes(Flat(scan, lists, promote=False), flow, layout)[0] if flat.variable.any() else numbers
     found.update((f"frame_{name}", standing[name]) for name in FRAME)
     found["machine_variables"] = float(flat.variable.sum())
     return found
 
 
-def _numbers(flat: Flat, flow: Flow) -> Numbers:
-    numbers, folded, totals = _sizes(flat, flow)
+def _numbers(flat: Flat, flow: Flow, layout: Layout) -> Numbers:
+    numbers, folded, totals = _sizes(flat, flow, layout)
     for index, name in enumerate(("x86", "a64", "rv")):
         numbers[f"immediates_{name}"] = float(folded.immediates[:, index].sum())
-    numbers.update(cycle_numbers(flat, folded, flow, totals, _beside(flat, folded, flow, numbers)))
+    numbers.update(cycle_numbers(flat, folded, flow, totals, _beside(flat, folded, layout, numbers)))
     return numbers
 
 
-def _beside(flat: Flat, folded: Folded, flow: Flow, numbers: Numbers) -> Beside:
+def _beside(flat: Flat, folded: Folded, layout: Layout, numbers: Numbers) -> Beside:
     """What `_around` counts, block by block."""
     blocks = len(flat.scan.blocks)
-    own = folded.moves + flat.constant_moves - flat.tail
+    own = folded.moves + flat.constant_moves
     moves = np.asarray(np.bincount(flat.block, own, blocks), np.float64)
-    moves[np.array(flow.jumping, np.int64)] += 1.0
+    moves[np.array(layout.jumping, np.int64)] += 1.0
     moves[0] += numbers["saved_moves"]
-    total, returns = float(moves.sum()), np.bincount(flat.block[flat.kind == Kind.RETURN], minlength=blocks)
+    total = float(moves.sum())
+    exits = np.bincount(flat.block[flat.kind == Kind.RETURN], minlength=blocks)
+    exits[layout.bare] = 0
+    moves[layout.bare] -= 1.0
+    exits[list(layout.leaving)] = 1
     frames = {}
     for isa in _SAVED:
-        sides = (_around(isa, numbers) - total) / (1.0 + max(1.0, numbers["returns"]))
-        frames[isa] = returns * sides
+        sides = (_around(isa, numbers) - total) / (1.0 + _exits(numbers))
+        frames[isa] = exits * sides
         frames[isa][0] += sides
     return Beside(moves=np.maximum(moves, 0.0), frames=frames)
 
 
-def _sizes(flat: Flat, flow: Flow) -> tuple[Numbers, Folded, Table]:
+def _sizes(flat: Flat, flow: Flow, layout: Layout) -> tuple[Numbers, Folded, Table]:
     """Instructions and registers; with what they were counted from."""
     folded = Folded(flat)
     levels = live(flat, folded, flow.before)
     numbers: Numbers = dict(folded.parts)
-    numbers["jumps"] = flow.jumps
+    numbers["jumps"] = float(len(layout.jumping) - layout.returning)
+    numbers["jumps_to_returns"] = float(layout.returning)
     _calls(flat, levels, numbers)
+    numbers["bare_returns"] = float(len(layout.bare))
+    numbers["returns"] -= numbers["bare_returns"]
     _pressure(flat, flow, levels, numbers)
     totals = folded.totals()
     body = totals.sum(axis=0).tolist()
@@ -116,11 +129,21 @@ def _saved_moves(flat: Flat, calls: Ints) -> float:
     return float(len(np.unique(flat.value[movable & (between > 0)])))
 
 
+def _ends(flat: Flat) -> tuple[frozenset[int], frozenset[int]]:
+    """Blocks that end in a call which is a jump, and those that do little but return."""
+    busy = np.bincount(flat.block[flat.kind != Kind.FREE], minlength=len(flat.scan.blocks))
+    returns = flat.block[flat.kind == Kind.RETURN]
+    return frozenset(flat.block[flat.tail].tolist()), frozenset(returns[busy[returns] <= _SHORT].tolist())
+
+
+def _exits(numbers: Numbers) -> float:
+    return max(1.0, numbers["returns"] + numbers["tail_calls"])
+
+
 def _around(isa: str, numbers: Numbers) -> float:
     """Instructions beside the operations' own: prologue, epilogues, moves, jumps."""
     calls = numbers["real_calls"] - numbers["tail_calls"]
     saved = min(numbers["across_general"], _SAVED.get(isa, 12.0)) if calls > 0 or numbers["across_general"] else 0.0
-    exits = max(1.0, numbers["returns"])
     frame = float(numbers["stack_slots"] > 0)
     if isa == "x86":
         align = float(calls > 0 and saved % 2 == 0)
@@ -129,7 +152,9 @@ def _around(isa: str, numbers: Numbers) -> float:
         sides = (np.ceil((saved + 1) / 2) if calls > 0 else 0.0) + frame
     else:
         sides = (2.0 + saved) if calls > 0 else frame
-    total = sides * (1.0 + exits) - numbers["tail_calls"] + numbers["jumps"]
+    copied = sides + 1.0 if sides + 1.0 <= _COPIED.get(isa, 6.0) else 1.0
+    total = sides * (1.0 + _exits(numbers)) - numbers["bare_returns"] + numbers["jumps"]
+    total += copied * numbers["jumps_to_returns"]
     total += (
         numbers["saved_moves"]
         + 0.9 * numbers["moved_arguments"]
