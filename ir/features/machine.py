@@ -24,6 +24,8 @@ _FILE_NAMES = tuple(FILES)
 _FILE_COLUMNS = [column for column, sizes in enumerate(FILES.values()) for _ in sizes]
 _FILE_SIZES = np.array([size for sizes in FILES.values() for size in sizes], np.float32)
 _SAVED = {"x86": 6.0, "a64": 10.0, "rv": 12.0}
+_RED_ZONE = 16.0
+"""So many scalars lie below the stack pointer on x86-64 in a function that calls nothing."""
 _SHORT = 2
 """Operations of a block that does little but return."""
 _COPIED = {"x86": 4.0, "a64": 6.0, "rv": 6.0}
@@ -115,6 +117,9 @@ def _calls(flat: Flat, levels: Live, numbers: Numbers) -> None:
     numbers["across_vector_sum"] = float(across[:, UNITS128].sum())
     numbers["returns"] = float(returns.sum())
     numbers["stack_slots"] = float(((flat.kind == Kind.ALLOCA) & ~flat.variable).sum())
+    numbers["scalar_slots"] = float((flat.plain_variables() & ~flat.variable).sum())
+    wide = (flat.table[:, C["register"]] == 2) & (flat.table[:, C["units128"]] > 1) & flat.alive
+    numbers["wide_vectors"] = float(wide.sum())
 
 
 def _saved_moves(flat: Flat, calls: Ints) -> float:
@@ -147,20 +152,22 @@ def _around(isa: str, numbers: Numbers) -> float:
     frame = float(numbers["stack_slots"] > 0)
     if isa == "x86":
         align = float(calls > 0 and saved % 2 == 0)
+        if calls <= 0 and numbers["scalar_slots"] == numbers["stack_slots"] <= _RED_ZONE:
+            frame = 0.0
         sides = saved + max(frame, align)
     elif isa == "a64":
         sides = (np.ceil((saved + 1) / 2) if calls > 0 else 0.0) + frame
     else:
         sides = (2.0 + saved) if calls > 0 else frame
-    copied = sides + 1.0 if sides + 1.0 <= _COPIED.get(isa, 6.0) else 1.0
-    total = sides * (1.0 + _exits(numbers)) - numbers["bare_returns"] + numbers["jumps"]
+    returned = sides + float(isa == "x86" and numbers["wide_vectors"] > 0)  # vzeroupper
+    copied = returned + 1.0 if returned + 1.0 <= _COPIED.get(isa, 6.0) else 1.0
+    total = sides + returned * _exits(numbers) - numbers["bare_returns"] + numbers["jumps"]
     total += copied * numbers["jumps_to_returns"]
     total += (
         numbers["saved_moves"]
         + 0.9 * numbers["moved_arguments"]
         + numbers["frame_addresses"]
         + numbers["constants_merged"]
-        + numbers["constants_returned"]
     )
     total += 0.3 * numbers["values_merged_shared"] + 0.7 * (numbers["moved_results"] + numbers["bare_conditions"])
     return float(total)

@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from costmodel.ir.features.facts import Facts
 from costmodel.ir.features.machine_rows import C, Kind, Rows, current_rows, is_simple
+from costmodel.ir.features.machine_symbols import constant_key, eager_functions, local_symbols
 from costmodel.ir.features.scan import Scan
 from costmodel.ir.mlir.structure import Operation, Value
-from costmodel.ir.semantics import num_own_operands
+from costmodel.ir.semantics import callee_of, num_own_operands
 
 Ints = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float32]
@@ -150,7 +151,7 @@ class Flat:
 
     def _forward(self) -> None:
         """Loads of variables that their block has stored or loaded since the last call are those values."""
-        variables = self._plain_variables()
+        variables = self.plain_variables()
         chosen = (self.source >= 0) & variables[self.source] & (self.kind[self.user] != Kind.FREE)
         if not chosen.any():
             return
@@ -183,8 +184,8 @@ class Flat:
         self.source = self.defined[self.value]
         self._places = self.source + 1
 
-    def _plain_variables(self) -> Mask:
-        """`alloca`s that only loads and stores of one width use, directly."""
+    def plain_variables(self) -> Mask:
+        """`alloca`s that only loads and stores of one width use, directly, `[n]`."""
         variables = (self.kind == Kind.ALLOCA) & (self.counts <= 1)
         if not variables.any():
             return np.asarray(variables)
@@ -274,6 +275,7 @@ class Lists:
         rows = current_rows()
         ids = _rows(scan, operations, rows)
         self.table: Numbers = rows.table[ids]
+        self._eager_calls(scan, operations)
         self.counts, self.values, self.user = scan.counts, scan.values, scan.user
         self.own = self.counts.copy()
         self.block: Ints = scan.places
@@ -289,14 +291,23 @@ class Lists:
         self.position: Ints = np.arange(len(self.values)) - first[self.user]
 
 
+    def _eager_calls(self, scan: Scan, operations: list[Operation]) -> None:
+        """On AArch64 calls of functions that are bound early load where they go."""
+        calls = np.flatnonzero(self.table[:, C["kind"]] == Kind.CALL).tolist()
+        eager = eager_functions(scan) if calls else ()
+        if eager:
+            found = [place for place in calls if callee_of(operations[place]) in eager]
+            self.table[found, C["a64"]] += 2.0
+
+
 def _rows(scan: Scan, operations: list[Operation], rows: Rows) -> list[int]:
     """The row of each operation: by its facts alone where they tell, by its key otherwise."""
     facts, numbers, simple = scan.facts, scan.operands, rows.simple
     found = [*map(simple.get, facts)]
     keys: dict[int, tuple[object, ...]] = {}
     if scan.outside:
-        local = _local_symbols(scan)
-        keys = {number: _constant_key(value, local) for value, number in scan.outside.items()}
+        local = local_symbols(scan)
+        keys = {number: constant_key(value, local) for value, number in scan.outside.items()}
         for place in scan.with_constants:
             found[place] = _by_key(rows, operations[place], numbers[place], keys, facts[place])
     by_text = rows.by_text
@@ -330,33 +341,4 @@ def _by_key(
     return row if row is not None else rows.add(key, operation, facts)
 
 
-def _constant_key(value: Value, local: frozenset[str]) -> tuple[object, ...]:
-    owner = value.owner
-    if not isinstance(owner, Operation):
-        return (value.type_text,)
-    if owner.name != "llvm.mlir.addressof":
-        return (value.type_text, owner.name, owner._property_text)
-    symbol = owner._property_text.rpartition("@")[2].strip('"')
-    return ("address", symbol, symbol in local)
-
-
-def _local_symbols(scan: Scan) -> frozenset[str]:
-    """Symbols of the module that are reached without a table of offsets: those no other module can see."""
-    owners = [value.owner for value in scan.outside]
-    if not any(isinstance(owner, Operation) and owner.name == "llvm.mlir.addressof" for owner in owners):
-        return _NONE
-    text = scan.blocks[0].block.parent.parent._chunk.source.text
-    if text not in _SYMBOLS:
-        if len(_SYMBOLS) >= _MOST_MODULES:
-            _SYMBOLS.clear()
-        _SYMBOLS[text] = frozenset(name.strip('"') for name in _LOCAL.findall(text))
-    return _SYMBOLS[text]
-
-
 _ZERO = np.zeros(1, np.int64)
-_NONE: frozenset[str] = frozenset()
-_MOST_MODULES = 4
-_SYMBOLS: dict[str, frozenset[str]] = {}
-_LOCAL = re.compile(
-    r'^@("[^"\n]*"|[\w$.\-]+) = (?:linkonce |weak )?(?:private|internal|dso_local|(?:external )?hidden)\b', re.MULTILINE
-)

@@ -21,6 +21,7 @@ _COMPARED = ("joined_conditions", "compare_values", "float_branches", "bare_cond
 _ISA = np.array([0, 0, 0, 1, 2, 2])
 
 
+_DEAR = 2.0
 _CONDITIONS = np.zeros(Kind.SHIFT + 2, bool)
 _CONDITIONS[[Kind.ICMP, Kind.FCMP, Kind.LOGIC, Kind.FREE]] = True
 """By kind, which ones are no bare conditions; the last place stands for arguments (-1)."""
@@ -230,7 +231,7 @@ class Folded:
         constant = (flat.kind == Kind.RETURN) & (flat.constants_own > 0)
         self.parts["constants_returned"] = float(constant.sum())
         weight = 0.9 * moved + frame + 0.3 * shared + 0.7 * returned + 0.7 * self.bare
-        self.moves = np.bincount(flat.user, weight, flat.size) + constant
+        self.moves = np.bincount(flat.user, weight, flat.size)
 
     def _in_place(self, moved: Mask) -> Mask:
         """The function's own arguments, handed on at the same place with no call before or as the last thing done."""
@@ -244,15 +245,20 @@ class Folded:
         return np.asarray(entry & (flat.value == flat.position - indirect) & (first | flat.tail[flat.user]))
 
     def _immediates(self) -> Numbers:
-        """Constants that go through registers, each once a block, `[n, 3]`."""
+        """Constants that go through registers, each once a block, `[n, 3]`; dear numbers once (LLVM hoists those)."""
         flat = self.flat
         needs = flat.table[:, C["imm_x86"] : C["imm_rv"] + 1]
         which = flat.table[:, C["imm"]].astype(np.int64)
         found = np.zeros((flat.size, 3), np.float32)
         rows = np.flatnonzero((which > 0) & flat.alive)
-        if len(rows):
-            _, first = np.unique(flat.block[rows] * (1 << 32) + which[rows], return_index=True)
-            found[rows[first]] = needs[rows[first]]
+        if not len(rows):
+            return found
+        symbol = (flat.table[rows, C["outside"]] > 0) | (flat.table[rows, C["global_address"]] > 0)
+        place, number = flat.block[rows] << 32, which[rows]
+        for isa in range(3):
+            dear = (needs[rows, isa] >= _DEAR) & ~symbol
+            _, first = np.unique(np.where(dear, number, place + number), return_index=True)
+            found[rows[first], isa] = needs[rows[first], isa]
         return found
 
     def totals(self) -> Numbers:

@@ -264,7 +264,7 @@ def _store(name: str, operation: Operation, row: Row) -> None:
 def _global(operation: Operation, row: Row, position: int) -> None:
     """An access to a symbol: the address's upper part takes an instruction where it is not relative to the counter."""
     owner = costs.constant_of(operation.operands[position])
-    if owner is not None and owner.name == "llvm.mlir.addressof":
+    if owner is not None and costs.is_symbol(owner):
         row["global_address"] = 1.0
         row["imm_a64"], row["imm_rv"] = row.get("imm_a64", 0.0) + 1.0, row.get("imm_rv", 0.0) + 1.0
         row["immediate"] = ("address", owner.dictionary_texts, "")  # type: ignore[assignment]
@@ -297,7 +297,7 @@ def _address(name: str, operation: Operation, row: Row) -> None:
         total = costs.times(each, same(float(len(sizes))))
         _set(row, tuple(a + b for a, b in zip(total, by(0.0, more, more), strict=True)))
     owner = costs.constant_of(operation.operands[0])
-    if owner is not None and owner.name == "llvm.mlir.addressof":
+    if owner is not None and costs.is_symbol(owner):
         row["global_address"] = 1.0
         row["imm_x86"], row["imm_a64"], row["imm_rv"] = float(bool(sizes)), 2.0, 2.0
         row["immediate"] = ("address", owner.dictionary_texts, "")  # type: ignore[assignment]
@@ -346,8 +346,9 @@ def _call(name: str, operation: Operation, row: Row) -> None:
 def _jump(name: str, operation: Operation, row: Row) -> None:
     row["kind"] = {"br": Kind.JUMP, "cond_br": Kind.BRANCH, "return": Kind.RETURN}.get(name, Kind.UNREACHABLE)
     _set(row, same(0.0 if name in ("br", "unreachable") else 1.0))
-    if name == "return":
-        _immediates(operation, row, "select")
+    if name == "return" and operation.operands and (owner := costs.constant_of(operation.operands[0])) is not None:
+        row["imm_x86"], row["imm_a64"], row["imm_rv"] = costs.immediate(operation.operands[0])
+        row["immediate"] = (operation.operands[0].type_text, owner.dictionary_texts, owner.name)  # type: ignore[assignment]
 
 
 def _switch(name: str, operation: Operation, row: Row) -> None:

@@ -38,6 +38,8 @@ _PARTS = {
     "across_general_sum": "general values alive across calls, summed over calls",
     "across_vector_sum": "registers of 128 bits alive across calls, summed over calls",
     "stack_slots": "`alloca`s that stay in memory",
+    "scalar_slots": "those of them that are only loaded and stored, in one width",
+    "wide_vectors": "operations on vectors of more than 128 bits",
 }  # fmt: skip
 _EXECUTED = {
     "loads": "loads", "stores": "stores", "floats": "float operations", "shuffles": "vector permutations",
