@@ -174,8 +174,7 @@ class Folded:
         indexes = (address & ~constant & outside)[flat.user] & (self.to_kind == Kind.ADDRESS) & (flat.position == 0)
         reached = address & constant & ~outside & (flat.uses(~(through | indexes)) == 0)
         self.cost[reached, :] = 0.0
-        self.cost[folded & (table[:, C["a64_offset"]] > 0), _A64] = 0.0
-        self.cost[folded & (table[:, C["rv_offset"]] > 0), _RV] = 0.0
+        self._far(folded & (self.uses > 0))
         wide = np.zeros(flat.size, bool)
         fits = access & self.inside & ((scale[flat.source] == table[flat.user, C["bytes"]]) | (scale[flat.source] == 1))
         wide[flat.source[access & ~fits & self.inside]] = True
@@ -183,6 +182,26 @@ class Folded:
         self.cost[indexed, _A64] = 0.0
         self.parts["addresses_left"] = float((address & ~x86).sum())
         self.parts["indexed_addresses"] = float((address & (dynamic > 0)).sum())
+
+    def _far(self, folded: Mask) -> None:
+        """Constant distances that accesses hold; those too far share what brings them near (CodeGenPrepare splits)."""
+        flat, table = self.flat, self.flat.table
+        place = table[:, C["displacement"]].astype(np.int64)
+        width = np.maximum(table[flat.user, C["bytes"]].astype(np.int64), 1)
+        whole, scaled = place[flat.source] % width == 0, place[flat.source] // width
+        near = self.inside & whole & (scaled >= 0) & (scaled < 4096)
+        for column, far in (
+            (_A64, (flat.uses(self.inside & ~near) > 0) & (table[:, C["a64_offset"]] == 0)),
+            (_RV, table[:, C["rv_offset"]] == 0),
+        ):
+            self.cost[folded & ~far, column] = 0.0
+            rows = np.flatnonzero(folded & far)
+            if not len(rows):
+                continue
+            key = flat.operand(0)[rows] * (1 << 32) + (place[rows] >> 12)
+            _, first = np.unique(key, return_index=True)
+            self.cost[rows, column] = 0.0
+            self.cost[rows[first], column] = 1.0 if column == _A64 else 2.0
 
     def _arithmetic(self) -> None:
         """What additions and logical operations take over: products, shifted operands, other additions."""
@@ -222,11 +241,12 @@ class Folded:
         frame &= ~((self.to_kind == Kind.STORE) & (flat.position == 1)) & (self.to_kind != Kind.FREE)
         self.parts["frame_addresses"] = float(frame.sum())
         self.parts["constants_merged"] = float(flat.constants_forwarded)
-        merged = ~self.own_edge
+        leaving = np.bincount(flat.block[flat.tail], minlength=len(flat.scan.blocks)) > 0
+        merged = ~self.own_edge & ~leaving[flat.block[flat.user]]
         self.parts["values_merged"] = float(merged.sum())
         shared = merged & ((flat.source < 0) | ~self.single)
         self.parts["values_merged_shared"] = float(shared.sum())
-        returned = (self.to_kind == Kind.RETURN) & ~near
+        returned = (self.to_kind == Kind.RETURN) & ~near & ((flat.source >= 0) | (flat.home[flat.value] == 0))
         self.parts["moved_results"] = float(returned.sum())
         constant = (flat.kind == Kind.RETURN) & (flat.constants_own > 0)
         self.parts["constants_returned"] = float(constant.sum())
