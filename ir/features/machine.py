@@ -14,6 +14,7 @@ from costmodel.ir.features.machine_flow import Flow
 from costmodel.ir.features.machine_layout import Layout
 from costmodel.ir.features.machine_fold import Folded
 from costmodel.ir.features.machine_live import GENERAL, UNITS128, Live, live
+from costmodel.ir.features.machine_merge import Merged
 from costmodel.ir.features.machine_names import VARIANTS
 from costmodel.ir.features.machine_rows import C, Kind, Table
 from costmodel.ir.features.machine_table import FILES, FRAME
@@ -45,7 +46,8 @@ def machine_numbers(scan: Scan) -> Numbers:
         return {}
     lists, flow = Lists(scan), Flow(scan)
     flat = Flat(scan, lists)
-    layout = Layout(flow, *_ends(flat))
+    merged = Merged(flat)
+    layout = Layout(flow, *_ends(flat), merged)
     numbers = _numbers(flat, flow, layout)
     found = {f"machine_{name}": value for name, value in numbers.items()}
     standing = _sizes(Flat(scan, lists, promote=False), flow, layout)[0] if flat.variable.any() else numbers
@@ -84,7 +86,7 @@ def _beside(flat: Flat, folded: Folded, layout: Layout, numbers: Numbers) -> Bes
 
 def _sizes(flat: Flat, flow: Flow, layout: Layout) -> tuple[Numbers, Folded, Table]:
     """Instructions and registers; with what they were counted from."""
-    folded = Folded(flat)
+    folded = Folded(flat, layout.merged.gone)
     levels = live(flat, folded, flow.before)
     numbers: Numbers = dict(folded.parts)
     numbers["jumps"] = float(len(layout.jumping) - layout.returning)

@@ -36,6 +36,7 @@ class Flat:
         self.scan = scan
         self.size = len(lists.table)
         self.table: Numbers = lists.table.copy()
+        self.rows = lists.rows
         self.kind: Ints = self.table[:, C["kind"]].astype(np.int64)
         self.block, self.own, self.counts = lists.block, lists.own, lists.counts
         self.defined, self.home = lists.defined, lists.home
@@ -263,7 +264,7 @@ def _marked_tail(operation: Operation) -> bool:
 
 
 class Lists:
-    """What both views of a function share, by operation `[n]`: `table` of rows, operands, how many of them are its own.
+    """What both views of a function share, by operation `[n]`: `rows` in the table, `table`, operands, how many are its own.
 
     `values` are all operands' values one after the other (below 0 for constants), `defined[v]` the operation of value
     v, -1 for arguments, `home[v]` its block.
@@ -273,8 +274,8 @@ class Lists:
         blocks = scan.blocks
         operations = [operation for entry in blocks for operation in entry.block.operations]
         rows = current_rows()
-        ids = _rows(scan, operations, rows)
-        self.table: Numbers = rows.table[ids]
+        self.rows = _rows(scan, operations, rows)
+        self.table: Numbers = rows.table[self.rows]
         self._eager_calls(scan, operations)
         self.counts, self.values, self.user = scan.counts, scan.values, scan.user
         self.own = self.counts.copy()
@@ -289,7 +290,6 @@ class Lists:
         self.defined: Ints = np.where(at == points[self.home], -1, at - 1 - self.home)
         first = np.cumsum(self.counts) - self.counts
         self.position: Ints = np.arange(len(self.values)) - first[self.user]
-
 
     def _eager_calls(self, scan: Scan, operations: list[Operation]) -> None:
         """On AArch64 calls of functions that are bound early load where they go."""

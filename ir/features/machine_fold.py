@@ -32,8 +32,9 @@ class Folded:
 
     tested: Mask
 
-    def __init__(self, flat: Flat) -> None:
-        self.flat = flat
+    def __init__(self, flat: Flat, gone: Mask) -> None:
+        """`gone` are operations that other blocks do for theirs."""
+        self.flat, self.gone = flat, gone
         table, source = flat.table, flat.source
         self.cost: Numbers = table[:, : len(VARIANTS)].copy()
         self.parts: dict[str, float] = {}
@@ -54,6 +55,8 @@ class Folded:
         join_neighbours(self)
         self._moves()
         self.immediates = self._immediates()
+        self.cost[gone] = 0.0
+        self.moves[gone] = 0.0
 
     def _edges(self, users: Mask) -> Ints:
         return np.asarray(self.flat.user[users])
@@ -72,7 +75,9 @@ class Folded:
         clean = (flat.table[:, C["mask"]] > 0) | ((flat.kind == Kind.SHIFT) & (flat.table[:, C["amount"]] < 0))
         promoted = self.inside & clean[flat.source] & (flat.table[flat.source, C["bits"]] < 32)
         cost[self._edges(extends & promoted & (self.to_kind == Kind.ZEXT)), :] = 0.0
-        wide = (flat.kind == Kind.ZEXT) & (flat.uses((self.to_kind != Kind.ADDRESS) & (self.to_kind != Kind.SHIFT)) == 0)
+        wide = (flat.kind == Kind.ZEXT) & (
+            flat.uses((self.to_kind != Kind.ADDRESS) & (self.to_kind != Kind.SHIFT)) == 0
+        )
         widened = np.zeros(flat.size, bool)
         widened[flat.user[self.inside & words & (self.to_kind == Kind.ZEXT)]] = True
         cost[wide & widened & (self.uses > 0), _RVV] = 0.0
@@ -270,7 +275,7 @@ class Folded:
         needs = flat.table[:, C["imm_x86"] : C["imm_rv"] + 1]
         which = flat.table[:, C["imm"]].astype(np.int64)
         found = np.zeros((flat.size, 3), np.float32)
-        rows = np.flatnonzero((which > 0) & flat.alive)
+        rows = np.flatnonzero((which > 0) & flat.alive & ~self.gone)
         if not len(rows):
             return found
         symbol = (flat.table[rows, C["outside"]] > 0) | (flat.table[rows, C["global_address"]] > 0)

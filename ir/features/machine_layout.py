@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from costmodel.ir.features.machine_flow import Flow
+from costmodel.ir.features.machine_merge import Merged
 
 _HOT = 0.8
 """An edge as likely as this is followed whoever else wants its target (`StaticLikelyProb`)."""
@@ -21,18 +22,26 @@ class Layout:
     `bare` blocks would return, but only calls that are jumps come before.
     """
 
-    def __init__(self, flow: Flow, leaving: Collection[int] = (), returns: Collection[int] = ()) -> None:
+    def __init__(self, flow: Flow, leaving: Collection[int], returns: Collection[int], merged: Merged) -> None:
         """`leaving` blocks end in a call which is a jump, `returns` do little but return."""
-        self.leaving = leaving
+        self.leaving, self.merged = leaving, merged
+        into = merged.into
         self.frequency = flow.frequency
-        self.after = [[] if block in leaving else targets for block, targets in enumerate(flow.after)]
+        self.after = [
+            []
+            if block in leaving or block in into
+            else [into.get(target, target) for target in targets]
+            if into
+            else targets
+            for block, targets in enumerate(flow.after)
+        ]
         self.share = flow.probability
         self.before: list[list[int]] = [[] for _ in self.after]
         for block in flow.order:
             for target in self.after[block]:
                 self.before[target].append(block)
         self.chain: list[list[int]] = [[block] for block in range(len(self.after))]
-        self._rpo = flow.order
+        self._rpo = [block for block in flow.order if block not in into] if into else flow.order
         for header, (blocks, _) in sorted(flow.loops.items(), key=lambda item: len(item[1][0])):
             self._build(header, blocks)
         self._build(0, None)
@@ -41,7 +50,7 @@ class Layout:
         follows = dict(zip(order, [*order[1:], -1], strict=True))
         self.jumping = [block for block in order if self.after[block] and follows[block] not in self.after[block]]
         self.returning = sum(self.after[block][-1] in returns for block in self.jumping)
-        ends = {block for block in flow.order if not flow.after[block] and _returns(flow, block)}
+        ends = [block for block in self._rpo if not flow.after[block] and _returns(flow, block)]
         self.bare = [block for block in ends if block in leaving or (block and not self.before[block])]
 
     def _build(self, first: int, inside: Collection[int] | None) -> None:
@@ -108,7 +117,12 @@ class Layout:
         chain, own = self.chain[block], self.chain[target]
         least = self.frequency[block] * share * (1.0 - _HOT)
         for other in self.before[target]:
-            if other == block or self.chain[other] is chain or self.chain[other] is own or (inside is not None and other not in inside):
+            if (
+                other == block
+                or self.chain[other] is chain
+                or self.chain[other] is own
+                or (inside is not None and other not in inside)
+            ):
                 continue
             edges = zip(self.after[other], self.share[other], strict=False)
             if sum(self.frequency[other] * part for to, part in edges if to == target) * _HOT >= least:
