@@ -11,8 +11,8 @@ import numpy as np
 from costmodel.ir.features.machine_cycles import Beside, cycle_numbers
 from costmodel.ir.features.machine_flat import Flat, Ints, Lists
 from costmodel.ir.features.machine_flow import Flow
-from costmodel.ir.features.machine_layout import Layout
 from costmodel.ir.features.machine_fold import Folded
+from costmodel.ir.features.machine_layout import Layout
 from costmodel.ir.features.machine_live import GENERAL, UNITS128, Live, live
 from costmodel.ir.features.machine_merge import Merged
 from costmodel.ir.features.machine_names import VARIANTS

@@ -160,7 +160,10 @@ def integer_cost(name: str, operation: Operation, kind: TypeFacts) -> Cost:
 def _wide_product(operation: Operation, wide: float) -> Cost:
     """Machines multiply two registers into two; what is extended to that width needs no more."""
     owners = [value.owner for value in operation.operands]
-    extended = all(isinstance(owner, Operation) and owner.name in ("llvm.zext", "llvm.sext") for owner in owners)
+    extended = all(
+        isinstance(owner, Operation) and (owner.name in ("llvm.zext", "llvm.sext") or is_constant(owner))
+        for owner in owners
+    )
     return by(1.5, 2.0, 2.0) if extended and wide == 2 else by(3 * wide, 3 * wide, 3 * wide)
 
 
@@ -317,7 +320,7 @@ _SMALL: dict[str, Callable[[Cost], Cost]] = {
     "prefetch": lambda n: by(1, 1, 0),
     "trap": lambda n: same(1),
     "fshl": lambda n: times(n, by(1, 1, 3, 1.5)),
-    "va_start": lambda n: by(17, 14, 7),
+    "va_start": lambda n: by(15, 13, 6),
     "va_end": lambda n: same(0),
     "va_copy": lambda n: by(4, 4, 2),
     "is.constant": lambda n: same(1),
@@ -341,6 +344,8 @@ def intrinsic_cost(name: str, operation: Operation) -> Cost:
         return _SMALL["umul.with.overflow"](same(1)) if "mul" in name else by(1, 1, 2)
     if name.endswith(".sat"):
         return times(count, same(1.0)) if vector else by(3, 3, 4)
+    if name in ("fshl", "fshr") and not vector and type_facts(texts[0].type_text).bits < 32:
+        return by(3.0 if type_facts(texts[0].type_text).bits < 16 else 1.0, 3, 3)
     if name == "bswap" and not vector and type_facts(texts[0].type_text).bits == 16:
         return by(1, 2, 6, 2)
     known = _SMALL.get(_ALIASES.get(name, name))

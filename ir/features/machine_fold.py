@@ -52,6 +52,7 @@ class Folded:
         self._addresses()
         fold_memory(self)
         self._arithmetic()
+        self._remainders()
         join_neighbours(self)
         self._moves()
         self.immediates = self._immediates()
@@ -84,7 +85,10 @@ class Folded:
         signs = self._edges(extends & words & (self.to_kind == Kind.SEXT) & (computed | (self.from_kind == Kind.CALL)))
         cost[signs, _RV] = 0.0
         indexed = np.zeros(flat.size, bool)
-        sign = self.inside & (flat.kind[flat.source] == Kind.SEXT)
+        small = self.inside & words & (self.to_kind == Kind.ZEXT)
+        sign = np.zeros(flat.size, bool)
+        sign[flat.user[small]] = True
+        sign = self.inside & ((flat.kind == Kind.SEXT) | sign)[flat.source]
         others = flat.uses(sign & (self.to_kind != Kind.ADDRESS) & (self.to_kind != Kind.INTEGER))
         indexed[flat.source[sign]] = True
         cost[indexed & (others == 0), _A64] = 0.0
@@ -168,6 +172,7 @@ class Folded:
         )
         if not address.any():
             return
+        access = access | ((self.to_kind == Kind.BLOCK) & (flat.position < 2))
         dynamic, scale = table[:, C["dynamic"]], table[:, C["scale"]]
         constant = dynamic == 0
         simple = constant | ((dynamic == 1) & (table[:, C["simple_scale"]] > 0))
@@ -212,10 +217,12 @@ class Folded:
         """What additions and logical operations take over: products, shifted operands, other additions."""
         flat, cost = self.flat, self.cost
         what, amount = flat.table[:, C["arithmetic"]], flat.table[:, C["amount"]]
+        self._indices(what, amount)
         takers = (what > 0) | (flat.kind == Kind.ICMP)
         near = np.flatnonzero(self.local & self.single & takers[flat.user])
         source, user = flat.source[near], flat.user[near]
         useful = (what[source] == MUL) | (what[source] == ADD) | (amount[source] != 0)
+        useful |= flat.table[source, C["mask"]] < 0
         if not useful.any():
             return
         near, source, user = near[useful], source[useful], user[useful]
@@ -226,11 +233,41 @@ class Folded:
         moved, plain = amount[source], flat.constants_own[user] == 0
         takes = sums | (into == AND) | (into == OR) | (into == XOR) | ((flat.kind[user] == Kind.ICMP) & second)
         cost[source[takes & plain & (moved != 0)], _A64] = 0.0
+        inverted = (flat.table[source, C["mask"]] < 0) & plain
+        cost[source[inverted & (into == AND)], :] = 0.0
+        cost[source[inverted & ((into == OR) | (into == XOR))], _A64] = 0.0
+        cost[source[inverted & ((into == OR) | (into == XOR))], _RVV] = 0.0
         scaled = (into == ADD) & plain & (moved >= 1) & (moved <= 3)
         cost[source[scaled], _X86] = 0.0
         cost[source[scaled], _RVV] = 0.0
         added = (what[source] == ADD) & (into == ADD) & ~plain & (flat.constants_own[source] == 0)
         cost[user[added], _X86] = 0.0
+
+    def _remainders(self) -> None:
+        """A remainder by a constant is found from the quotient where there is one of the same."""
+        flat, table = self.flat, self.flat.table
+        divides = np.flatnonzero((table[:, C["divides"]] > 0) & flat.alive)
+        if len(divides) < 2:
+            return
+        kind = table[divides, C["divides"]].astype(np.int64)
+        divisor = (flat.block[divides] << 32) + table[divides, C["imm"]].astype(np.int64)
+        keys = list(zip(flat.operand(0)[divides].tolist(), divisor.tolist(), (kind % 2).tolist(), strict=True))
+        quotients = {key for key, what in zip(keys, kind.tolist(), strict=True) if what <= 2}
+        both = [key in quotients and what > 2 for key, what in zip(keys, kind.tolist(), strict=True)]
+        self.cost[divides[np.array(both, bool)]] = 2.0
+
+    def _indices(self, what: Numbers, amount: Numbers) -> None:
+        """Addresses shift their index, and x86-64 adds a constant to it."""
+        flat, table = self.flat, self.flat.table
+        index = (table[flat.user, C["dynamic"]] == 1) & (self.to_kind == Kind.ADDRESS) & (flat.position > 0)
+        index &= self.inside & self.local
+        only = flat.uses(~index) == 0
+        bytewise = flat.uses(index & (table[flat.user, C["scale"]] == 1)) == self.uses
+        shifted = only & bytewise & (amount >= 1) & (amount <= 3) & (self.uses > 0)
+        self.cost[shifted, : _A64 + 1] = 0.0
+        self.cost[shifted, _RVV] = 0.0
+        moved = only & (what == ADD) & (flat.constants_own > 0) & (self.uses > 0)
+        self.cost[moved, _X86] = 0.0
 
     def _moves(self) -> None:
         """Copies that calls, returns and merges may need."""

@@ -43,11 +43,12 @@ COLUMNS = (
     "scale", "a64_offset", "rv_offset", "offset", "bits", "constant_arguments", "address_arguments", "stack_arguments",
     "is_call", "register", "units128", "units256", "units512", "zero_test", "bytes", "parts128", "global_address",
     "outside", "int32", "indirect", "simple_scale", "alive_general", "alive_128", "alive_256", "alive_512",
-    "alive_predicate", "displacement", "swaps", "arithmetic", "amount", "mask", "constant_store",
+    "alive_predicate", "displacement", "swaps", "arithmetic", "amount", "mask", "constant_store", "divides",
 )  # fmt: skip
 """Of a row. `imm*` are instructions that bring constants into registers, `imm` tells equal ones apart; `alive_*` are
-registers that a result takes; `mask` is how many low bits a logical `and` keeps; `constant_store` 1 where zero is stored,
-2 where another number is.
+registers that a result takes; `mask` is how many low bits a logical `and` keeps, -1 where all bits are inverted;
+`constant_store` is 1 where zero is stored, 2 where another number is; `divides` is 1 and 2 for signed and unsigned
+divisions by a constant, 3 and 4 for remainders.
 """
 C = {name: index for index, name in enumerate(COLUMNS)}
 _MOST_ROWS = 1 << 16
@@ -234,11 +235,14 @@ def _integer(name: str, operation: Operation, row: Row, kind: TypeFacts) -> None
     row["arithmetic"] = float(0 if kind.is_vector else _ARITHMETIC.get(name, 0))
     amount = integer_constant(operation.operands[1]) if row["kind"] == Kind.SHIFT and not kind.is_vector else None
     row["amount"] = 0.0 if amount is None else float(min(amount, 127)) * (1.0 if name == "shl" else -1.0)
-    mask = integer_constant(operation.operands[1]) if name == "and" and not kind.is_vector else None
-    row["mask"] = 0.0 if mask is None else float(costs.low_bits(mask))
+    mask = integer_constant(operation.operands[1]) if logic and not kind.is_vector and kind.bits > 1 else None
+    row["mask"] = 0.0 if mask is None else float(costs.low_bits(mask) if name == "and" else -(name == "xor" and mask == -1))
     divides = name in ("sdiv", "udiv", "srem", "urem")
     if divides and integer_constant(operation.operands[1]) is not None:
         row["port"], row["latency"] = Port.MUL, 6.0
+        row["divides"] = 1.0 + (name[0] == "u") + 2.0 * name.endswith("rem")
+        owner = costs.constant_of(operation.operands[1])
+        row["immediate"] = (operation.operands[1].type_text, owner.dictionary_texts if owner else "", "")  # type: ignore[assignment]
         row["imm_x86"], row["imm_a64"], row["imm_rv"] = 0.5, 2.0, 2.0
         return
     _immediates(operation, row, "logic" if logic else "mul" if name == "mul" else "shift" if "sh" in name else "add")
@@ -383,7 +387,7 @@ def _intrinsic(name: str, operation: Operation, row: Row) -> None:
         _immediates(operation, row, "float")
     else:
         _set(row, costs.intrinsic_cost(word, operation))
-        row["swaps"] = float(word == "bswap" and row["bits"] >= 32)
+        row["swaps"] = float(word == "bswap")
         if row["port"] == Port.CALL:
             row["is_call"], row["kind"] = 1.0, Kind.CALL
         else:
