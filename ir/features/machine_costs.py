@@ -104,7 +104,7 @@ def fits_immediate(value: Value, kind: str) -> tuple[bool, bool, bool]:
         return x86, number == 0, number == 0
     if kind == "logic":
         low, one = low_bits(number), _is_power(number) or _is_power(~number & ((1 << max(bits, 1)) - 1))
-        return x86 or one or low == 32, _is_mask(number, bits), rv or one or low in (16, 32)
+        return x86 or one or low == 32, number == -1 or _is_mask(number, bits), rv or one or low in (16, 32)
     if kind == "mul":
         return x86, False, False
     if kind == "shift":
@@ -369,3 +369,16 @@ def vector_move_cost(name: str, operation: Operation) -> Cost:
     if name == "extractelement":
         return (*same(0.0)[:4], 0.0, 1.0) if first and kind.is_float else (1.0, 1.3, 1.5, 1.0, 0.0, 2.0)
     return (1.0, 1.3, 1.5, 1.0, 0.0, 2.0)
+
+
+def times_select(count: Cost, kind: TypeFacts) -> Cost:
+    """Conditional moves, blends, and branches where there is neither."""
+    if kind.is_vector:
+        return times(count, same(1.0))
+    return times(count, by(3.0, 1.0, 3.0) if kind.is_float else by(1.0, 1.0, 2.0))
+
+
+def is_pure(name: str) -> bool:
+    """Whether an intrinsic (`intr.`) does nothing but give a value."""
+    word = name.removeprefix("intr.")
+    return not word.startswith(("mem", "masked", "va_", "stack", "trap", "prefetch", "eh.", "coro", "assume", "vp."))

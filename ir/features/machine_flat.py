@@ -234,7 +234,7 @@ class Flat:
 
 
 def _hands_on(call: Operation, last: Operation) -> bool:
-    """Whether what is returned is what the call gave, or nothing; `last` returns, or goes where nothing else is done."""
+    """Whether what is returned is what the call gave, or nothing; `last` returns, or goes where only that is done."""
     values = last.operands
     if last.name != "llvm.return":
         target = last.successors[0]
@@ -264,7 +264,7 @@ def _marked_tail(operation: Operation) -> bool:
 
 
 class Lists:
-    """What both views of a function share, by operation `[n]`: `rows` in the table, `table`, operands, how many are its own.
+    """What both views of a function share, by operation `[n]`: `rows`, `table`, operands (`own` of `counts`).
 
     `values` are all operands' values one after the other (below 0 for constants), `defined[v]` the operation of value
     v, -1 for arguments, `home[v]` its block.

@@ -196,22 +196,21 @@ class Folded:
     def _far(self, folded: Mask) -> None:
         """Constant distances that accesses hold; those too far share what brings them near (CodeGenPrepare splits)."""
         flat, table = self.flat, self.flat.table
+        far = folded & (table[:, C["rv_offset"]] == 0)
+        self.cost[folded, _A64:] = 0.0
+        if not far.any():
+            return
         place = table[:, C["displacement"]].astype(np.int64)
         width = np.maximum(table[flat.user, C["bytes"]].astype(np.int64), 1)
-        whole, scaled = place[flat.source] % width == 0, place[flat.source] // width
-        near = self.inside & whole & (scaled >= 0) & (scaled < 4096)
-        for column, far in (
-            (_A64, (flat.uses(self.inside & ~near) > 0) & (table[:, C["a64_offset"]] == 0)),
-            (_RV, table[:, C["rv_offset"]] == 0),
+        start = place[flat.source]
+        outside = self.inside & ((start % width != 0) | (start < 0) | (start >= 4096 * width))
+        for columns, rows, each in (
+            (slice(_A64, _A64 + 1), far & (table[:, C["a64_offset"]] == 0) & (flat.uses(outside) > 0), 1.0),
+            (_RV, far, 2.0),
         ):
-            self.cost[folded & ~far, column] = 0.0
-            rows = np.flatnonzero(folded & far)
-            if not len(rows):
-                continue
-            key = flat.operand(0)[rows] * (1 << 32) + (place[rows] >> 12)
-            _, first = np.unique(key, return_index=True)
-            self.cost[rows, column] = 0.0
-            self.cost[rows[first], column] = 1.0 if column == _A64 else 2.0
+            chosen = np.flatnonzero(rows)
+            _, first = np.unique(flat.operand(0)[chosen] * (1 << 32) + (place[chosen] >> 12), return_index=True)
+            self.cost[chosen[first], columns] = each
 
     def _arithmetic(self) -> None:
         """What additions and logical operations take over: products, shifted operands, other additions."""
@@ -259,14 +258,18 @@ class Folded:
     def _indices(self, what: Numbers, amount: Numbers) -> None:
         """Addresses shift their index, and x86-64 adds a constant to it."""
         flat, table = self.flat, self.flat.table
+        shifts = (amount >= 1) & (amount <= 3)
+        adds = (what == ADD) & (flat.constants_own > 0)
+        if not (shifts.any() or adds.any()):
+            return
         index = (table[flat.user, C["dynamic"]] == 1) & (self.to_kind == Kind.ADDRESS) & (flat.position > 0)
         index &= self.inside & self.local
         only = flat.uses(~index) == 0
         bytewise = flat.uses(index & (table[flat.user, C["scale"]] == 1)) == self.uses
-        shifted = only & bytewise & (amount >= 1) & (amount <= 3) & (self.uses > 0)
+        shifted = only & bytewise & shifts & (self.uses > 0)
         self.cost[shifted, : _A64 + 1] = 0.0
         self.cost[shifted, _RVV] = 0.0
-        moved = only & (what == ADD) & (flat.constants_own > 0) & (self.uses > 0)
+        moved = only & adds & (self.uses > 0)
         self.cost[moved, _X86] = 0.0
 
     def _moves(self) -> None:
@@ -283,8 +286,10 @@ class Folded:
         frame &= ~((self.to_kind == Kind.STORE) & (flat.position == 1)) & (self.to_kind != Kind.FREE)
         self.parts["frame_addresses"] = float(frame.sum())
         self.parts["constants_merged"] = float(flat.constants_forwarded)
-        leaving = np.bincount(flat.block[flat.tail], minlength=len(flat.scan.blocks)) > 0
-        merged = ~self.own_edge & ~leaving[flat.block[flat.user]]
+        merged = ~self.own_edge
+        if merged.any():
+            leaving = np.bincount(flat.block[flat.tail], minlength=len(flat.scan.blocks)) > 0
+            merged &= ~leaving[flat.block[flat.user]]
         self.parts["values_merged"] = float(merged.sum())
         shared = merged & ((flat.source < 0) | ~self.single)
         self.parts["values_merged_shared"] = float(shared.sum())

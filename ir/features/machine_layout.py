@@ -17,7 +17,7 @@ _HOT = 0.8
 
 
 class Layout:
-    """`order` of the blocks that are reached; `jumping` ones end in an unconditional jump, `returning` of them to a return.
+    """`order` of the blocks that are reached; `jumping` ones end in an unconditional jump, `returning` to returns.
 
     `bare` blocks would return, but only calls that are jumps come before.
     """
@@ -44,7 +44,8 @@ class Layout:
         self._rpo = [block for block in flow.order if block not in into] if into else flow.order
         for header, (blocks, _) in sorted(flow.loops.items(), key=lambda item: len(item[1][0])):
             self._build(header, blocks)
-        self._build(0, None)
+        if len(self.after) > 1:
+            self._build(0, None)
         self.order = self.chain[0]
         order = self.order
         follows = dict(zip(order, [*order[1:], -1], strict=True))

@@ -196,7 +196,9 @@ def _parted_stores(folded: Folded) -> None:
     root = np.where(shifted, first[shift], root)
     key = (root * len(flat.scan.blocks) + flat.block[stores]) * 4 + flat.table[stores, C["bytes"]].astype(np.int64)
     _, index, counts = np.unique(key, return_inverse=True, return_counts=True)
-    whole = (counts[index] > 1) & (root >= 0)
+    amounts = np.where(shifted, flat.table[shift, C["amount"]].astype(np.int64), 0)
+    kinds = np.unique(index * 256 - amounts, return_index=True)[1]
+    whole = (counts[index] > 1) & (root >= 0) & (np.bincount(index[kinds], minlength=len(counts)) == counts)[index]
     lead = np.zeros(len(stores), bool)
     lead[np.unique(index, return_index=True)[1]] = True
     folded.cost[stores[whole & ~lead]] = 0.0

@@ -28,6 +28,8 @@ class Merged:
         self.gone: Mask = np.zeros(flat.size, bool)
         self.into: dict[int, int] = {}
         scan = flat.scan
+        if len(scan.blocks) < _LEAST:
+            return
         ends = np.searchsorted(flat.block, np.arange(len(scan.blocks)), side="right")
         self._starts = [0, *ends[:-1].tolist()]
         alike: dict[object, list[int]] = {}

@@ -144,7 +144,7 @@ def _row(operation: Operation, facts: Facts) -> Row:
     stored = operation.operands[0].type_text if name == "store" and operation.operands else result
     row: Row = {
         "port": _PORTS.get(facts.group.name, Port.ALU), "latency": facts.latency, "kind": Kind.OTHER,
-        "pure": not (name in _KEPT or (name.startswith("intr.") and not _is_pure(name))) and not operation.successors
+        "pure": not (name in _KEPT or (name.startswith("intr.") and not costs.is_pure(name))) and not operation.successors
         and name not in ("return", "unreachable", "indirectbr", "switch", "br", "cond_br"),
         "bytes": facts.num_bytes, "parts128": costs.parts(stored)[0] if stored else 1.0,
     }  # fmt: skip
@@ -158,11 +158,6 @@ def is_simple(facts: Facts) -> bool:
     """Whether operations without constant operands have a row by their facts alone, whatever their attributes."""
     name, text = facts.counted
     return name in _SIMPLE and not (name == "llvm.mul" and type_facts(text).bits > costs.REGISTER_BITS)
-
-
-def _is_pure(name: str) -> bool:
-    word = name.removeprefix("intr.")
-    return not word.startswith(("mem", "masked", "va_", "stack", "trap", "prefetch", "eh.", "coro", "assume", "vp."))
 
 
 def _set(row: Row, cost: Cost) -> None:
@@ -236,7 +231,9 @@ def _integer(name: str, operation: Operation, row: Row, kind: TypeFacts) -> None
     amount = integer_constant(operation.operands[1]) if row["kind"] == Kind.SHIFT and not kind.is_vector else None
     row["amount"] = 0.0 if amount is None else float(min(amount, 127)) * (1.0 if name == "shl" else -1.0)
     mask = integer_constant(operation.operands[1]) if logic and not kind.is_vector and kind.bits > 1 else None
-    row["mask"] = 0.0 if mask is None else float(costs.low_bits(mask) if name == "and" else -(name == "xor" and mask == -1))
+    row["mask"] = (
+        0.0 if mask is None else float(costs.low_bits(mask) if name == "and" else -(name == "xor" and mask == -1))
+    )
     divides = name in ("sdiv", "udiv", "srem", "urem")
     if divides and integer_constant(operation.operands[1]) is not None:
         row["port"], row["latency"] = Port.MUL, 6.0
@@ -325,16 +322,9 @@ def _select(name: str, operation: Operation, row: Row) -> None:
     row["kind"] = Kind.SELECT
     kind = type_facts(operation.results[0].type_text)
     count = costs.parts(operation.results[0].type_text)
-    _set(row, times_select(count, kind))
+    _set(row, costs.times_select(count, kind))
     row["mem1"] = float(not kind.is_float)
     _immediates(operation, row, "select", range(1, 3))
-
-
-def times_select(count: Cost, kind: TypeFacts) -> Cost:
-    """Conditional moves, blends, and branches where there is neither."""
-    if kind.is_vector:
-        return costs.times(count, same(1.0))
-    return costs.times(count, by(3.0, 1.0, 3.0) if kind.is_float else by(1.0, 1.0, 2.0))
 
 
 def _call(name: str, operation: Operation, row: Row) -> None:

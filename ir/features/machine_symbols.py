@@ -13,6 +13,7 @@ from costmodel.ir.mlir.structure import Operation, Value
 
 
 def constant_key(value: Value, local: frozenset[str]) -> tuple[object, ...]:
+    """What tells constants apart that make another row; `("address", text, whether it is local)` for symbols."""
     owner = value.owner
     if not isinstance(owner, Operation):
         return (value.type_text,)
