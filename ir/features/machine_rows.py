@@ -144,8 +144,8 @@ def _row(operation: Operation, facts: Facts) -> Row:
     stored = operation.operands[0].type_text if name == "store" and operation.operands else result
     row: Row = {
         "port": _PORTS.get(facts.group.name, Port.ALU), "latency": facts.latency, "kind": Kind.OTHER,
-        "pure": not (name in _KEPT or (name.startswith("intr.") and not costs.is_pure(name))) and not operation.successors
-        and name not in ("return", "unreachable", "indirectbr", "switch", "br", "cond_br"),
+        "pure": not (name in _KEPT or (name.startswith("intr.") and not costs.is_pure(name)))
+        and not operation.successors and name not in ("return", "unreachable", "indirectbr", "switch", "br", "cond_br"),
         "bytes": facts.num_bytes, "parts128": costs.parts(stored)[0] if stored else 1.0,
     }  # fmt: skip
     _registers(row, result)
