@@ -2,7 +2,8 @@
 
 Owns the protocol: the bundled measurements, whole workloads or whole families held out by seed, stage-1 features
 (workload and knobs, no IR), schedules that failed left out. Beside the figures stands the noise ceiling: how well one
-half of the samples of the same schedules orders the other, which no model can beat on the machine that measured.
+half of the samples of the same schedules orders the other, which no model can beat on the machine that measured, and
+how much of the pairs noise decides (`_ranking_noise.py`).
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from typing import Any
 import numpy as np
 from _common import Json
 from _evaluation import say
+from _ranking_noise import GAPS, noise_figures
 from ranker import kernel_of
 from ranker_training import new_ranker
 
 from costmodel.core.errors import UnsupportedError
 from costmodel.core.target import Target
+from costmodel.datasets.store.read import read_dataset
 from costmodel.evaluation.figures import ranking_figures
+from costmodel.evaluation.ranking import grouped_pairwise_accuracy
 from costmodel.search.backends.mlir.kernel import KernelPlan
 from costmodel.search.features import features_of_plans
 from costmodel.search.kernel.form import Kernel
@@ -43,6 +47,7 @@ class Measured:
     bound_s: Array
     workload: Array
     family: Array
+    samples_s: tuple[tuple[float, ...], ...]
     ceilings: dict[str, dict[str, float]]
     sha256: str
 
@@ -71,12 +76,13 @@ def read_measurements(folder: Path) -> Measured:
         bounds[i] = bound_s(kernel, target)
     kept = np.array([i for members in planned.values() for i, _ in members])
     features = np.concatenate([features_of_plans([p for _, p in members], target) for members in planned.values()])
+    samples = {r.function_id: r.samples for r in read_dataset(folder).label_rows() if r.metric == "latency_s"}
     path = folder / "noise_ceiling.json"
     ceilings = json.loads(path.read_text())["workloads"] if path.is_file() else {}
     return Measured(
         features=features, latency_s=table.values[kept, 0], bound_s=bounds[kept],
         workload=table.column("workload_id")[kept], family=table.column("family")[kept], ceilings=ceilings,
-        sha256=table.sha256,
+        samples_s=tuple(samples[table.function_ids[table.function[i]]] for i in kept), sha256=table.sha256,
     )  # fmt: skip
 
 
@@ -91,6 +97,8 @@ def held_out(rows: Measured, by: str, share: float, seed: int) -> Json:
     found: Json = {
         "held_out_families": sorted(set(family.tolist())), "training_schedules": int((~test).sum()),
         **ranking_figures(mean, truth, workload),
+        "pairwise_accuracy_over_5_percent": grouped_pairwise_accuracy(mean, truth, workload, GAPS["5_percent"]),
+        "noise": noise_figures(truth, workload, [rows.samples_s[i] for i in np.flatnonzero(test)], seed),
     }  # fmt: skip
     names = sorted(set(family.tolist()))
     found["by_family"] = {n: ranking_figures(*(part[family == n] for part in (mean, truth, workload))) for n in names}
