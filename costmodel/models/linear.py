@@ -33,8 +33,9 @@ class LinearGuess:
 
     @classmethod
     def fit(
-        cls, functions: Array, archs: Array, y: Array, priors: Mapping[str, Array], signed: Array, seed: int
-    ) -> LinearGuess:
+        cls, functions: Array, archs: Array, y: Array, priors: Mapping[str, Array], signed: Array, trusted: Array,
+        seed: int,
+    ) -> LinearGuess:  # fmt: skip
         """Learn the weights of each name among `archs`.
 
         Args:
@@ -43,6 +44,9 @@ class LinearGuess:
             y: `[n]` in the metric's unit.
             priors: first weights `[P]` by name.
             signed: `[P]`, which weights may leave those to both sides; the others are not negative.
+            trusted: `[P]`, estimates whose first weights hold where an optimiser is to come: what it does is no matter
+                of sums, and weights fitted to it do worse on other programs. Rows with an estimate do not teach the
+                others.
             seed: of the draw of `MAX_ROWS` rows.
         """
         names = tuple(sorted(set(map(str, archs))))
@@ -52,7 +56,11 @@ class LinearGuess:
             rows = np.flatnonzero(archs == name)
             if len(rows) > MAX_ROWS:
                 rows = rng.choice(rows, MAX_ROWS, replace=False)
-            weights.append(_solve(functions[rows].astype(np.float64), y[rows], priors[name], signed))
+            x = functions[rows].astype(np.float64)
+            if name.endswith(AS_IT_STANDS) or not trusted.any():
+                weights.append(_solve(x, y[rows], priors[name], signed))
+            else:
+                weights.append(_beside(x, y[rows], priors[name], trusted))
         return cls(archs=names, weights=np.stack(weights).astype(np.float32))
 
     @classmethod
@@ -78,6 +86,16 @@ class LinearGuess:
         chosen = np.array([weights[name] for name in (names if len(weights) > 1 else weights)])
         total = (functions * chosen[:, :-1]).sum(axis=1) + chosen[:, -1]
         return np.asarray(np.log1p(np.maximum(total, 0.0)))
+
+
+def _beside(x: Array, y: Array, prior: Array, trusted: Array) -> Array:
+    """Weights `[P + 1]`: first ones for what is trusted, the others learned from rows without it; no constant."""
+    rest, found = ~trusted, np.append(prior, 0.0)
+    rows = ~(x[:, trusted & (prior != 0)] != 0).any(axis=1)
+    if rows.any():
+        learned = _solve(x[rows][:, rest], y[rows], prior[rest], np.zeros(int(rest.sum()), bool))
+        found[:-1][rest] = learned[:-1]
+    return found
 
 
 def _solve(x: Array, y: Array, prior: Array, signed: Array) -> Array:

@@ -27,6 +27,7 @@ from costmodel.models.boosting import (
 )
 from costmodel.models.context import CODEGEN, pipeline_bucket
 from costmodel.models.demand import register_limits, spill_targets
+from costmodel.models.encode import SIZE_NAME
 from costmodel.models.examples import Examples
 from costmodel.models.heads import Scale, unscale
 from costmodel.models.linear import AS_IT_STANDS, LinearGuess
@@ -107,7 +108,8 @@ class BoostedTrees(MetricModel):
             stands = np.char.endswith(archs, AS_IT_STANDS)
             promoted = np.array([name.startswith(PROMOTED) for name in self.columns.numbers], bool)
             counts = np.where(stands[:, None] & promoted[None, :], 0.0, counts)
-        return LinearGuess.fit(counts, archs, np.expm1(y), self._priors(metric, archs), self._signed(metric), self.seed)
+        signed, trusted = self._signed(metric), self._trusted(metric)
+        return LinearGuess.fit(counts, archs, np.expm1(y), self._priors(metric, archs), signed, trusted, self.seed)
 
     def _gate(self, x: Array, wanted: Array, groups: Array, shared: Mapping[str, Any]) -> Any:
         how = {"key": "gate", "objective": "binary:logistic", **shared}
@@ -141,6 +143,12 @@ class BoostedTrees(MetricModel):
         """
         assert self.columns is not None
         chosen = () if BASES[metric].timed else (ESTIMATED, STANDING)
+        return np.array([name.startswith(chosen) for name in self.columns.numbers], bool)
+
+    def _trusted(self, metric: str) -> Array:
+        """Columns `[P]` that estimate code size, and the number of operations, which says nothing beside them."""
+        assert self.columns is not None
+        chosen = () if BASES[metric].timed else (ESTIMATED, STANDING, SIZE_NAME)
         return np.array([name.startswith(chosen) for name in self.columns.numbers], bool)
 
     def _counts(self, functions: Array, metric: str) -> Array:
