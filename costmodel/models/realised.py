@@ -28,8 +28,8 @@ class Block:
     """Operations on vector registers by kind, for each of `WIDTHS`."""
     counts: Mapping[str, float] = field(default_factory=dict)
     """Other operations and lanes by kind."""
-    chain: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Operations in the longest chain that one iteration hands to the next: float, minima and maxima, others."""
+    chain: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    """The longest chain that one iteration hands to the next: fused multiply-adds, other floats, extremes, the rest."""
     depth: float = 0.0
     """Cycles of the longest path through it, at usual latencies."""
     live: tuple[int, ...] = (0,) * len(WIDTHS)

@@ -35,7 +35,8 @@ COUNTED = (
 class Cost(NamedTuple):
     """Of one operation: micro-operations, and cycles of one unit of each kind.
 
-    `float` units are those vector units that multiply, `pair` the two that take moves and stores where there are four.
+    `floats` are those vector units that multiply; `divide` is the one that divides, with what else only it can do;
+    `pair` are two that do what others cannot: shuffles (x86-64), moves and stores (AArch64), scalar accesses (RISC-V).
     """
 
     uops: float = 0.0
@@ -59,47 +60,63 @@ _COMMON: Mapping[str, Cost] = {
 }  # fmt: skip
 _X86: Mapping[str, Cost] = {
     **_COMMON,
-    "extreme": Cost(4, 4, 2), "half": Cost(2, 2, 1), "widen_bf16": _plain(2), "narrow_bf16": _plain(18),
-    "convert": Cost(4, 4, 2), "multiply_int": Cost(2, 2, 2), "divide": Cost(1, 4, 4), "root": Cost(1, 6, 6),
-    "broadcast": _plain(), "f16": Cost(8, 6, 3), "start": Cost(1), "bf16_lanes": _plain(5),
-    "load": Cost(0.5, load=1), "masked_load": Cost(1.5, 0.5, load=1), "load_broadcast": Cost(1, load=1),
-    "store": Cost(2, load=0.3, store=1), "masked_store": Cost(4, 1, load=0.5, store=1),
-    "gather": Cost(1.5, 0.7, load=1), "scatter": Cost(3, 1, load=0.5, store=1), "scalar_load": Cost(0.7, load=1),
+    "extreme": Cost(4, 4, 2), "half": Cost(1.3, 1.3, 1), "widen_bf16": _plain(2), "narrow_bf16": _plain(18),
+    "convert": Cost(3, 3, 2), "multiply_int": Cost(2, 2, 2), "divide": Cost(1, 1, 1, divide=5),
+    "root": Cost(1, 1, 1, divide=7), "shuffle": Cost(1, 1, pair=2), "broadcast": Cost(1, 1, pair=2),
+    "resize": Cost(1, 1, pair=2), "f16": Cost(10, 10, 8), "start": Cost(1), "bf16_lanes": _plain(5),
+    "load": Cost(0.5, load=1), "masked_load": Cost(2, 1, load=1), "load_broadcast": Cost(1, load=1),
+    "store": Cost(2, load=0.3, store=1), "masked_store": Cost(2, load=0.5, store=1),
+    "gather": Cost(1.2, 0.5, load=1), "scatter": Cost(2.7, 0.5, load=0.3, store=1), "scalar_load": Cost(0.7, load=1),
     "scalar_store": Cost(2, load=0.4, store=1), "excess": Cost(1, load=1, store=0.3),
 }  # fmt: skip
+"""With AVX-512: gathers, scatters and masks are instructions."""
+_X86_256: Mapping[str, Cost] = {
+    **_X86,
+    "shuffle": Cost(1, 1, pair=1), "broadcast": Cost(1, 1, pair=1), "resize": Cost(1, 1, pair=1),
+    "load_broadcast": Cost(1, 0.6, load=1), "store": Cost(1.3, load=0.3, store=1),
+    "masked_store": Cost(2, 2, load=0.5, store=1), "gather": Cost(1.5, 1.1, load=1),
+    "scatter": Cost(2.5, 2.5, load=3, store=1), "scalar_store": Cost(1.3, load=0.4, store=1),
+}  # fmt: skip
+"""Without: lane by lane."""
 _AARCH64: Mapping[str, Cost] = {
     **_COMMON,
-    "extreme": Cost(1, 1, 1), "half": Cost(1, 1, 1), "widen_bf16": _plain(), "narrow_bf16": _plain(5),
-    "convert": Cost(2, 2, 2, pair=0.5), "multiply_int": Cost(1, 1.5, 1.5), "divide": Cost(1, 7, 7),
-    "root": Cost(1, 9, 9), "broadcast": _plain(0.6), "f16": Cost(1, 1, 1), "start": Cost(1, 0.7),
-    "bf16_lanes": _plain(4), "load": Cost(1, load=1), "load_broadcast": Cost(1.3, 0.3, load=1),
-    "store": Cost(2, 1, load=0.5, store=1, pair=1), "gather": Cost(3.5, 2.2, load=1, pair=1.3),
-    "scatter": Cost(4, 2.5, load=0.5, store=1, pair=2.2), "scalar_load": Cost(1, load=1),
-    "scalar_store": Cost(2, 1, load=0.5, store=1, pair=1), "excess": Cost(1.5, 0.3, load=1, store=0.3),
-    "masked_load_lanes_wide": Cost(2.3, 0.9, load=1),
-    "masked_store_lanes_wide": Cost(3, 1.5, load=0.5, store=1, pair=1),
-    "masked_load_lanes": Cost(0.4, load=0.3), "masked_store_lanes": Cost(0.5, 0.25, load=0.1, store=0.25, pair=0.25),
-    "horizontal": Cost(2, 2, pair=0.3),
+    "extreme": Cost(1, 1, 1), "half": Cost(2, 2, 2, divide=1), "widen_bf16": _plain(), "narrow_bf16": _plain(2),
+    "convert": Cost(1.7, 1.7, 1.7, divide=0.8), "multiply_int": Cost(1, 1, 1, divide=0.5),
+    "divide": Cost(1, 10, 10, divide=5), "root": Cost(1, 9, 9, divide=4.5), "broadcast": _plain(0.6),
+    "f16": Cost(1, 1, 1), "start": Cost(1, 0.3), "bf16_lanes": _plain(6), "load": Cost(1.2, load=1),
+    "load_broadcast": Cost(1.5, 0.5, load=1), "store": Cost(1.8, 1, load=0.7, store=0.7, pair=1),
+    "gather": Cost(4.5, 3.2, load=1, pair=2.2), "scatter": Cost(5.7, 4.4, load=0.5, store=1, pair=3.9),
+    "scalar_load": Cost(1, load=1), "scalar_store": Cost(2, 1, load=0.5, store=0.5, pair=1),
+    "excess": Cost(1.5, 0.3, load=1, store=0.3), "masked_load_lanes": Cost(0.4, load=0.3),
+    "masked_store_lanes": Cost(0.5, 0.25, load=0.1, store=0.25, pair=0.25),
+    "masked_load_lanes_wide": Cost(3, 0.9, load=1), "masked_store_lanes_wide": Cost(4, 2, load=0.5, store=1, pair=2),
+    "horizontal": Cost(1.5, 1.5, pair=0.3),
 }  # fmt: skip
+"""Wide cores, with masks up to 128 bits (SVE)."""
 _NARROW_AARCH64: Mapping[str, Cost] = {
-    **_AARCH64,
-    "load": Cost(1.7, load=1), "load_broadcast": Cost(2, 0.3, load=1), "store": Cost(4, 2, load=2, store=1),
-    "narrow_bf16": Cost(6, 5), "gather": Cost(4, 2.2, load=1), "scatter": Cost(5.5, 3, load=2, store=1),
-    "scalar_load": Cost(1.3, load=1), "scalar_store": Cost(4, 2, load=2, store=1),
-    "masked_load_lanes": Cost(3, 0.9, load=1), "masked_store_lanes": Cost(4, 2, load=2, store=1),
-    "masked_load_lanes_wide": Cost(3, 0.9, load=1), "masked_store_lanes_wide": Cost(4, 2, load=2, store=1),
+    **{kind: cost._replace(pair=0.0) for kind, cost in _AARCH64.items()},
+    "half": Cost(2, 2, 2, divide=2), "convert": Cost(1.7, 1.7, 1.7, divide=1.7), "narrow_bf16": Cost(6, 6),
+    "multiply_int": Cost(2, 2, 2, divide=2), "divide": Cost(1, 7, 7, divide=7), "root": Cost(1, 7, 7, divide=7),
+    "start": Cost(1, 0.7), "load": Cost(1.7, load=1), "load_broadcast": Cost(2, 0.5, load=1),
+    "store": Cost(3.7, 1.8, load=2, store=1), "gather": Cost(3.6, 2.5, load=1),
+    "scatter": Cost(4, 2.5, load=1, store=0.5), "scalar_load": Cost(1.7, load=1),
+    "scalar_store": Cost(2.5, 1.2, load=1.2, store=0.5), "masked_load_lanes": Cost(3, 0.9, load=1),
+    "masked_store_lanes": Cost(3, 1, load=1, store=0.5), "masked_load_lanes_wide": Cost(3, 0.9, load=1),
+    "masked_store_lanes_wide": Cost(3, 1, load=1, store=0.5),
 }  # fmt: skip
 _RISCV: Mapping[str, Cost] = {
     **_COMMON,
-    "extreme": _plain(5), "widen_bf16": Cost(14, 9), "narrow_bf16": Cost(20, 18), "convert": _plain(2),
-    "multiply_int": _plain(2), "divide": Cost(1, 0.5, divide=25), "root": Cost(1, 6, divide=25),
+    "extreme": _plain(5), "widen_bf16": Cost(14, 9), "narrow_bf16": Cost(20, 18), "convert": Cost(1, 2),
+    "multiply_int": _plain(), "divide": Cost(1, 1, divide=25), "root": Cost(1, 1, divide=25),
     "shuffle": Cost(4, 2, load=1), "broadcast": _plain(0.2), "start": _plain(0.5), "bf16_lanes": Cost(5, 3),
-    "load": Cost(1, load=1), "masked_load": Cost(1.5, 0.3, load=1), "load_broadcast": Cost(0.5, load=0.5),
+    "load": Cost(1, load=1), "masked_load": Cost(1.5, 0.3, load=1), "load_broadcast": Cost(0.5, pair=0.5),
     "store": Cost(1, store=1), "masked_store": Cost(2, 0.3, store=1), "gather": Cost(0.3, load=1),
-    "scatter": Cost(0.3, store=1), "scalar_load": Cost(1, load=1), "scalar_store": Cost(1, load=0.3, store=1),
-    "vector_accesses": Cost(1), "f16_lanes": Cost(11.5, load=2, store=2, scalar=3.5),
-    "half_lanes": Cost(3.5, 2, load=1), "excess": Cost(1, load=1, store=1),
+    "scatter": Cost(0.3, store=1), "scalar_load": Cost(1, pair=1), "scalar_store": Cost(1, pair=1),
+    "vector_accesses": Cost(1), "f16_lanes": Cost(11.5, pair=3.5, scalar=3.1), "half_lanes": Cost(3.5, 2, pair=1),
+    "horizontal": Cost(2, 5), "excess": Cost(2, load=1, store=1),
+    "scalar": Cost(1.1, scalar=1),
 }  # fmt: skip
+"""Half floats are converted one by one (Zfhmin)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -121,8 +138,8 @@ class Machine:
     load_units: float
     store_units: float
     address_units: float
-    latencies: tuple[float, float, float]
-    """Cycles of a float operation, a minimum or maximum, and another in a chain."""
+    latencies: tuple[float, float, float, float]
+    """Cycles in a chain of a fused multiply-add, another float operation, a minimum or maximum, and the rest."""
 
 
 @lru_cache(maxsize=64)
@@ -132,25 +149,24 @@ def machine_of(target: Target) -> Machine | None:
     issue, floats = max(core.issue_width, 1), max(core.fma_units, 1)
     loads, stores = max(core.load_units, 1), max(core.store_units, 1)
     if target.arch == "x86-64":
-        return _machine(_X86, issue, max(3, floats), floats, loads, stores, 3, (4, 8, 1))
+        wide = target.vector_bits >= 512
+        chains = (4.0, 4.0, 6.0, 1.0) if wide else (5.0, 3.0, 3.0, 1.0)
+        return _machine(_X86 if wide else _X86_256, issue, max(3, floats), floats, loads, stores, 3, chains)
     if target.arch == "aarch64":
         wide = issue > 4
-        return _machine(
-            _AARCH64 if wide else _NARROW_AARCH64, 0.75 * issue, floats, floats, loads, stores, 3, (4, 2, 1)
-        )
+        costs, chains = (_AARCH64, (2.0, 2.0, 2.0, 2.0)) if wide else (_NARROW_AARCH64, (4.0, 2.0, 2.0, 2.0))
+        return _machine(costs, 0.75 * issue, floats, floats, loads, stores, 3, chains)
     if target.arch == "riscv64":
-        return _machine(_RISCV, issue, 2, 2, 1, 1, np.inf, (6, 8, 6))
+        return _machine(_RISCV, issue, 2, 2, 1, 1, np.inf, (6.0, 6.0, 6.0, 6.0))
     return None
 
 
 def _machine(
     costs: Mapping[str, Cost], issue: float, vectors: float, floats: float, loads: float, stores: float,
-    addresses: float, latencies: tuple[float, float, float],
+    addresses: float, latencies: tuple[float, float, float, float],
 ) -> Machine:  # fmt: skip
     rows = np.array([costs.get(kind, Cost()) for kind in (*VECTORS, *COUNTED)], np.float64).T
     uops, vector, multiplied, load, store, pair, divide, scalar = rows
-    if vectors <= 2:
-        pair = np.zeros_like(pair)
     return Machine(
         uops=uops, vector=vector, floats=multiplied, loads=load, stores=store, pairs=pair, divides=divide,
         scalars=scalar, issue=issue, vector_units=vectors, float_units=floats, load_units=loads, store_units=stores,

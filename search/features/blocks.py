@@ -33,7 +33,8 @@ _ARITHMETIC = _FLOAT | {"extreme", "logic"}
 _REGISTER = 128
 _LONGEST = 1 << 14
 """Operations of one register tile, about: longer code would take seconds to write."""
-Lengths = tuple[float, float, float]
+Lengths = tuple[float, float, float, float]
+_NONE: Lengths = (0.0, 0.0, 0.0, 0.0)
 
 
 def blocks_of(function: Function, schedule: str) -> tuple[Block, ...]:
@@ -173,7 +174,7 @@ def _count(segment: _Segment, facts: _Facts) -> Block:
         tally.counts["pointers"] += len(tally.buffers)
     else:
         tally.counts["straight"] += 1
-    chain = _chain(loop) if loop.carried and segment.whole else (0.0, 0.0, 0.0)
+    chain = _chain(loop) if loop.carried and segment.whole else _NONE
     return Block(
         executions=segment.executions, trips_known=segment.known, chain=chain, depth=deepest,
         vectors={kind: tuple(n) for kind, n in tally.vectors.items()}, counts=dict(tally.counts),
@@ -263,13 +264,13 @@ def _live(segment: _Segment, facts: _Facts) -> tuple[int, ...]:
 
 def _chain(loop: Region) -> Lengths:
     """The longest path from a carried value to the one that replaces it."""
-    lengths: dict[str, Lengths] = dict.fromkeys(loop.carried, (0.0, 0.0, 0.0))
+    lengths: dict[str, Lengths] = dict.fromkeys(loop.carried, _NONE)
     _follow(loop, lengths)
     return _longest(lengths[new] for new in loop.yielded if new in lengths)
 
 
 def _longest(lengths: Iterable[Lengths]) -> Lengths:
-    return max(lengths, key=sum, default=(0.0, 0.0, 0.0))
+    return max(lengths, key=sum, default=_NONE)
 
 
 def _follow(region: Region, lengths: dict[str, Lengths]) -> None:
@@ -282,13 +283,14 @@ def _follow(region: Region, lengths: dict[str, Lengths]) -> None:
             for place, (inner, new) in enumerate(zip(part.carried, part.yielded, strict=True)):
                 if inner in lengths and new in lengths:
                     ends = zip(lengths[inner], lengths[new], strict=True)
-                    a, b, c = (x + (y - x) * trips_of(part) for x, y in ends)
-                    lengths[f"{part.result}#{place}"] = a, b, c
+                    a, b, c, d = (x + (y - x) * trips_of(part) for x, y in ends)
+                    lengths[f"{part.result}#{place}"] = a, b, c, d
             continue
         through = [lengths[name] for name in part.operands if name in lengths]
         if through and part.result:
-            floats, extremes, others = _longest(through)
+            fused, floats, extremes, others = _longest(through)
+            kind = part.kind
             lengths[part.result] = (
-                floats + (part.kind in _FLOAT), extremes + (part.kind == "extreme"),
-                others + (part.kind not in _FLOAT and part.kind not in ("extreme", "none")),
+                fused + (kind == "fma"), floats + (kind in _FLOAT and kind != "fma"), extremes + (kind == "extreme"),
+                others + (kind not in _FLOAT and kind not in ("extreme", "none")),
             )  # fmt: skip

@@ -17,7 +17,7 @@ V2 = Target.parse("aarch64/neoverse-v2")
 def block(fma: int = 8, load: int = 2, *, executions: float = 100.0, chain: float = 0.0) -> Block:
     return Block(
         executions=executions, trips_known=True, vectors={"fma": (fma,) * 4, "load": (load,) * 4},
-        counts={"loop": 1}, chain=(chain, 0.0, 0.0), depth=12.0,
+        counts={"loop": 1}, chain=(chain, 0.0, 0.0, 0.0), depth=12.0,
     )  # fmt: skip
 
 

@@ -42,13 +42,13 @@ def test_a_register_tile_is_counted_by_width() -> None:
     assert block.vectors["fma"] == tuple(2 * max(1, 8 * 32 // width) for width in WIDTHS)
     assert block.vectors["load"] == tuple(max(1, 8 * 32 // width) for width in WIDTHS)
     assert block.executions == 512 * 64 / 8 * 64 / 2
-    assert block.chain == (1, 0, 0)
+    assert block.chain == (1, 0, 0, 0)
 
 
 def test_unrolling_the_reduction_lengthens_the_chain_and_shortens_the_loop() -> None:
     plain, unrolled = hottest(PLAIN), hottest(PLAIN + "; unroll(k=4)")
     assert unrolled.executions * 4 == plain.executions
-    assert unrolled.chain == (4, 0, 0)
+    assert unrolled.chain == (4, 0, 0, 0)
     assert unrolled.vectors["fma"] == tuple(4 * n for n in plain.vectors["fma"])
 
 
