@@ -15,7 +15,7 @@ import numpy as np
 
 from costmodel.core.errors import MissingDependencyError, UnsupportedError
 from costmodel.core.metrics import get_metric
-from costmodel.export.compact import FLOOR, STANDING_BUCKET, Compact, Part, Slot
+from costmodel.export.compact import FLOOR, STANDING_BUCKET, Compact, Part, Slot, Trees
 from costmodel.models.base import Array
 from costmodel.models.heads import Scale
 from costmodel.models.metric_model import Z90
@@ -160,7 +160,7 @@ def _trees(g: _Graph, slots: Sequence[Slot], x: str) -> str:
     }
     first = 0
     for number, slot in enumerate(slots):
-        trees = slot.trees
+        trees = _with_roots(slot.trees)
         owner = np.repeat(np.arange(len(trees)), trees.sizes)
         leaf = trees.feature < 0
         parts = {
@@ -184,6 +184,23 @@ def _trees(g: _Graph, slots: Sequence[Slot], x: str) -> str:
         target_ids=all_["target"][leaf].astype(int).tolist(),
         target_weights=all_["weight"][leaf].astype(float).tolist(),
     )  # fmt: skip
+
+
+def _with_roots(trees: Trees) -> Trees:
+    """The same trees; a leaf alone becomes a branch to two leaves alike, since runtimes refuse the former."""
+    alone = trees.sizes == 1
+    if not alone.any():
+        return trees
+    at = np.repeat(trees.starts[alone] + 1, 2)
+    leaves = np.repeat(trees.value[trees.starts[alone]], 2)
+    found = Trees(
+        sizes=np.where(alone, 3, trees.sizes), feature=np.insert(trees.feature, at, -1),
+        threshold=np.insert(trees.threshold, at, 0.0), left=np.insert(trees.left, at, 0),
+        value=np.insert(trees.value, at, leaves),
+    )  # fmt: skip
+    roots = found.starts[alone]
+    found.feature[roots], found.threshold[roots], found.left[roots] = 0, 0.0, 1
+    return found
 
 
 def _compressed(g: _Graph, x: str) -> str:
