@@ -20,7 +20,10 @@ PROMOTED = ("static:machine_body_", "static:machine_instructions_", "static:mach
 Where no function of the training keeps variables in memory the two are one column, and one that does would mislead.
 """
 _TIMED = ("static:machine_cycles_", "static:machine_executed_")
-_LEVELS = ("static:machine_live_", "static:machine_hot", "static:machine_excess_", "static:machine_across_general")
+_LEVELS = (
+    "static:machine_live_", "static:machine_hot", "static:machine_excess_", "static:machine_across_general",
+    "static:machine_core_", "static:machine_taken_",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

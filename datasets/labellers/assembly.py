@@ -34,7 +34,12 @@ class Instruction:
     @property
     def touches(self) -> tuple[str, ...]:
         """`Spill` or `Reload` for each that the comment speaks of."""
-        return tuple(kind for _, _, kind in _SPILL.findall(self.comment))
+        return tuple(kind for kind, _ in self.slots)
+
+    @property
+    def slots(self) -> tuple[tuple[str, int], ...]:
+        """`Spill` or `Reload` and bytes for each that the comment speaks of; of a pair perhaps half."""
+        return tuple((kind, int(size)) for size, _, kind in _SPILL.findall(self.comment))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 Owns the rule: LLVM marks every access to a spill slot in a comment, and on AArch64 and RISC-V prologues and epilogues
 too. A store of a callee-saved register that nothing wrote before is the prologue's; a load of one, in a block that
-returns, that nothing reads after is the epilogue's.
+returns, that nothing reads after is the epilogue's. AArch64 pairs any two neighbours on the stack: where the comment
+speaks of the bytes of one register, the other one's are a variable's.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ _SAVED = {
     "riscv64": re.compile(r"(?:ra|s\d+|fs\d+)"),
 }
 _PAIRS = ("stp", "ldp")
+_BYTES = {"x": 8, "w": 4, "d": 8, "s": 4, "q": 16}
+"""Of a register by the first letter of its name."""
 _RETURNS = {"aarch64": ("ret", "b", "br", "retaa"), "riscv64": ("ret", "tail", "jr")}
 _NAME = re.compile(r"[a-z]+\d+|ra\b")
 _WRITES_NOTHING = re.compile(r"st[a-z]*|cmp|cmn|tst|b\..*|b[a-z]*|cbn?z|tbn?z|s[bhwd]|fs[hwd]|vs\w*\.v|j|call|tail|ret")
@@ -27,38 +30,44 @@ def count_spills(function: AsmFunction, arch: str) -> tuple[int, int]:
     written: set[str] = set()
     for block in function.blocks:
         for at, instruction in enumerate(block.instructions):
-            moved = 2 if instruction.mnemonic in _PAIRS else 1
-            for kind in instruction.touches:
+            for kind, size in instruction.slots:
+                moved = _slots(instruction, size)
                 if kind == "Spill":
-                    spills += 0 if _is_save(instruction, arch, written) else moved
+                    spills += 0 if _is_save(instruction, moved, arch, written) else moved
                 else:
-                    reloads += 0 if _is_restore(block, at, arch) else moved
+                    reloads += 0 if _is_restore(block, at, moved, arch) else moved
             if arch in _SAVED and "Spill" not in instruction.touches:
                 written.update(_first_registers(instruction))
     return spills, reloads
 
 
-def _is_save(instruction: Instruction, arch: str, written: set[str]) -> bool:
-    saved = _moved(instruction, arch)
-    return bool(saved) and not written.intersection(_wide(name) for name in saved)
+def _slots(instruction: Instruction, size: int) -> int:
+    """How many registers go between slots and the registers of an instruction that moves `size` bytes so."""
+    if instruction.mnemonic not in _PAIRS:
+        return 1
+    width = _BYTES.get(instruction.operands[:1], size)
+    return min(2, max(1, size // width))
 
 
-def _is_restore(block: Block, at: int, arch: str) -> bool:
-    restored = _moved(block.instructions[at], arch)
-    if not restored or block.instructions[-1].mnemonic not in _RETURNS[arch]:
+def _is_save(instruction: Instruction, moved: int, arch: str, written: set[str]) -> bool:
+    saved = [name for name in _saved(instruction, arch) if _wide(name) not in written]
+    return len(saved) >= moved
+
+
+def _is_restore(block: Block, at: int, moved: int, arch: str) -> bool:
+    restored = {_wide(name) for name in _saved(block.instructions[at], arch)}
+    if len(restored) < moved or block.instructions[-1].mnemonic not in _RETURNS[arch]:
         return False
-    names = {_wide(name) for name in restored}
-    later = block.instructions[at + 1 :]
-    return not any(names.intersection(map(_wide, _NAME.findall(_reads(i)))) for i in later)
+    read = {_wide(name) for i in block.instructions[at + 1 :] for name in _NAME.findall(_reads(i))}
+    return len(restored - read) >= moved
 
 
-def _moved(instruction: Instruction, arch: str) -> list[str]:
-    """The registers a spill slot access moves, if all of them are callee-saved."""
+def _saved(instruction: Instruction, arch: str) -> list[str]:
+    """The callee-saved registers that a spill slot access moves."""
     if arch not in _SAVED:
         return []
     registers = [part.strip() for part in instruction.operands.split("[")[0].split("(")[0].split(",")]
-    registers = [name for name in registers if _NAME.fullmatch(name)]
-    return registers if all(_SAVED[arch].fullmatch(name) for name in registers) else []
+    return [name for name in registers if _SAVED[arch].fullmatch(name)]
 
 
 def _first_registers(instruction: Instruction) -> set[str]:

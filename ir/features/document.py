@@ -56,7 +56,8 @@ features["flops"], features.to_dict(), features.to_vector(FUNCTION_FEATURES_V1)
    iteration's working set. linalg operations count as loops over their iteration space.
 
 What rewrites may change: none of the features under renaming, reformatting, debug locations and commuted operands;
-`live_*` and `*pressure*` alone under another order of independent operations.
+`live_*`, `*pressure*` and the estimates of machine code that rest on them alone under another order of independent
+operations.
 
 ## Groups of operations
 

@@ -17,14 +17,16 @@ from costmodel.ir.features.machine_live import GENERAL, UNITS128, Live, live
 from costmodel.ir.features.machine_merge import Merged
 from costmodel.ir.features.machine_names import VARIANTS
 from costmodel.ir.features.machine_rows import C, Kind, Table
-from costmodel.ir.features.machine_table import FILES, FRAME
+from costmodel.ir.features.machine_table import FILES, FRAME, ISAS
 from costmodel.ir.features.scan import Scan
 
 Numbers = dict[str, float]
 _FILE_NAMES = tuple(FILES)
 _FILE_COLUMNS = [column for column, sizes in enumerate(FILES.values()) for _ in sizes]
 _FILE_SIZES = np.array([size for sizes in FILES.values() for size in sizes], np.float32)
-_SAVED = {"x86": 6.0, "a64": 10.0, "rv": 12.0}
+_SAVED = {"x86": 6.0, "a64": 10.0, "rv": 12.0, "rvv": 12.0}
+"""General registers that a function has to restore if it writes to them; `_FREE` those that it need not."""
+_FREE = {"x86": 9.0, "a64": 18.0, "rv": 15.0, "rvv": 15.0}
 _RED_ZONE = 16.0
 """So many scalars lie below the stack pointer on x86-64 in a function that calls nothing."""
 _SHORT = 2
@@ -50,7 +52,7 @@ def machine_numbers(scan: Scan) -> Numbers:
     layout = Layout(flow, *_ends(flat), merged)
     numbers = _numbers(flat, flow, layout)
     found = {f"machine_{name}": value for name, value in numbers.items()}
-    standing = _sizes(Flat(scan, lists, promote=False), flow, layout)[0] if flat.variable.any() else numbers
+    standing = _numbers(Flat(scan, lists, promote=False), flow, layout) if flat.variable.any() else numbers
     found.update((f"frame_{name}", standing[name]) for name in FRAME)
     found["machine_variables"] = float(flat.variable.sum())
     return found
@@ -58,8 +60,10 @@ def machine_numbers(scan: Scan) -> Numbers:
 
 def _numbers(flat: Flat, flow: Flow, layout: Layout) -> Numbers:
     numbers, folded, totals = _sizes(flat, flow, layout)
-    for index, name in enumerate(("x86", "a64", "rv")):
+    for index, name in enumerate(ISAS):
         numbers[f"immediates_{name}"] = float(folded.immediates[:, index].sum())
+        everywhere = numbers["live_general"] / (_FREE[name] + _SAVED[name])
+        numbers[f"taken_{name}"] = max(numbers["across_general"] / _SAVED[name], everywhere)
     numbers.update(cycle_numbers(flat, folded, flow, totals, _beside(flat, folded, layout, numbers)))
     return numbers
 
@@ -76,12 +80,14 @@ def _beside(flat: Flat, folded: Folded, layout: Layout, numbers: Numbers) -> Bes
     exits[layout.bare] = 0
     moves[layout.bare] -= 1.0
     exits[list(layout.leaving)] = 1
-    frames = {}
-    for isa in _SAVED:
-        sides = (_around(isa, numbers) - total) / (1.0 + _exits(numbers))
-        frames[isa] = exits * sides
-        frames[isa][0] += sides
-    return Beside(moves=np.maximum(moves, 0.0), frames=frames)
+    saved, restored = {}, {}
+    for isa in ISAS:
+        saved[isa] = max(0.0, (_around(isa, numbers) - total) / (1.0 + _exits(numbers)))
+        restored[isa] = exits * saved[isa]
+    exits[list(layout.leaving)] = 0  # what is called returns
+    return Beside(
+        moves=np.maximum(moves, 0.0), jumping=layout.jumping, returns=exits, saved=saved, restored=restored
+    )  # fmt: skip
 
 
 def _sizes(flat: Flat, flow: Flow, layout: Layout) -> tuple[Numbers, Folded, Table]:
@@ -150,7 +156,7 @@ def _exits(numbers: Numbers) -> float:
 def _around(isa: str, numbers: Numbers) -> float:
     """Instructions beside the operations' own: prologue, epilogues, moves, jumps."""
     calls = numbers["real_calls"] - numbers["tail_calls"]
-    saved = min(numbers["across_general"], _SAVED.get(isa, 12.0)) if calls > 0 or numbers["across_general"] else 0.0
+    saved = min(max(numbers["across_general"], numbers["live_general"] - _FREE[isa]), _SAVED[isa])
     frame = float(numbers["stack_slots"] > 0)
     if isa == "x86":
         align = float(calls > 0 and saved % 2 == 0)
@@ -158,9 +164,9 @@ def _around(isa: str, numbers: Numbers) -> float:
             frame = 0.0
         sides = saved + max(frame, align)
     elif isa == "a64":
-        sides = (np.ceil((saved + 1) / 2) if calls > 0 else 0.0) + frame
+        sides = np.ceil((saved + (calls > 0)) / 2) + frame
     else:
-        sides = (2.0 + saved) if calls > 0 else frame
+        sides = 2.0 + saved if calls > 0 else saved + max(frame, float(saved > 0))
     returned = sides + float(isa == "x86" and numbers["wide_vectors"] > 0)  # vzeroupper
     copied = returned + 1.0 if returned + 1.0 <= _COPIED.get(isa, 6.0) else 1.0
     total = sides + returned * _exits(numbers) - numbers["bare_returns"] + numbers["jumps"]

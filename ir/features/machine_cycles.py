@@ -1,8 +1,8 @@
 """Cycles as a static model of the machine counts them: blocks by themselves, weighted by how often they run.
 
-Owns the bounds of a block that repeats (llvm-mca's reading): instructions over the issue width, operations over the
-units that take them, and the chain that a loop of one block carries. Sums over blocks times frequencies. Source:
-Andersen and Hofmann-like throughput bounds as in IACA and llvm-mca; latencies of `opcodes`.
+Owns the bounds of a block that repeats (llvm-mca's reading): what its instructions keep busy on several cores
+(`machine_units`), and the chains that go from one run to the next. Sums over blocks times frequencies. Source:
+throughput bounds as in IACA and llvm-mca; latencies of `opcodes`.
 """
 
 from __future__ import annotations
@@ -11,73 +11,132 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from costmodel.ir.features.machine_flat import Flat, Numbers
+from costmodel.ir.features.kinds import FLOAT_VECTOR
+from costmodel.ir.features.machine_flat import Flat, Ints, Numbers
 from costmodel.ir.features.machine_flow import Flow
 from costmodel.ir.features.machine_fold import Folded
-from costmodel.ir.features.machine_names import WIDTHS
 from costmodel.ir.features.machine_rows import NUM_PORTS, C, Kind, Port
+from costmodel.ir.features.machine_units import CLASSES, CORES, PLACE, USUAL, Counts, cycles_of
 from costmodel.ir.features.scan import BlockScan
 from costmodel.ir.mlir.structure import Operation
 from costmodel.ir.semantics import forwarded
 
-_MACHINES = {"x86": 2, "a64": 3, "rv": 5}
-_DIVISION_CYCLES = 10.0
-_FDIV_CYCLES = 4.0
-_KEPT_UP = 0.75
-"""Of the issue width, what blocks without other bounds reach."""
-_JUMP_CYCLES, _CALL_CYCLES = 0.53, 0.5
-_WIDTHS = _KEPT_UP * np.array(list(WIDTHS), np.float64)
-_UNITS = np.array(list(WIDTHS.values()), np.float64)
-"""`[widths, kinds of units]`."""
+_MACHINES = {"x86": 1, "a64": 3, "rv": 5}
+_COLUMNS = list(_MACHINES.values())
+_ACCESSES = [PLACE[name] for name in ("loads", "stores", "loads_folded", "stores_folded")]
+_PART_BYTES = 2
+"""Accesses so narrow become parts of a wider one where they cost nothing, wider ones operands in memory."""
+_COPY_SHARES = np.array([0.4, 0.6])
+"""Of the instructions of a block copy or fill, what loads and what stores."""
+_PORTS = {
+    "loads": Port.LOAD, "stores": Port.STORE, "calls": Port.CALL, "products": Port.MUL, "divisions32": Port.DIV,
+    "float_divisions32": Port.FDIV, "floats": Port.FLOAT, "shuffles": Port.SHUFFLE,
+}  # fmt: skip
 _MAX_CARRIED = 8
 """Carried values of a block that are followed."""
+_MAX_ARGUMENTS = 8
 
 
 def cycle_numbers(flat: Flat, folded: Folded, flow: Flow, totals: Numbers, beside: Beside) -> dict[str, float]:
-    """Executed instructions and cycles by machine and width."""
-    blocks = len(flat.scan.blocks)
+    """Executed instructions and cycles by machine and core."""
     frequency = np.array(flow.frequency)
-    numbers: dict[str, float] = {}
-    port = flat.table[:, C["port"]].astype(np.int64)
-    work = np.where(flat.alive & (flat.kind != Kind.FREE), flat.table[:, C["parts128"]], 0.0)
-    ports = np.bincount(flat.block * NUM_PORTS + port, work, blocks * NUM_PORTS).reshape(blocks, NUM_PORTS)
     chains = _Chains(flat, folded)
     chain = chains.carried()
-    numbers["executed_loads"] = float(frequency @ ports[:, Port.LOAD])
-    numbers["executed_stores"] = float(frequency @ ports[:, Port.STORE])
-    numbers["executed_floats"] = float(frequency @ (ports[:, Port.FLOAT] + ports[:, Port.FDIV]))
-    numbers["executed_shuffles"] = float(frequency @ ports[:, Port.SHUFFLE])
-    numbers["executed_divisions"] = float(frequency @ (ports[:, Port.DIV] + ports[:, Port.FDIV]))
-    numbers["executed_chain"] = float(frequency @ chain)
-    numbers["executed_blocks"] = float(frequency.sum())
-    numbers["hottest_frequency"] = float(frequency.max(initial=0))
-    divide = ports[:, Port.DIV] * _DIVISION_CYCLES + ports[:, Port.FDIV] * _FDIV_CYCLES
-    jumps = np.minimum(ports[:, Port.BRANCH], 1.0)
-    numbers["executed_jumps"] = float(frequency @ jumps)
-    least = np.maximum(np.maximum(divide, jumps * _JUMP_CYCLES), chain)
-    least = np.maximum(least, ports[:, Port.CALL] * _CALL_CYCLES)[None]
-    for place, kind in enumerate((Port.LOAD, Port.STORE, Port.FLOAT, Port.SHUFFLE)):
-        least = np.maximum(least, ports[:, kind] / _UNITS[:, place, None])
-    again = {False: chains.reused(results=False), True: chains.reused(results=True)}
-    for isa, column in _MACHINES.items():
+    counts = _counts(flat, beside)
+    numbers = _executed(frequency, counts, chain)
+    again = chains.reused()
+    accesses = _accesses(flat, folded, len(counts))
+    instructions = _by_block(flat.block, totals[:, _COLUMNS], len(counts))
+    for place, isa in enumerate(_MACHINES):
         first = numbers[f"reused_chain_{isa}"] = again[isa != "x86"]
-        count = np.bincount(flat.block, totals[:, column], blocks) + beside.moves + beside.frames[isa]
-        numbers[f"executed_{isa}"] = float(frequency @ count)
-        bound = np.maximum(least, count / _WIDTHS[:, None])
-        saved = (ports[0, Port.STORE] + beside.frames[isa][0]) / _UNITS[:, 1]
-        bound[:, 0] = np.maximum(bound[:, 0], saved)
+        counts[:, _ACCESSES] = accesses[:, :, place]
+        counts[:, PLACE["restores"]] = beside.restored[isa]
+        counts[0, PLACE["saves"]] = beside.saved[isa]
+        counts[:, 0] = instructions[:, place] + beside.moves + beside.restored[isa]
+        counts[0, 0] += beside.saved[isa]
+        numbers[f"executed_{isa}"] = float(frequency @ counts[:, 0])
+        bound = np.maximum(cycles_of(isa, counts), chain)
         bound[:, 0] = np.maximum(bound[:, 0], first)
-        for width, cycles in zip(WIDTHS, bound, strict=True):
-            numbers[f"cycles_{isa}_{width}"] = float(frequency @ cycles)
+        for name, cycles in zip(CORES[isa], (bound @ frequency).tolist(), strict=True):
+            numbers[f"cycles_{isa}_{name}"] = cycles
+        usual = numbers[f"cycles_{isa}_{USUAL[isa]}"]
+        for name in CORES[isa].keys() - {USUAL[isa]}:
+            numbers[f"core_{isa}_{name}"] = numbers[f"cycles_{isa}_{name}"] / usual if usual > 0 else 1.0
     return numbers
+
+
+def _counts(flat: Flat, beside: Beside) -> Counts:
+    """What blocks hold on every machine, accesses as those of registers of 128 bits."""
+    blocks = len(flat.scan.blocks)
+    port = flat.block * NUM_PORTS + flat.table[:, C["port"]].astype(np.int64)
+    work = np.where(flat.alive & (flat.kind != Kind.FREE), flat.table[:, C["parts128"]], 0.0)
+    ports = np.bincount(port, work, blocks * NUM_PORTS).reshape(blocks, NUM_PORTS)
+    counts = np.zeros((blocks, len(CLASSES)))
+    for name, unit in _PORTS.items():
+        counts[:, PLACE[name]] = ports[:, unit]
+    if ports[:, (Port.DIV, Port.FDIV)].any():
+        wide = np.where(flat.table[:, C["bits"]] > 32, work, 0.0)
+        ports = np.bincount(port, wide, blocks * NUM_PORTS).reshape(blocks, NUM_PORTS)
+        for name, unit in (("divisions", Port.DIV), ("float_divisions", Port.FDIV)):
+            counts[:, PLACE[f"{name}64"]] = ports[:, unit]
+            counts[:, PLACE[f"{name}32"]] -= ports[:, unit]
+    branches = flat.block[(flat.kind == Kind.BRANCH) | (flat.kind == Kind.SWITCH)]
+    counts[branches, PLACE["jumps"]] = 1.0  # at most one of them ends a block
+    counts[beside.jumping, PLACE["jumps"]] += 1.0
+    counts[:, PLACE["returns"]] = beside.returns
+    return counts
+
+
+def _executed(frequency: Counts, counts: Counts, chain: Numbers) -> dict[str, float]:
+    """Sums over blocks, weighted by executions."""
+    total = dict(zip(CLASSES, (frequency @ counts).tolist(), strict=True))
+    divisions = ("divisions32", "divisions64", "float_divisions32", "float_divisions64")
+    return {
+        "executed_loads": total["loads"],
+        "executed_stores": total["stores"],
+        "executed_floats": total["floats"] + total["float_divisions32"] + total["float_divisions64"],
+        "executed_shuffles": total["shuffles"],
+        "executed_divisions": sum(total[name] for name in divisions),
+        "executed_chain": float(frequency @ chain),
+        "executed_blocks": float(frequency.sum()),
+        "hottest_frequency": float(frequency.max(initial=0)),
+        "executed_jumps": total["jumps"] + total["returns"],
+        "executed_calls": total["calls"],
+    }
+
+
+def _accesses(flat: Flat, folded: Folded, blocks: int) -> Counts:
+    """Loads, stores, and those of them that are no instructions of their own, `[blocks, 4, machines]`."""
+    loads = flat.kind == Kind.LOAD
+    copies = np.flatnonzero(flat.kind == Kind.BLOCK)
+    chosen = np.flatnonzero(loads | (flat.kind == Kind.STORE))
+    made, cost = flat.table[chosen][:, _COLUMNS], folded.cost[chosen][:, _COLUMNS]
+    narrow = flat.table[chosen, C["bytes"]] <= _PART_BYTES
+    made[narrow] = cost[narrow]
+    both = np.concatenate([made, np.maximum(made - cost, 0.0)], axis=1)
+    found = _by_block(flat.block[chosen] * 2 + ~loads[chosen], both, 2 * blocks).reshape(blocks, 2, 2, len(_COLUMNS))
+    if len(copies):
+        moved = _by_block(flat.block[copies], folded.cost[copies][:, _COLUMNS], blocks)
+        found[:, :, 0] += moved[:, None] * _COPY_SHARES[:, None]
+    return np.asarray(found.transpose(0, 2, 1, 3).reshape(blocks, 4, len(_COLUMNS)))
+
+
+def _by_block(block: Ints, values: Numbers, blocks: int) -> Counts:
+    """Sums of `values[k, m]` by block, `[blocks, m]`."""
+    width = values.shape[1]
+    places = (block[:, None] * width + np.arange(width)).reshape(-1)
+    return np.bincount(places, values.reshape(-1), blocks * width).reshape(blocks, width).astype(np.float64, copy=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """Instructions of each block beside those of its operations: `moves` and jumps; `frames` of prologue, epilogues."""
+    """Instructions beside operations', by block: `moves` and jumps, what `restored`; a prologue's that `saved`."""
 
     moves: Numbers
-    frames: dict[str, Numbers]
+    jumping: list[int]
+    returns: Ints
+    saved: dict[str, float]
+    restored: dict[str, Numbers]
 
 
 class _Chains:
@@ -110,32 +169,40 @@ class _Chains:
                 longest = max(longest, self._distance(argument, self.defined[target], first))
         return longest
 
-    def reused(self, *, results: bool) -> float:
-        """The chain through argument registers of the function's first block, in cycles.
+    def reused(self) -> tuple[float, float]:
+        """Chains through argument registers of the function's first block, in cycles: on x86-64, and elsewhere.
 
-        An argument's register takes the call's argument of the same place; with `results`, the first one holds what is
-        returned too. Behind a call arguments lie elsewhere, so that blocks of several calls have none.
+        An argument's register takes the call's argument of the same place, the first one of floats what is returned,
+        but for x86-64 that of integers too. Behind a call arguments lie elsewhere, so that blocks of several calls
+        have none.
         """
         flat = self.flat
         if not flat.scan.blocks:
-            return 0.0
-        arguments = len(flat.scan.blocks[0].block.args)
+            return 0.0, 0.0
         kinds = flat.kind[: self.starts[1]]
         ends = np.flatnonzero((kinds == Kind.CALL) | (kinds == Kind.RETURN)).tolist()
-        if not ends or int((kinds == Kind.CALL).sum()) > 1:
-            return 0.0
-        kind = int(kinds[ends[0]])
-        return self._through(ends[0], kind, arguments) if kind == Kind.CALL or results else 0.0
+        is_call = [kinds[end] == Kind.CALL for end in ends[:2]]
+        if not ends or is_call == [True, True]:
+            return 0.0, 0.0
+        arguments: tuple[list[int], list[int]] = [], []
+        for number in range(min(len(flat.scan.blocks[0].block.args), _MAX_ARGUMENTS)):
+            arguments[flat.scan.kinds[number].register == FLOAT_VECTOR].append(number)
+        general, floats = self._through(ends[0], arguments)
+        return max(floats, general if is_call[0] else 0.0), max(floats, general)
 
-    def _through(self, operation: int, kind: int, arguments: int) -> float:
-        shift = int(self.flat.table[operation, C["indirect"]]) if kind == Kind.CALL else 0
-        longest = 0.0
+    def _through(self, operation: int, arguments: tuple[list[int], list[int]]) -> tuple[float, float]:
+        """Longest chains that end in what an operation takes in general and in vector registers."""
+        shift, floats = int(self.flat.table[operation, C["indirect"]]), 0
+        longest = [0.0, 0.0]
         for edge in range(self.edges[operation], self.edges[operation + 1]):
-            place, value = self.positions[edge] - shift, self.values[edge]
+            value = self.values[edge]
+            kind = int(self.flat.scan.kinds[value].register == FLOAT_VECTOR)
+            place = floats if kind else self.positions[edge] - shift - floats
+            floats += kind
             made = self.defined[value]
-            if 0 <= place < min(arguments, _MAX_CARRIED) and 0 <= made < self.starts[1]:
-                longest = max(longest, self._distance(place, made, 0))
-        return longest
+            if 0 <= place < len(arguments[kind]) and 0 <= made < self.starts[1]:
+                longest[kind] = max(longest[kind], self._distance(arguments[kind][place], made, 0))
+        return longest[0], longest[1]
 
     def _distance(self, source: int, goal: int, first: int) -> float:
         return _distance(source, goal, first, self.edges, self.values, self.latency, self.defined)

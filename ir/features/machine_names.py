@@ -4,5 +4,3 @@ from __future__ import annotations
 
 VARIANTS = ("x86_128", "x86_256", "x86_512", "a64", "rv", "rvv")
 """x86-64 with vectors of 128, 256 and 512 bits, AArch64, RISC-V without and with its vector extension."""
-WIDTHS = {2: (1, 1, 1, 1, 2), 4: (2, 1, 2, 2, 3), 6: (3, 1, 2, 2, 4), 8: (3, 2, 4, 4, 6)}
-"""Issue width to units: loads, stores, floats, shuffles, integers begun each cycle."""

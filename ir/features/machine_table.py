@@ -5,7 +5,8 @@ Owns names and order; what they mean in full is told by `machine` and the module
 
 from __future__ import annotations
 
-from costmodel.ir.features.machine_names import VARIANTS, WIDTHS
+from costmodel.ir.features.machine_names import VARIANTS
+from costmodel.ir.features.machine_units import CORES, USUAL
 
 ISAS = ("x86", "a64", "rv")
 _PARTS = {
@@ -44,7 +45,7 @@ _PARTS = {
 _EXECUTED = {
     "loads": "loads", "stores": "stores", "floats": "float operations", "shuffles": "vector permutations",
     "divisions": "divisions and square roots", "chain": "cycles of carried chains of loops of one block",
-    "blocks": "blocks", "jumps": "blocks that end in a branch or return",
+    "blocks": "blocks", "jumps": "branches, jumps and returns", "calls": "calls",
     **{isa: f"machine instructions ({isa})" for isa in ISAS},
 }  # fmt: skip
 _FREQUENCY = "weighted by block frequencies (LLVM's heuristics, known trip counts)"
@@ -53,6 +54,8 @@ FILES = {"general": (13, 15, 28), "vector128": (16, 32), "vector256": (16, 32), 
 FRAME = (
     *(f"body_{variant}" for variant in VARIANTS), *(f"instructions_{variant}" for variant in VARIANTS),
     "live_general", "live_vector128", "stack_slots", "frame_addresses",
+    *(f"executed_{isa}" for isa in ISAS), "executed_loads", "executed_stores",
+    *(f"cycles_{isa}_{name}" for isa in ISAS for name in CORES[isa]),
 )  # fmt: skip
 """What is computed of the function as it stands too."""
 
@@ -79,10 +82,18 @@ def machine_features() -> tuple[tuple[str, str, str], ...]:
     ]
     found.append(("hottest_frequency", "executions", "of the block that runs most"))
     found += [
-        (f"cycles_{isa}_{width}", "cycles", f"bounds of blocks that repeat ({isa}, at most {width} instructions a "
-         f"cycle), {_FREQUENCY}")
-        for isa in ISAS for width in WIDTHS
+        (f"cycles_{isa}_{name}", "cycles", f"bounds of blocks that repeat ({isa}, a core of {core.width:g} "
+         f"micro-operations a cycle), {_FREQUENCY}")
+        for isa, cores in CORES.items() for name, core in cores.items()
     ]  # fmt: skip
+    found += [
+        (f"core_{isa}_{name}", "ratio", f"cycles_{isa}_{name} over cycles_{isa}_{USUAL[isa]}")
+        for isa in ISAS for name in CORES[isa] if name != USUAL[isa]
+    ]  # fmt: skip
+    found += [
+        (f"taken_{isa}", "share", f"of the general registers ({isa}): across calls those that are saved, anywhere all")
+        for isa in ISAS
+    ]
     machine = [(f"machine_{name}", unit, what) for name, unit, what in found]
     machine.append(("machine_variables", "count", "`alloca`s that are only loaded and stored, seen as values"))
     units = {name: (unit, what) for name, unit, what in found}

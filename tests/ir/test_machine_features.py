@@ -4,7 +4,7 @@ import pytest
 
 from costmodel import ir
 from costmodel.ir.features.address import constant_offset, type_bytes
-from costmodel.ir.features.machine_cycles import WIDTHS
+from costmodel.ir.features.machine_units import CORES
 
 
 def read(body, head="define i32 @f(ptr %p, i32 %x, i64 %n)"):
@@ -117,10 +117,42 @@ def test_what_ends_in_unreachable_hardly_runs():
 
 def test_cycles_fall_with_the_width_and_hold_the_chain():
     features = read(LOOP.replace("BOUND", "%x"))
-    for isa in ("x86", "a64", "rv"):
-        found = [features[f"machine_cycles_{isa}_{width}"] for width in sorted(WIDTHS)]
-        assert found == sorted(found, reverse=True)
-        assert found[-1] >= 32
+    for isa, cores in CORES.items():
+        narrow, *others = sorted(cores, key=lambda name: cores[name].width)
+        assert features[f"machine_cycles_{isa}_{narrow}"] >= min(features[f"machine_cycles_{isa}_{n}"] for n in others)
+        assert min(features[f"machine_cycles_{isa}_{name}"] for name in cores) >= 32
+
+
+def test_stores_bind_cores_that_begin_one_a_cycle():
+    stores = "\n".join(
+        f"  %p{i} = getelementptr i64, ptr %p, i64 {2 * i}\n  store i64 %x, ptr %p{i}" for i in range(12)
+    )
+    text = f"define void @f(ptr %p, i64 %x) {{\nentry:\n{stores}\n  ret void\n}}"
+    features = ir.read(text, format="llvm").functions[0].features()
+    assert features.machine_cycles_x86_6 == features.machine_cycles_x86_6_split == 12
+    assert features.machine_cycles_x86_4 == 4
+
+
+def test_a_float_that_is_returned_is_chained_to_the_first_float_argument():
+    body = "  %a = fmul double %x, %x\n  %b = fadd double %a, 1.0\n  ret double %b"
+    text = f"define double @f(i32 %n, double %x) {{\nentry:\n{body}\n}}"
+    features = ir.read(text, format="llvm").functions[0].features()
+    assert features.machine_reused_chain_x86 == features.machine_reused_chain_a64 == 8
+
+
+def test_many_values_at_once_take_registers_that_are_saved():
+    def body(count):
+        loads = "".join(
+            f"  %q{i} = getelementptr i64, ptr %p, i64 {i}\n  %v{i} = load volatile i64, ptr %q{i}\n"
+            for i in range(count)
+        )
+        sums = "".join(f"  %s{i + 1} = xor i64 %s{i}, %v{i}\n" for i in range(count))
+        text = f"define i64 @f(ptr %p, i64 %s0) {{\nentry:\n{loads}{sums}  ret i64 %s{count}\n}}"
+        return ir.read(text, format="llvm").functions[0].features()
+
+    few, many = body(4), body(14)
+    grown = many.machine_instructions_x86_256 - many.machine_body_x86_256
+    assert grown >= few.machine_instructions_x86_256 - few.machine_body_x86_256 + 8  # pushed and popped
 
 
 def test_a_variable_in_memory_is_a_value():
