@@ -107,14 +107,16 @@ def _executed(frequency: Counts, counts: Counts, chain: Numbers) -> dict[str, fl
 
 def _accesses(flat: Flat, folded: Folded, blocks: int) -> Counts:
     """Loads, stores, and those of them that are no instructions of their own, `[blocks, 4, machines]`."""
-    loads = flat.kind == Kind.LOAD
-    copies = np.flatnonzero(flat.kind == Kind.BLOCK)
-    chosen = np.flatnonzero(loads | (flat.kind == Kind.STORE))
-    made, cost = flat.table[chosen][:, _COLUMNS], folded.cost[chosen][:, _COLUMNS]
+    kind = flat.kind
+    chosen = np.flatnonzero((kind == Kind.LOAD) | (kind == Kind.STORE))
+    copies = np.flatnonzero(kind == Kind.BLOCK)
+    rows = chosen[:, None]
+    cost, both = folded.cost[rows, _COLUMNS], np.empty((len(chosen), 2 * len(_COLUMNS)), np.float32)
     narrow = flat.table[chosen, C["bytes"]] <= _PART_BYTES
-    made[narrow] = cost[narrow]
-    both = np.concatenate([made, np.maximum(made - cost, 0.0)], axis=1)
-    found = _by_block(flat.block[chosen] * 2 + ~loads[chosen], both, 2 * blocks).reshape(blocks, 2, 2, len(_COLUMNS))
+    made = both[:, : len(_COLUMNS)] = np.where(narrow[:, None], cost, flat.table[rows, _COLUMNS])
+    np.maximum(made - cost, 0.0, out=both[:, len(_COLUMNS) :])
+    place = flat.block[chosen] * 2 + (kind[chosen] == Kind.STORE)
+    found = _by_block(place, both, 2 * blocks).reshape(blocks, 2, 2, len(_COLUMNS))
     if len(copies):
         moved = _by_block(flat.block[copies], folded.cost[copies][:, _COLUMNS], blocks)
         found[:, :, 0] += moved[:, None] * _COPY_SHARES[:, None]
@@ -145,7 +147,6 @@ class _Chains:
     def __init__(self, flat: Flat, folded: Folded) -> None:
         self.flat = flat
         self.values = flat.value.tolist()
-        self.positions = flat.position.tolist()
         self.edges = flat.starts().tolist()
         self.latency = _latency(flat, folded)
         self.defined = flat.defined.tolist()
@@ -197,7 +198,7 @@ class _Chains:
         for edge in range(self.edges[operation], self.edges[operation + 1]):
             value = self.values[edge]
             kind = int(self.flat.scan.kinds[value].register == FLOAT_VECTOR)
-            place = floats if kind else self.positions[edge] - shift - floats
+            place = floats if kind else int(self.flat.position[edge]) - shift - floats
             floats += kind
             made = self.defined[value]
             if 0 <= place < len(arguments[kind]) and 0 <= made < self.starts[1]:
