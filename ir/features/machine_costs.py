@@ -381,4 +381,4 @@ def times_select(count: Cost, kind: TypeFacts) -> Cost:
 def is_pure(name: str) -> bool:
     """Whether an intrinsic (`intr.`) does nothing but give a value."""
     word = name.removeprefix("intr.")
-    return not word.startswith(("mem", "masked", "va_", "stack", "trap", "prefetch", "eh.", "coro", "assume", "vp."))
+    return not word.startswith(("mem", "masked", "va_", "stack", "trap", "prefetch", "eh.", "coro", "vp."))

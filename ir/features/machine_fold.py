@@ -301,15 +301,20 @@ class Folded:
         self.moves = np.bincount(flat.user, weight, flat.size)
 
     def _in_place(self, moved: Mask) -> Mask:
-        """The function's own arguments, handed on at the same place with no call before or as the last thing done."""
+        """What stands in its place: the function's own arguments there, values that are wanted nowhere else; no call before."""
         flat = self.flat
         calls = np.flatnonzero(flat.table[:, C["is_call"]] > 0)
         if not len(calls):
             return np.zeros(len(moved), bool)
+        position = flat.position - flat.table[flat.user, C["indirect"]].astype(np.int64)
         entry = (flat.source < 0) & (flat.home[flat.value] == 0)
-        indirect = flat.table[flat.user, C["indirect"]].astype(np.int64)
+        least = np.full(len(flat.defined), 64, np.int64)
+        most = np.full(len(flat.defined), -1, np.int64)
+        np.minimum.at(least, flat.value[moved], position[moved])
+        np.maximum.at(most, flat.value[moved], position[moved])
+        alike = ~entry & (least == most)[flat.value]
         first = np.searchsorted(calls, flat.user) == 0
-        return np.asarray(entry & (flat.value == flat.position - indirect) & (first | flat.tail[flat.user]))
+        return np.asarray((alike | (entry & (flat.value == position))) & (first | flat.tail[flat.user]))
 
     def _immediates(self) -> Numbers:
         """Constants that go through registers, each once a block, `[n, 3]`; dear numbers once (LLVM hoists those)."""
