@@ -164,7 +164,10 @@ def _around(isa: str, numbers: Numbers) -> float:
             frame = 0.0
         sides = saved + max(frame, align)
     elif isa == "a64":
-        sides = np.ceil((saved + (calls > 0)) / 2) + frame
+        kept = saved + (calls > 0)
+        if kept % 2 == 1 and numbers["scalar_slots"] == numbers["stack_slots"] == 1:
+            frame = 0.0  # beside the odd register, which needs 16 bytes
+        sides = np.ceil(kept / 2) + frame
     else:
         sides = 2.0 + saved if calls > 0 else saved + max(frame, float(saved > 0))
     returned = sides + float(isa == "x86" and numbers["wide_vectors"] > 0)  # vzeroupper
