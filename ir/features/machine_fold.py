@@ -301,7 +301,7 @@ class Folded:
         self.moves = np.bincount(flat.user, weight, flat.size)
 
     def _in_place(self, moved: Mask) -> Mask:
-        """What stands in its place: the function's own arguments there, values that are wanted nowhere else; no call before."""
+        """What stands in its place with no call before: arguments handed on, values that are wanted nowhere else."""
         flat = self.flat
         calls = np.flatnonzero(flat.table[:, C["is_call"]] > 0)
         if not len(calls):
