@@ -79,6 +79,7 @@ ORDER = {
     *(name for name in feature_names() if name.startswith(LIVE)),
     *(name for name in feature_names() if name.startswith(("machine_instructions", "frame_instructions"))),
     *(name for name in feature_names() if name.startswith("machine_cycles")),
+    *(f"machine_executed_{isa}" for isa in ("x86", "a64", "rv")),
 }
 """What the order of independent operations may change: registers wanted at once, hence those that are saved."""
 
