@@ -13,7 +13,7 @@ from costmodel.export.compact import FLOOR, STANDING_BUCKET, Compact, Network, P
 from costmodel.models.base import Array, Prediction
 from costmodel.models.columns import OTHERS, Columns, compressed
 from costmodel.models.examples import Examples
-from costmodel.models.heads import unscale, unscaled_std
+from costmodel.models.heads import SURE, unscale, unscaled_std
 from costmodel.models.metric_model import Z90, Scaled, zero_inflated
 from costmodel.models.pairs import pair_numbers
 
@@ -157,6 +157,7 @@ def _in_units(compact: Compact, examples: Examples, found: Scaled, half: Array, 
                    unscale(mean + half[:, i], kind))  # fmt: skip
         for name, column in zip(parts, columns, strict=True):
             parts[name][:, i] = column if most is None else np.minimum(column, most)
+    parts["low"] = np.where(found.nonzero < SURE, 0.0, parts["low"])
     return Prediction(
         parts["mean"], parts["std"], compact.units, metrics=compact.metrics, low=np.minimum(parts["low"],
         parts["mean"]),

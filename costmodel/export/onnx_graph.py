@@ -17,7 +17,7 @@ from costmodel.core.errors import MissingDependencyError, UnsupportedError
 from costmodel.core.metrics import get_metric
 from costmodel.export.compact import FLOOR, STANDING_BUCKET, Compact, Part, Slot, Trees
 from costmodel.models.base import Array
-from costmodel.models.heads import Scale
+from costmodel.models.heads import SURE, Scale
 from costmodel.models.metric_model import Z90
 from costmodel.models.novelty import UNSEEN_WEIGHT
 
@@ -107,7 +107,7 @@ def _outputs(g: _Graph, c: Compact) -> None:
         std = _widths(g, c, mean, std, nonzero, distance, ops)
         factors = g("MatMul", archs, g.constant(c.intervals.factors))
         half = g("Mul", g("Div", std, g.constant([c.intervals.deviations])), factors)
-    _units(g, c, mean, std, half)
+    _units(g, c, mean, std, half, nonzero)
     zero_inflated = [kind is Scale.ZERO_INFLATED for kind in c.scales]
     g("Where", g.constant([zero_inflated], np.bool_), nonzero, g.constant(np.nan), name="nonzero")
     flat = g("Squeeze", distance, g.constant([1], np.int64), name="distance")
@@ -320,11 +320,12 @@ def _unscaled(g: _Graph, c: Compact, value: str) -> str:
     return found
 
 
-def _units(g: _Graph, c: Compact, mean: str, std: str, half: str) -> None:
+def _units(g: _Graph, c: Compact, mean: str, std: str, half: str, nonzero: str) -> None:
     most = g.constant([[np.float32(3e38) if (m := get_metric(n).maximum) is None else m for n in c.metrics]])
     real = g("Min", _unscaled(g, c, mean), most, name="mean")
     spread = g("Sub", _unscaled(g, c, g("Add", mean, std)), _unscaled(g, c, g("Sub", mean, std)))
     g("Min", g.clip(g("Mul", spread, g.constant(0.5)), 1e-12, None), most, name="std")
     low, high = _unscaled(g, c, g("Sub", mean, half)), _unscaled(g, c, g("Add", mean, half))
+    low = g("Where", g("Less", nonzero, g.constant(SURE)), g.constant(0.0), low)
     g("Min", g("Min", low, most), real, name="low")
     g("Max", g("Min", high, most), real, name="high")

@@ -21,6 +21,7 @@ from costmodel.models.base import Array, Prediction
 from costmodel.models.boosting import FEW_ROWS, Boosters, BoostingOptions, pack_booster, train_booster, unpack_booster
 from costmodel.models.encode import SIZE_NAME
 from costmodel.models.examples import Examples
+from costmodel.models.heads import SURE
 from costmodel.models.metric_model import MetricModel, Needs, Scaled
 from costmodel.models.monitor import Monitor
 from costmodel.models.novelty import Novelty
@@ -90,7 +91,8 @@ class Conformal(Wrapper):
             x = self._width_inputs(examples, outside.scaled(), outside.distance, slice(i, i + 1))[rows, 0]
             booster, size = self._learn_width(x, error, groups[rows], monitor.child(self.metrics[i]))
             boosters.append(booster)
-            columns.append(_quantiles(error / size, examples.archs[rows]))
+            held = (targets[rows, i] == 0) & (outside.nonzero[rows, i] < SURE)  # every interval of these holds zero
+            columns.append(_quantiles(np.where(held, 0.0, error / size), examples.archs[rows]))
         self._widths = Boosters(boosters)
         archs = sorted({arch for column in columns for arch in column[0]})
         self._quantiles = {arch: [c[0].get(arch, c[0][ALL]) for c in columns] for arch in archs}

@@ -33,6 +33,8 @@ class Scale(StrEnum):
     ZERO_INFLATED = "zero-inflated"
 
 
+SURE = 0.9
+"""Chance of not being zero below which an interval holds zero: the other outcome is more than a tenth."""
 _ZERO_INFLATED = frozenset(("spills", "reloads", "stack_bytes", "shared_bytes"))
 _LINEAR = frozenset(("registers_vector", "registers_general", "port_utilisation", "port_utilisation_mean"))
 

@@ -25,7 +25,7 @@ from costmodel.models.checkpoint import read_checkpoint, write_checkpoint
 from costmodel.models.columns import Columns
 from costmodel.models.encode import versions
 from costmodel.models.examples import Examples
-from costmodel.models.heads import LEAST_STD, Scale, combine, scale, scale_of, unscale
+from costmodel.models.heads import LEAST_STD, SURE, Scale, combine, scale, scale_of, unscale
 from costmodel.models.monitor import Monitor
 from costmodel.models.novelty import Novelty
 from costmodel.models.tensors import pack_tensors, unpack_tensors
@@ -145,6 +145,7 @@ class MetricModel(Model):
         units, most = self._units
         std = np.minimum(np.maximum((scaled[1] - scaled[2]) / 2, LEAST_STD), most)
         mean, low, high = np.minimum(scaled[[0, 3, 4]], most)
+        low = np.where(found.nonzero < SURE, 0.0, low)
         distance = self.distance(examples) if found.distance is None else found.distance
         seen = [arch in self.archs for arch in map(str, examples.archs)]
         return Prediction(

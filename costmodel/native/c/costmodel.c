@@ -26,6 +26,7 @@
 #define FIGURES 13u
 #define LANES 8u
 #define WIDTH_OWN 5u /* inputs of a width that are not context */
+#define SURE 0.9      /* chance of not being zero below which an interval holds zero */
 #define COARSE 0.02   /* share of a length below which a difference of lengths is not taken */
 #define BINNED 4u    /* columns at once */
 #define WALKED 4u    /* trees at once */
@@ -1135,6 +1136,7 @@ static void answer_metric(const costmodel *m, uint32_t i, size_t arch, double di
   out->std = at_most(spread > 1e-12 ? spread : 1e-12, most);
   out->low = at_most(unscale(mean - half, kind), most);
   out->high = at_most(unscale(mean + half, kind), most);
+  if (w->nonzero[i] < SURE) out->low = 0.0; /* NaN is not */
   if (out->low > out->mean) out->low = out->mean;
   if (out->high < out->mean) out->high = out->mean;
   out->nonzero = w->nonzero[i];
