@@ -23,13 +23,14 @@ from costmodel.datasets.labellers.causes import cause_of
 from costmodel.datasets.labellers.compiled import Compiled
 from costmodel.datasets.labellers.frequencies import block_frequencies
 from costmodel.datasets.labellers.linked import linked_bitcode, linked_name, units_of
+from costmodel.datasets.labellers.vtype import vector_marks
 from costmodel.toolchain.tools import APT_LINE, Tool, find_tool, find_tool_for
 
 ITERATIONS = 100
 LONG_BLOCK = 256
 LONG_ITERATIONS = 10
-_RULE = 2
-"""Part of the tool's version: labels of other rules of repetition are not taken for these."""
+_RULE = 3
+"""Part of the tool's version: labels of other rules (repetition, vector types) are not taken for these."""
 TIMEOUT_S = 120.0
 _METRICS = ("cycles", "ipc", "port_utilisation", "port_utilisation_mean")
 _CALLS = re.compile(r"callq?|bl|blr|blraa|jalr?|tail")
@@ -103,7 +104,8 @@ def _regions(
 ) -> dict[int, Sequence[tuple[Block, _Region]] | str]:
     """Function to its blocks as simulated, or the cause; what llvm-mca refuses is found by halves and costs itself."""
     try:
-        found = iter(_simulate(mca, [block for part in blocks.values() for block in part], target))
+        marks = [mark for part in blocks.values() for mark in _marks(part, target)]
+        found = iter(_simulate(mca, [block for part in blocks.values() for block in part], marks, target))
         return {index: [(block, next(found)) for block in part] for index, part in blocks.items()}
     except ToolchainError as error:
         if len(blocks) == 1:
@@ -113,25 +115,31 @@ def _regions(
     return {**parts[0], **parts[1]}
 
 
-def _simulate(mca: Tool, blocks: Sequence[Block], target: Target) -> list[_Region]:
+def _marks(blocks: Sequence[Block], target: Target) -> list[tuple[str, ...]]:
+    return vector_marks(blocks) if target.arch == "riscv64" else [()] * len(blocks)
+
+
+def _simulate(mca: Tool, blocks: Sequence[Block], marks: Sequence[tuple[str, ...]], target: Target) -> list[_Region]:
     """Blocks in their order; one process for the short ones and one for the long."""
     found: dict[int, _Region] = {}
     for iterations in (ITERATIONS, LONG_ITERATIONS):
         mine = [
             i for i, b in enumerate(blocks) if (len(b.instructions) > LONG_BLOCK) == (iterations == LONG_ITERATIONS)
         ]
-        regions = _simulate_alike(mca, [blocks[i] for i in mine], target, iterations)
+        regions = _simulate_alike(mca, [blocks[i] for i in mine], [marks[i] for i in mine], target, iterations)
         found.update(zip(mine, regions, strict=True))
     return [found[i] for i in range(len(blocks))]
 
 
-def _simulate_alike(mca: Tool, blocks: Sequence[Block], target: Target, iterations: int) -> list[_Region]:
+def _simulate_alike(
+    mca: Tool, blocks: Sequence[Block], marks: Sequence[tuple[str, ...]], target: Target, iterations: int
+) -> list[_Region]:
     if not blocks:
         return []
     mark = COMMENT[target.arch]
     lines: list[str] = [".text"]
     for index, block in enumerate(blocks):
-        lines.append(f"{mark} LLVM-MCA-BEGIN r{index}")
+        lines += [f"{mark} {own}" for own in (f"LLVM-MCA-BEGIN r{index}", *marks[index])]
         lines += [f"\t{instruction.text}" for instruction in block.instructions]
         lines.append(f"{mark} LLVM-MCA-END")
     features = target.llvm_features()
