@@ -144,7 +144,6 @@ class Conformal(Wrapper):
         """See `MetricModel`; intervals are conformal."""
         if self.columns is None:
             return super().predict(features)
-        features = features.with_context(self.columns.context)
         self.columns.check(features)
         found = self.adapted(features)
         factors = np.array([self._quantiles.get(a, self._quantiles[ALL]) for a in map(str, features.archs)])

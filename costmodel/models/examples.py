@@ -7,8 +7,7 @@ target, the pipeline or the schedule stands in `context`. Encoding itself is `en
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -51,11 +50,6 @@ class Examples:
         found[self.program[::-1]] = column[::-1]
         return found
 
-    def with_context(self, names: tuple[str, ...]) -> Examples:
-        """The same rows with only the context numbers of `names`; themselves where one is missing."""
-        places = None if names == self.context_names else _places(names, self.context_names)
-        return self if places is None else replace(self, context=self.context[:, places], context_names=names)
-
     def take(self, rows: Array) -> Examples:
         """The rows at `rows[k]` (numbers or a mask); encodings nobody asks about are dropped."""
         program = self.program[rows]
@@ -67,10 +61,3 @@ class Examples:
             context_names=self.context_names,
             archs=self.archs[rows],
         )
-
-
-@lru_cache(maxsize=16)
-def _places(wanted: tuple[str, ...], names: tuple[str, ...]) -> list[int] | None:
-    """Where `wanted` stand among `names`; None where one does not."""
-    index = {name: place for place, name in enumerate(names)}
-    return [index[name] for name in wanted] if index.keys() >= set(wanted) else None

@@ -131,7 +131,6 @@ class MetricModel(Model):
         """See `Model`; 90 % intervals and `known` come with it."""
         if self.columns is None:
             raise UsageError(f"the {self.name} model was never fitted; call fit, or load a checkpoint")
-        features = features.with_context(self.columns.context)
         self.columns.check(features)
         found = self.adapted(features)
         half = Z90 * found.std

@@ -8,7 +8,6 @@ import pytest
 from costmodel.core.target import Target, target_names
 from costmodel.models.bounds import BOUND_NAMES, bound_numbers
 from costmodel.models.context import context_names, context_rows
-from costmodel.models.examples import Examples
 from costmodel.models.realised import Block
 
 V2 = Target.parse("aarch64/neoverse-v2")
@@ -64,13 +63,3 @@ def test_they_stand_in_the_context_of_their_row_only() -> None:
     assert found[0, places].any()
     assert not found[1, places].any()
     np.testing.assert_array_equal(found[1], context_rows(rows)[1])
-
-
-def test_a_model_of_fewer_context_numbers_takes_those_it_knows() -> None:
-    names = context_names()
-    context = context_rows([(V2, "schedule", "v1; vectorize(4)")], [(block(),)])
-    examples = Examples(encodings=[], program=np.zeros(1, np.int64), context=context, context_names=names)
-    fewer = tuple(name for name in names if not name.startswith("schedule:bound_"))
-    assert examples.with_context(fewer).context.shape == (1, len(fewer))
-    assert examples.with_context(names) is examples
-    assert examples.with_context((*names, "another")) is examples
