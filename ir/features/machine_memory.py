@@ -40,6 +40,7 @@ def _operands(folded: Folded) -> None:
     """On x86-64 one operand may lie in memory."""
     flat, table = folded.flat, folded.flat.table
     loads = folded.local & folded.single & (folded.from_kind == Kind.LOAD) & (flat.position < 2)
+    loads &= table[flat.source, C["fixed"]] == 0
     if not loads.any():
         return
     takes = np.where(flat.position == 0, table[flat.user, C["mem0"]], table[flat.user, C["mem1"]]) > 0
@@ -63,6 +64,8 @@ def _updates(folded: Folded) -> None:
     once = folded.inside & (folded.uses - flat.uses(tests) == 1)[flat.source] & ~tests
     stored = folded.local & once & (folded.to_kind == Kind.STORE) & (flat.position == 0)
     stored &= (folded.from_kind == Kind.INTEGER) | (folded.from_kind == Kind.SHIFT)
+    fixed = flat.table[:, C["fixed"]] > 0
+    stored &= ~fixed[flat.user]
     edges = np.flatnonzero(stored)
     if not len(edges):
         folded.parts["updates"] = 0.0
@@ -73,7 +76,7 @@ def _updates(folded: Folded) -> None:
     for operand in (first, second):
         value = operand[operation]
         load = np.where(value >= 0, flat.defined[value], -1)
-        fits = (load >= 0) & (flat.kind[load] == Kind.LOAD) & (folded.uses[load] == 1)
+        fits = (load >= 0) & (flat.kind[load] == Kind.LOAD) & (folded.uses[load] == 1) & ~fixed[load]
         fits &= (first[load] == second[store]) & (second[store] >= 0) & ~found
         found |= fits
         folded.cost[load[fits], _X86] = 0.0
@@ -110,7 +113,7 @@ def _callees(folded: Folded) -> None:
 def _constants(folded: Folded) -> None:
     """Constants that are stored side by side are stored in as few pieces as there are powers of two."""
     flat, table = folded.flat, folded.flat.table
-    given = table[:, C["constant_store"]]
+    given = np.where(table[:, C["fixed"]] > 0, 0.0, table[:, C["constant_store"]])
     edges = np.flatnonzero(folded.access & (given[flat.user] > 0) & (table[flat.user, C["register"]] < 2))
     if len(edges) < 2:
         return
@@ -153,7 +156,7 @@ def _parted_loads(folded: Folded) -> None:
         return
     near = folded.local & folded.single
     wide = near & (folded.from_kind == Kind.LOAD) & (folded.to_kind == Kind.ZEXT)
-    wide &= table[flat.source, C["bytes"]] <= 2
+    wide &= (table[flat.source, C["bytes"]] <= 2) & (table[flat.source, C["fixed"]] == 0)
     if np.count_nonzero(wide) < 2:
         return
     loaded = np.full(flat.size, -1, np.int64)
@@ -185,7 +188,7 @@ def _parted_stores(folded: Folded) -> None:
     """Parts of one value that are stored side by side are one store, of swapped bytes where they are in reverse."""
     flat = folded.flat
     narrow = (folded.to_kind == Kind.STORE) & (flat.position == 0) & (folded.from_kind == Kind.TRUNC) & folded.local
-    narrow &= flat.table[flat.user, C["bytes"]] <= 2
+    narrow &= (flat.table[flat.user, C["bytes"]] <= 2) & (flat.table[flat.user, C["fixed"]] == 0)
     stores, cut = flat.user[narrow], flat.source[narrow]
     if len(stores) < 2:
         return
@@ -209,7 +212,8 @@ def _parted_stores(folded: Folded) -> None:
 def _pairs(folded: Folded) -> None:
     """On AArch64 two neighbours in memory are loaded or stored at once."""
     flat, table = folded.flat, folded.flat.table
-    edges = np.flatnonzero(folded.access & (folded.cost[flat.user, _A64] == 1) & (table[flat.user, C["bytes"]] >= 4))
+    free = (table[:, C["bytes"]] >= 4) & (table[:, C["fixed"]] == 0) & (folded.cost[:, _A64] == 1)
+    edges = np.flatnonzero(folded.access & free[flat.user])
     if len(edges) < 2:
         return
     user, base, place = _places(folded, edges)

@@ -44,11 +44,12 @@ COLUMNS = (
     "is_call", "register", "units128", "units256", "units512", "zero_test", "bytes", "parts128", "global_address",
     "outside", "int32", "indirect", "simple_scale", "alive_general", "alive_128", "alive_256", "alive_512",
     "alive_predicate", "displacement", "swaps", "arithmetic", "amount", "mask", "constant_store", "divides",
+    "fixed",
 )  # fmt: skip
 """Of a row. `imm*` are instructions that bring constants into registers, `imm` tells equal ones apart; `alive_*` are
 registers that a result takes; `mask` is how many low bits a logical `and` keeps, -1 where all bits are inverted;
 `constant_store` is 1 where zero is stored, 2 where another number is; `divides` is 1 and 2 for signed and unsigned
-divisions by a constant, 3 and 4 for remainders.
+divisions by a constant, 3 and 4 for remainders; `fixed` accesses are volatile or atomic: each stays by itself.
 """
 C = {name: index for index, name in enumerate(COLUMNS)}
 _MOST_ROWS = 1 << 16
@@ -248,6 +249,7 @@ def _integer(name: str, operation: Operation, row: Row, kind: TypeFacts) -> None
 def _load(name: str, operation: Operation, row: Row) -> None:
     row["kind"] = Kind.LOAD
     _set(row, costs.parts(operation.results[0].type_text))
+    row["fixed"] = _fixed(operation)
     _global(operation, row, 0)
 
 
@@ -258,8 +260,13 @@ def _store(name: str, operation: Operation, row: Row) -> None:
     number = integer_constant(operation.operands[0])
     empty = costs.constant_of(operation.operands[0])
     zero = number == 0 or (empty is not None and empty.name == "llvm.mlir.zero")
+    row["fixed"] = _fixed(operation)
     row["constant_store"] = 1.0 if zero else 0.0 if number is None else 2.0
     _global(operation, row, 1)
+
+
+def _fixed(operation: Operation) -> float:
+    return float(any("volatile_" in text or "ordering" in text for text in operation.dictionary_texts))
 
 
 def _global(operation: Operation, row: Row, position: int) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from costmodel.core.errors import ParseError
 from costmodel.ir.llvm.operands import FLAGS, ORDERING, TYPED_QUICKLY, Parsed, alignment, items_of, operand
 from costmodel.ir.llvm.types import UNKNOWN_TYPE, mlir_type
 
 _DYNAMIC_INDEX = -2147483648
+_ORDERINGS = {"unordered": 1, "monotonic": 2, "acquire": 4, "release": 5, "acq_rel": 6, "seq_cst": 7}
 
 
 def load(opcode: str, rest: str) -> Parsed:
@@ -15,7 +18,8 @@ def load(opcode: str, rest: str) -> Parsed:
     items = items_of(rest[flags.end() :] if flags is not None else rest)
     if len(items) < 2:
         raise ParseError(f"expected 'TYPE, ptr VALUE' after load, found {rest[:60]!r}")
-    return Parsed("llvm.load", [operand(ORDERING.sub("", items[1]))], mlir_type(items[0]), alignment(items[2:]))
+    properties = _access(flags, items)
+    return Parsed("llvm.load", [operand(ORDERING.sub("", items[1]))], mlir_type(items[0]), properties)
 
 
 def store(opcode: str, rest: str) -> Parsed:
@@ -24,7 +28,18 @@ def store(opcode: str, rest: str) -> Parsed:
     items = items_of(rest[flags.end() :] if flags is not None else rest)
     if len(items) < 2:
         raise ParseError(f"expected 'TYPE VALUE, ptr VALUE' after store, found {rest[:60]!r}")
-    return Parsed("llvm.store", [operand(items[0]), operand(ORDERING.sub("", items[1]))], None, alignment(items[2:]))
+    properties = _access(flags, items)
+    return Parsed("llvm.store", [operand(items[0]), operand(ORDERING.sub("", items[1]))], None, properties)
+
+
+def _access(flags: re.Match[str] | None, items: list[str]) -> str:
+    """Properties of a load or store, as MLIR's LLVM dialect names them."""
+    found = [alignment(items[2:])]
+    if flags is not None:
+        order = ORDERING.search(items[1]) if "atomic " in flags[0] else None
+        found.append(f"ordering = {_ORDERINGS[order[0].split()[-1]]} : i64" if order is not None else "")
+        found.append("volatile_" if "volatile " in flags[0] else "")
+    return ", ".join(part for part in found if part)
 
 
 def alloca(opcode: str, rest: str) -> Parsed:

@@ -46,7 +46,13 @@ def test_phis_become_block_arguments(sample):
         ("%r = fadd fast float %x, 1.0", "llvm.fadd", ["%x", ""], "f32", {"fastmathFlags": "#llvm.fastmath<fast>"}),
         ("%r = icmp slt i32 %n, 5", "llvm.icmp", ["%n", ""], "i1", {"predicate": "2 : i64"}),
         ("%r = fcmp olt <4 x float> %v, %v", "llvm.fcmp", ["%v", "%v"], "vector<4xi1>", {"predicate": "4 : i64"}),
-        ("%r = load volatile i64, ptr %p, align 8, !tbaa !3", "llvm.load", ["%p"], "i64", {"alignment": "8 : i64"}),
+        (
+            "%r = load volatile i64, ptr %p, align 8, !tbaa !3",
+            "llvm.load",
+            ["%p"],
+            "i64",
+            {"alignment": "8 : i64", "volatile_": "unit"},
+        ),
         ("store float %x, ptr %p, align 4", "llvm.store", ["%x", "%p"], None, {"alignment": "4 : i64"}),
         ("%r = sext i32 %n to i64", "llvm.sext", ["%n"], "i64", {}),
         (

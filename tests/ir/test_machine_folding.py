@@ -163,3 +163,15 @@ def test_a_remainder_is_found_from_the_quotient():
     head = "define i32 @f(i32 %x, i32 %y)"
     other = read(body, head=head)
     assert read(body.replace("%y", "%x"), head=head).machine_body_a64 < other.machine_body_a64
+
+
+def test_volatile_and_atomic_accesses_stay_by_themselves():
+    def text(kind, order=""):
+        lines = [f"  %p{i} = getelementptr i8, ptr %p, i64 {i}" for i in range(8)]
+        lines += [f"  store {kind}i8 0, ptr %p{i}{order}, align 1" for i in range(8)]
+        return "\n".join([*lines, "  ret void"])
+
+    plain, volatile, atomic = (read(text(*k)) for k in [("",), ("volatile ",), ("atomic ", " monotonic")])
+    assert plain.machine_body_x86_256 < 4
+    assert volatile.machine_body_x86_256 == atomic.machine_body_x86_256 >= 8
+    assert volatile.machine_body_a64 >= 8
