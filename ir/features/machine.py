@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from costmodel.ir.features.machine_columns import C, Kind, Table
 from costmodel.ir.features.machine_cycles import Beside, cycle_numbers
 from costmodel.ir.features.machine_flat import Flat, Ints, Lists
 from costmodel.ir.features.machine_flow import Flow
@@ -16,7 +17,6 @@ from costmodel.ir.features.machine_layout import Layout
 from costmodel.ir.features.machine_live import GENERAL, UNITS128, Live, live
 from costmodel.ir.features.machine_merge import Merged
 from costmodel.ir.features.machine_names import VARIANTS
-from costmodel.ir.features.machine_rows import C, Kind, Table
 from costmodel.ir.features.machine_table import FILES, FRAME, ISAS
 from costmodel.ir.features.scan import Scan
 

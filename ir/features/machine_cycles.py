@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.ir.features.kinds import FLOAT_VECTOR
+from costmodel.ir.features.machine_columns import NUM_PORTS, C, Kind, Port
 from costmodel.ir.features.machine_flat import Flat, Ints, Numbers
 from costmodel.ir.features.machine_flow import Flow
 from costmodel.ir.features.machine_fold import Folded
-from costmodel.ir.features.machine_rows import NUM_PORTS, C, Kind, Port
 from costmodel.ir.features.machine_units import CLASSES, CORES, PLACE, USUAL, Counts, cycles_of
 from costmodel.ir.features.scan import BlockScan
 from costmodel.ir.mlir.structure import Operation

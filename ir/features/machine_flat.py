@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.ir.features.facts import Facts
-from costmodel.ir.features.machine_rows import C, Kind, Rows, current_rows, is_simple
+from costmodel.ir.features.machine_columns import C, Kind
+from costmodel.ir.features.machine_rows import Rows, current_rows, is_simple
 from costmodel.ir.features.machine_symbols import constant_key, eager_functions, local_symbols
 from costmodel.ir.features.scan import Scan
 from costmodel.ir.mlir.structure import Operation, Value

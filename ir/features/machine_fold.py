@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from costmodel.ir.features.machine_columns import ADD, AND, MUL, OR, SUB, XOR, C, Kind, Port
 from costmodel.ir.features.machine_flat import Flat, Ints, Mask, Numbers
 from costmodel.ir.features.machine_memory import fold_memory, join_neighbours
 from costmodel.ir.features.machine_names import VARIANTS
-from costmodel.ir.features.machine_rows import ADD, AND, MUL, OR, SUB, XOR, C, Kind, Port
 
 _X86 = slice(0, 3)
 _A64 = 3

@@ -14,9 +14,9 @@ import numpy as np
 
 from costmodel.ir.features.kinds import TypeFacts
 from costmodel.ir.features.liveness import gathered, spread
+from costmodel.ir.features.machine_columns import C, Kind
 from costmodel.ir.features.machine_flat import Flat, Ints, Mask, Numbers
 from costmodel.ir.features.machine_fold import Folded
-from costmodel.ir.features.machine_rows import C, Kind
 
 GENERAL, UNITS128, UNITS256, UNITS512, PREDICATE = range(5)
 _CLASSES = 5

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from costmodel.ir.features.machine_columns import OR, C, Kind, Port
 from costmodel.ir.features.machine_flat import Ints
-from costmodel.ir.features.machine_rows import OR, C, Kind, Port
 
 if TYPE_CHECKING:
     from costmodel.ir.features.machine_fold import Folded

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from costmodel.ir.features.machine_rows import Kind
+from costmodel.ir.features.machine_columns import Kind
 
 if TYPE_CHECKING:
     from costmodel.ir.features.machine_flat import Flat, Mask

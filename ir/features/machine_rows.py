@@ -9,49 +9,17 @@ from __future__ import annotations
 from threading import Lock
 
 import numpy as np
-import numpy.typing as npt
 
 from costmodel.ir.features import machine_costs as costs
 from costmodel.ir.features.address import constant_offset, element_sizes
 from costmodel.ir.features.facts import Facts
 from costmodel.ir.features.kinds import FLOAT_VECTOR, NO_REGISTER, PREDICATE, TypeFacts, type_facts
+from costmodel.ir.features.machine_columns import ADD, AND, COLUMNS, MUL, OR, SUB, XOR, C, Kind, Port, Table
 from costmodel.ir.features.machine_costs import Cost, by, same
 from costmodel.ir.features.machine_names import VARIANTS
 from costmodel.ir.mlir.structure import Operation
 from costmodel.ir.semantics import callee_of, integer_constant
 
-Table = npt.NDArray[np.float32]
-
-
-class Kind:
-    """What folding must tell apart."""
-
-    (OTHER, LOAD, STORE, ADDRESS, ICMP, FCMP, BRANCH, JUMP, SWITCH, RETURN, SELECT, ZEXT, SEXT, TRUNC, FREE,
-     CALL) = range(16)  # fmt: skip
-    INTEGER, FLOAT, BLOCK, ALLOCA, UNREACHABLE, LOGIC, FPEXT, SHIFT = range(16, 24)
-
-
-class Port:
-    """Which execution units an operation keeps busy."""
-
-    NONE, ALU, MUL, DIV, FLOAT, FDIV, SHUFFLE, LOAD, STORE, BRANCH, CALL = range(11)
-
-
-NUM_PORTS = 11
-COLUMNS = (
-    *VARIANTS, "imm_x86", "imm_a64", "imm_rv", "imm", "kind", "port", "latency", "mem0", "mem1", "pure", "dynamic",
-    "scale", "a64_offset", "rv_offset", "offset", "bits", "constant_arguments", "address_arguments", "stack_arguments",
-    "is_call", "register", "units128", "units256", "units512", "zero_test", "bytes", "parts128", "global_address",
-    "outside", "int32", "indirect", "simple_scale", "alive_general", "alive_128", "alive_256", "alive_512",
-    "alive_predicate", "displacement", "swaps", "arithmetic", "amount", "mask", "constant_store", "divides",
-    "fixed",
-)  # fmt: skip
-"""Of a row. `imm*` are instructions that bring constants into registers, `imm` tells equal ones apart; `alive_*` are
-registers that a result takes; `mask` is how many low bits a logical `and` keeps, -1 where all bits are inverted;
-`constant_store` is 1 where zero is stored, 2 where another number is; `divides` is 1 and 2 for signed and unsigned
-divisions by a constant, 3 and 4 for remainders; `fixed` accesses are volatile or atomic: each stays by itself.
-"""
-C = {name: index for index, name in enumerate(COLUMNS)}
 _MOST_ROWS = 1 << 16
 _PORTS = {
     "imul": Port.MUL, "idiv": Port.DIV, "fadd": Port.FLOAT, "fmul": Port.FLOAT, "fma": Port.FLOAT, "fdiv": Port.FDIV,
@@ -76,7 +44,6 @@ _SIMPLE = frozenset(
 _FLAGGED = frozenset(("ctlz", "cttz", "abs", "is.fpclass"))
 """Intrinsics whose second operand says how the first is to be understood."""
 _CASTS = {"zext": Kind.ZEXT, "sext": Kind.SEXT, "trunc": Kind.TRUNC, "fpext": Kind.FPEXT}
-ADD, SUB, OR, AND, XOR, MUL = range(1, 7)
 _ARITHMETIC = {"add": ADD, "sub": SUB, "or": OR, "and": AND, "xor": XOR, "mul": MUL}
 """Values of the column `arithmetic`."""
 _FREE_CASTS = frozenset("bitcast freeze ptrtoint inttoptr addrspacecast ptrtoaddr".split())
