@@ -80,24 +80,26 @@ def _dominators(order: list[Block], number: dict[Block, int], predecessors: dict
     while changed:
         changed = False
         for index in range(1, len(order)):
-            best = -1
-            for block in predecessors[order[index]]:
-                other = number[block]
-                if found[other] >= 0:
-                    best = other if best < 0 else _meet(best, other, found)
+            known = sorted({number[block] for block in predecessors[order[index]]}, reverse=True)
+            best = _meet([other for other in known if found[other] >= 0], found)
             if best != found[index]:
                 found[index] = best
                 changed = True
     return found
 
 
-def _meet(first: int, second: int, dominator: list[int]) -> int:
-    while first != second:
-        while first > second:
-            first = dominator[first]
-        while second > first:
-            second = dominator[second]
-    return first
+def _meet(blocks: list[int], dominator: list[int]) -> int:
+    """What dominates all of `blocks`, largest first; no block on the way is passed twice, however many they are."""
+    best, passed = blocks[0], set[int]()
+    for block in blocks[1:]:
+        while block != best and block not in passed:
+            if block > best:
+                passed.add(block)
+                block = dominator[block]
+            else:
+                passed.add(best)
+                best = dominator[best]
+    return best
 
 
 def _dominates(upper: int, lower: int, dominator: list[int]) -> bool:
