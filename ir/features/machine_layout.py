@@ -8,12 +8,15 @@ the block that runs most among those whose predecessors are placed. Linear but f
 from __future__ import annotations
 
 from collections.abc import Collection
+from heapq import heapify, heappop, heappush
 
 from costmodel.ir.features.machine_flow import Flow
 from costmodel.ir.features.machine_merge import Merged
 
 _HOT = 0.8
 """An edge as likely as this is followed whoever else wants its target (`StaticLikelyProb`)."""
+_MOST_BEFORE = 64
+"""Predecessors of a block that are asked whether they want it."""
 
 
 class Layout:
@@ -64,15 +67,17 @@ class Layout:
             outer = [p for p in self.before[block] if chains[p] is not own and (inside is None or p in inside)]
             waiting[own[0]] = waiting.get(own[0], 0) + len(outer)
         waiting.pop(chain[0], None)
-        ready = [head for head, count in waiting.items() if not count]
+        ready = [(-self.frequency[head], head) for head, count in waiting.items() if not count]
+        heapify(ready)
         self._mark(chain, chain, waiting, ready)
         last = 0
         while True:
             target = self._successor(chain, inside)
             if target is None:
-                ready = [head for head in ready if head in waiting]
+                while ready and ready[0][1] not in waiting:
+                    heappop(ready)
                 if ready:
-                    target = max(ready, key=lambda head: (self.frequency[head], -head))
+                    target = ready[0][1]
                 else:
                     while last < len(rpo) and chains[rpo[last]] is chain:
                         last += 1
@@ -86,7 +91,9 @@ class Layout:
             for block in added:
                 chains[block] = chain
 
-    def _mark(self, chain: list[int], added: list[int], waiting: dict[int, int], ready: list[int]) -> None:
+    def _mark(
+        self, chain: list[int], added: list[int], waiting: dict[int, int], ready: list[tuple[float, int]]
+    ) -> None:
         """One predecessor less for each chain that the blocks added lead to."""
         for block in added:
             for target in self.after[block]:
@@ -94,7 +101,7 @@ class Layout:
                 if head in waiting and self.chain[target] is not added:
                     waiting[head] -= 1
                     if not waiting[head]:
-                        ready.append(head)
+                        heappush(ready, (-self.frequency[head], head))
 
     def _successor(self, chain: list[int], inside: Collection[int] | None) -> int | None:
         """What follows the last block best."""
@@ -117,7 +124,7 @@ class Layout:
         """Whether another block that is not placed yet should rather fall through to the target."""
         chain, own = self.chain[block], self.chain[target]
         least = self.frequency[block] * share * (1.0 - _HOT)
-        for other in self.before[target]:
+        for other in self.before[target][:_MOST_BEFORE]:
             if (
                 other == block
                 or self.chain[other] is chain
