@@ -166,7 +166,7 @@ def encode(row: FunctionRow) -> dict[str, Encoding] | Unreadable:
     """A function's encoding by tokenisation."""
     try:
         program = read(row.ir.encode(), format=row.format)
-        function = next((f for f in program.functions if f.name == row.entry), program.functions[0])
+        function = program.entry(row.entry)
         numbers = encode_function(function).numbers
         return {s: Encoding(numbers=numbers, tokens=token_numbers(function, s)) for s in SCHEMES}
     except CostModelError as error:

@@ -128,6 +128,10 @@ class Program:
         names = ", ".join(function.name for function in self.functions[:20])
         raise UnsupportedError(f"no function {name!r} in this program; there are: {names}")
 
+    def entry(self, name: str) -> Function:
+        """The function called `name`, the first one where none is."""
+        return next((function for function in self.functions if function.name == name), self.functions[0])
+
 
 def functions_of(module: MlirModule) -> tuple[Function, ...]:
     """Operations with a symbol and a body, named modules being looked into; one `<module>` where there is none."""

@@ -67,8 +67,7 @@ def _generic(text: str, row: FunctionRow) -> str:
 
 
 def _entry(text: str, row: FunctionRow) -> Function:
-    functions = read(text.encode(), format=row.format).functions
-    return next((function for function in functions if function.name == row.entry), functions[0])
+    return read(text.encode(), format=row.format).entry(row.entry)
 
 
 def _encode(text: str, row: FunctionRow, needs: Needs) -> Encoding:

@@ -38,7 +38,7 @@ class Block:
 
 Reader = Callable[[Function, str], tuple[Block, ...]]
 READERS: Registry[Reader] = Registry("reader of schedules", {"linalg": "costmodel.search.features.blocks:blocks_of"})
-"""By the level of the function that is scheduled. A reader raises `CostModelError` where the two do not fit."""
+"""By what schedules are written for, linalg today. A reader raises `CostModelError` where the two do not fit."""
 
 
 def realised(function: Function, schedule: str | None) -> tuple[Block, ...]:

@@ -60,9 +60,7 @@ def row_blocks(row: FunctionRow, schedule: str) -> tuple[Block, ...]:
 def _entry(row: FunctionRow) -> Function:
     from costmodel.ir.reading import read
 
-    program = read(row.ir.encode(), format=row.format)
-    names = [function.name for function in program.functions]
-    return program.functions[names.index(row.entry)] if row.entry in names else program.functions[0]
+    return read(row.ir.encode(), format=row.format).entry(row.entry)
 
 
 def encode_all(

@@ -31,7 +31,7 @@ _RED_ZONE = 16.0
 """So many scalars lie below the stack pointer on x86-64 in a function that calls nothing."""
 _SHORT = 2
 """Operations of a block that does little but return."""
-_COPIED = {"x86": 4.0, "a64": 6.0, "rv": 6.0}
+_COPIED = {"x86": 4.0, "a64": 6.0, "rv": 6.0, "rvv": 6.0}
 """Up to so many instructions of what returns take the place of a jump there (LLVM's `tail-dup-placement`)."""
 
 
@@ -171,7 +171,7 @@ def _around(isa: str, numbers: Numbers) -> float:
     else:
         sides = 2.0 + saved if calls > 0 else saved + max(frame, float(saved > 0))
     returned = sides + float(isa == "x86" and numbers["wide_vectors"] > 0)  # vzeroupper
-    copied = returned + 1.0 if returned + 1.0 <= _COPIED.get(isa, 6.0) else 1.0
+    copied = returned + 1.0 if returned + 1.0 <= _COPIED[isa] else 1.0
     total = sides + returned * _exits(numbers) - numbers["bare_returns"] + numbers["jumps"]
     total += copied * numbers["jumps_to_returns"]
     total += (

@@ -1,7 +1,7 @@
-"""How often blocks run and where jumps are needed, as LLVM estimates both.
+"""How often blocks run, as LLVM estimates it.
 
 Owns branch probabilities (Ball and Larus 1993; Wu and Larus 1994, with the weights of LLVM 22's
-BranchProbabilityInfo), block frequencies (entry 1), and a layout. Loops that are counted run as often as they count.
+BranchProbabilityInfo) and block frequencies (entry 1). Loops that are counted run as often as they count.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SWAPPED = {"2": "4", "4": "2", "3": "5", "5": "3", "6": "8", "8": "6", "7": "9"
 
 
 class Flow:
-    """`frequency[b]` executions of block b for one call; `jumps` that the layout needs; `hot` marks innermost loops."""
+    """`frequency[b]` executions of block b for one call, `probability[b]` of each of its successors."""
 
     def __init__(self, scan: Scan) -> None:
         self.scan = scan
@@ -45,7 +45,6 @@ class Flow:
         self.is_told = any("!prof !" in source for source in _sources(scan))
         self.probability = self._probabilities()
         self.frequency = self._frequencies()
-        self.jumps = self._jumps()
 
     def _weights(self) -> list[float]:
         """How likely each block is to be where the program goes on: what ends in `unreachable` or unwinds is not."""
@@ -154,33 +153,6 @@ class Flow:
     @staticmethod
     def _normal(mass: dict[int, float]) -> dict[int, float]:
         return {block: min(value, _MOST) for block, value in mass.items()}
-
-    def _jumps(self) -> float:
-        """Unconditional jumps after a layout that lets each block follow its likeliest free predecessor."""
-        taken, follows = {0}, dict[int, int]()
-        chain = list(range(len(self.after)))
-
-        def end(block: int) -> int:
-            while chain[block] != block:
-                block = chain[block]
-            return block
-
-        edges = [
-            (self.frequency[block] * share, -block, target)
-            for block in self.order
-            for target, share in zip(self.after[block], self.probability[block], strict=True)
-        ]
-        for _, negative, target in sorted(edges, reverse=True):
-            block = -negative
-            if block in follows or target in taken or end(target) == block:
-                continue
-            if end(target) == end(block):
-                continue
-            follows[block] = target
-            taken.add(target)
-            chain[block] = end(target)
-        self.jumping = [block for block in self.order if self.after[block] and block not in follows]
-        return float(len(self.jumping))
 
 
 def successors(scan: Scan) -> list[list[int]]:

@@ -19,8 +19,6 @@ from costmodel.ir.mlir.structure import Block, Operation, Region, Value
 from costmodel.ir.semantics import forwarded
 
 _BRANCHES = frozenset(("llvm.br", "cf.br"))
-_FEW = 16
-"""So many are looked for one by one."""
 _DIALECTS = ("llvm.", "arith.", "math.", "index.")
 _PURE = frozenset(
     ("integer_arithmetic", "float_arithmetic", "compare_select", "conversion", "data_movement", "math_function")
@@ -39,24 +37,14 @@ def uncount(found: Scan) -> Counter[Facts]:
     for loop, facts in _dead(found):
         dropped.setdefault(loop, Counter())[facts] += 1
     for loop, gone in dropped.items():
-        loop.facts = _without(loop.facts, gone)
+        left, kept = gone.copy(), []
+        for facts in loop.facts:
+            if left[facts]:
+                left[facts] -= 1
+            else:
+                kept.append(facts)
+        loop.facts = kept
     return sum(dropped.values(), Counter())
-
-
-def _without(every: list[Facts], gone: Counter[Facts]) -> list[Facts]:
-    """`every` without as many as `gone` says of each."""
-    if gone.total() <= _FEW:
-        kept = every[:]
-        for facts in gone.elements():
-            kept.remove(facts)
-        return kept
-    left, kept = gone.copy(), []
-    for facts in every:
-        if left[facts]:
-            left[facts] -= 1
-        else:
-            kept.append(facts)
-    return kept
 
 
 def _dead(found: Scan) -> Iterator[tuple[Loop, Facts]]:
