@@ -88,18 +88,24 @@ def extract_features(root: Operation, *, simplify: bool = False) -> StaticFeatur
         ParseError: an attribute that a feature needs does not parse; with the operation's position.
     """
     with collector.paused():
-        found = scan(root)
-        simpler = plain(root, found) if simplify else None
-        if simpler is not None:
-            found.close()
-            root, found = simpler, scan(simpler)
-        dead = uncount(found) if simplify else None
-        numbers = _numbers(root, found)
-        counts = _counts(found, dead)
-        found.close()
-    if max(numbers.values()) > _LARGEST:
-        numbers = {name: min(number, _LARGEST) for name, number in numbers.items()}
-    return StaticFeatures(dict(zip(numbers, map(float, numbers.values()), strict=True)), counts)
+        return _extract(root, simplify)
+
+
+def _extract(root: Operation, simplify: bool) -> StaticFeatures:
+    """What it builds is free when it returns, before the collector looks."""
+    simpler = plain(root) if simplify else None
+    root = root if simpler is None else simpler.root
+    found = scan(root)
+    dead = uncount(found) if simplify else None
+    numbers = _numbers(root, found)
+    counts = _counts(found, dead)
+    found.close()
+    if simpler is not None:
+        simpler.close()
+    values = [*map(float, numbers.values())]
+    if max(values) > _LARGEST:
+        values = [min(value, _LARGEST) for value in values]
+    return StaticFeatures(dict(zip(numbers, values, strict=True)), counts)
 
 
 def _counts(found: Scan, dead: Counter[Facts] | None) -> Counts:

@@ -8,13 +8,11 @@ followed so far and no further.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from costmodel.ir.features.scan import Scan
-from costmodel.ir.mlir.structure import Operation, Value
+from costmodel.ir.mlir.structure import Block, Operation, Value
 
 _TAKE, _PUT = "llvm.extractvalue", "llvm.insertvalue"
 _POSITION = re.compile(r"\bposition\s*=\s*(?:array<i64:|\[)([\d,\s:i]+)[>\]]")
@@ -29,11 +27,9 @@ class Members:
     needless: frozenset[Operation] = frozenset()
 
 
-def members(found: Scan) -> Members:
-    """What is known of a scanned function's aggregates."""
-    if not any(facts.counted[0] == _TAKE for facts in set(found.facts)):
-        return Members()
-    every = [operation for entry in found.blocks for operation in entry.block.operations]
+def members(blocks: Iterable[Block]) -> Members:
+    """What is known of the aggregates in all blocks of a function."""
+    every = [operation for block in blocks for operation in block.operations]
     values: dict[Value, Value] = {}
     for operation in every:
         if operation.name == _TAKE and len(operation.results) == 1 and len(operation.operands) == 1:
@@ -91,18 +87,22 @@ def _ends(values: dict[Value, Value]) -> dict[Value, Value]:
 def _needless(operations: Sequence[Operation], values: dict[Value, Value]) -> frozenset[Operation]:
     """Every `extractvalue` that is known, and each `insertvalue` whose result only needless ones use."""
     gone = {operation for operation in operations if operation.name == _TAKE and operation.results[0] in values}
-    uses: Counter[Value] = Counter()
+    made = {op.results[0]: op for op in operations if op.name == _PUT and len(op.results) == 1}
+    uses = dict.fromkeys(made, 0)
     for operation in operations:
         if operation not in gone:
-            uses.update(values.get(value, value) for value in operation.operands)
-    stack = [op for op in operations if op.name == _PUT and len(op.results) == 1 and not uses[op.results[0]]]
+            for value in operation.operands:
+                value = values.get(value, value)
+                if value in uses:
+                    uses[value] += 1
+    stack = [operation for value, operation in made.items() if not uses[value]]
     while stack:
         operation = stack.pop()
         gone.add(operation)
         for value in operation.operands:
             value = values.get(value, value)
-            uses[value] -= 1
-            owner = value.owner
-            if not uses[value] and isinstance(owner, Operation) and owner.name == _PUT and len(owner.results) == 1:
-                stack.append(owner)
+            if value in uses:
+                uses[value] -= 1
+                if not uses[value]:
+                    stack.append(made[value])
     return frozenset(gone)

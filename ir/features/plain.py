@@ -8,7 +8,7 @@ function that is plain already is not copied. Linear time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -25,10 +25,11 @@ _PURE = frozenset(
 )
 
 
-def plain(root: Operation, found: Scan) -> Operation | None:
-    """A plain copy of a scanned function, None where it is plain."""
-    joined, inside = _joined(found), members(found)
-    return _Copy(joined, inside).of(root) if joined or inside.values else None
+def plain(root: Operation) -> PlainCopy | None:
+    """A plain copy of a function, None where it is plain."""
+    blocks = _blocks(root)
+    joined, inside = _joined(blocks), members(blocks)
+    return PlainCopy(root, joined, inside) if joined or inside.values else None
 
 
 def uncount(found: Scan) -> Counter[Facts]:
@@ -81,14 +82,24 @@ def _removable(operation: Operation, facts: Facts) -> bool:
     )  # fmt: skip
 
 
-def _joined(found: Scan) -> dict[Block, Block]:
+def _blocks(root: Operation) -> list[Block]:
+    """Every block inside, in no particular order."""
+    found, stack = [], [*root.regions]
+    while stack:
+        blocks = stack.pop().blocks
+        found += blocks
+        stack += [region for block in blocks for operation in block.operations for region in operation.regions]
+    return found
+
+
+def _joined(blocks: Sequence[Block]) -> dict[Block, Block]:
     """Blocks by the one that a jump leads to each from, where nothing else does."""
-    if len(found.blocks) < 2:
+    if len(blocks) < 2:
         return {}
     sources: dict[Block, list[Block]] = {}
-    for entry in found.blocks:
-        for target in entry.block.operations[-1].successors if entry.block.operations else ():
-            sources.setdefault(target, []).append(entry.block)
+    for block in blocks:
+        for target in block.operations[-1].successors if block.operations else ():
+            sources.setdefault(target, []).append(block)
     chosen = {}
     for target, before in sources.items():
         source = before[0]
@@ -110,74 +121,108 @@ def _from_heads(chosen: dict[Block, Block]) -> dict[Block, Block]:
     return found
 
 
-class _Copy:
-    """Copies operations, all of them first, then what they refer to."""
+_new_operation, _new_value = Operation.__new__, Value.__new__
 
-    def __init__(self, joined: dict[Block, Block], inside: Members) -> None:
-        self.after = {source: target for target, source in joined.items()}
-        self.joined = joined
-        self.needless = inside.needless
-        self.values: dict[Value, Value] = dict(inside.values)
-        self.blocks: dict[Block, Block] = {}
-        self.pairs: list[tuple[Operation, Operation]] = []
 
-    def of(self, root: Operation) -> Operation:
-        """A copy that stands where the original does."""
-        copy = self._operation(root, root.parent)
-        for original, new in self.pairs:
-            new.operands = [self._value(value) for value in original.operands]
-            new.successors = [self.blocks[block] for block in original.successors]
-        return copy
+class PlainCopy:
+    """Copies operations, all of them first, then what they refer to; `root` stands where the original does."""
 
-    def _operation(self, root: Operation, parent: Block | None) -> Operation:
-        top = self._alone(root, parent)
+    def __init__(self, root: Operation, joined: dict[Block, Block], inside: Members) -> None:
+        self._after = {source: target for target, source in joined.items()}
+        self._joined = joined
+        self._needless = inside.needless
+        self._values: dict[Value, Value] = {}
+        """Copies of values."""
+        self._same: dict[Value, Value] = dict(inside.values)
+        """What is given to arguments of joined blocks and put into aggregates: it stands for what is left out."""
+        self._blocks: dict[Block, Block] = {}
+        self._pairs: list[tuple[Operation, Operation]] = []
+        self.root = self._tree(root)
+        self._refer()
+
+    def close(self) -> None:
+        """Break the cycles between the copies, so that they are freed at once and not by the collector."""
+        for _, copy in self._pairs:
+            copy.results, copy.regions = [], []
+        for block in self._blocks.values():
+            block.operations, block.args, block.parent.blocks = [], [], []
+
+    def _tree(self, root: Operation) -> Operation:
+        top = self._alone(root, root.parent)
         stack = [*zip(root.regions, top.regions, strict=True)]
         while stack:
             old, new = stack.pop()
             for block in old.blocks:
-                if block not in self.joined:
+                if block not in self._joined:
                     stack += self._block(block, new)
         return top
 
     def _alone(self, operation: Operation, parent: Block | None) -> Operation:
-        """Without what it refers to; its regions are empty."""
-        new = Operation(operation.name, operation.offset, operation._chunk, parent)
+        """Without what it refers to; its regions are empty. Lists that are empty are shared."""
+        new = _new_operation(Operation)
+        new.name, new.offset, new.parent, new._chunk = operation.name, operation.offset, parent, operation._chunk
         new._property_text, new._attribute_text = operation._property_text, operation._attribute_text
-        new.results = [Value(value.name, value.type_text, new, value.index) for value in operation.results]
-        new.regions = [Region(new) for _ in operation.regions]
-        self.values.update(zip(operation.results, new.results, strict=True))
-        self.pairs.append((operation, new))
+        new.operands, new.successors = operation.operands, operation.successors
+        new.results, new.regions = operation.results, operation.regions
+        if new.results:
+            new.results = self._copies(new.results, new)
+        if new.regions:
+            new.regions = [Region(new) for _ in operation.regions]
+        self._pairs.append((operation, new))
         return new
+
+    def _copies(self, values: list[Value], owner: Operation | Block) -> list[Value]:
+        found, known = [], self._values
+        for value in values:
+            copy = known[value] = _new_value(Value)
+            copy.name, copy.type_text, copy.owner, copy.index = value.name, value.type_text, owner, value.index
+            found.append(copy)
+        return found
 
     def _block(self, block: Block, region: Region) -> list[tuple[Region, Region]]:
         """Append a block and those joined to it; the regions inside with their empty copies."""
         new = Block(block.label, region)
         region.blocks.append(new)
-        new.args = [Value(value.name, value.type_text, new, value.index) for value in block.args]
-        self.values.update(zip(block.args, new.args, strict=True))
+        new.args = self._copies(block.args, new)
+        append, alone, needless = new.operations.append, self._alone, self._needless
         inside: list[tuple[Region, Region]] = []
         for part in self._chain(block):
-            self.blocks[part] = new
-            for operation in part.operations:
-                if operation in self.needless or (part in self.after and operation is part.operations[-1]):
+            self._blocks[part] = new
+            for operation in part.operations[:-1] if part in self._after else part.operations:
+                if operation in needless:
                     continue
-                copy = self._alone(operation, new)
-                new.operations.append(copy)
-                inside += zip(operation.regions, copy.regions, strict=True)
+                copy = alone(operation, new)
+                append(copy)
+                if copy.regions:
+                    inside += zip(operation.regions, copy.regions, strict=True)
         return inside
 
     def _chain(self, block: Block) -> Iterator[Block]:
         yield block
-        while block in self.after:
-            target = self.after[block]
-            for argument, value in zip(target.args, forwarded(block.operations[-1])[0][1], strict=False):
-                self.values[argument] = value
+        while block in self._after:
+            target = self._after[block]
+            self._same.update(zip(target.args, forwarded(block.operations[-1])[0][1], strict=False))
             block = target
             yield block
 
-    def _value(self, value: Value) -> Value:
-        """What stands for a value in the copy; an argument of a joined block is what it is given."""
-        found = self.values.get(value, value)
-        while found is not value and found in self.values:
-            value, found = found, self.values[found]
-        return found
+    def _refer(self) -> None:
+        """Let the copies refer to copies."""
+        values, blocks = self._values, self._blocks
+        for value in self._same:
+            same = self._stands_for(value)
+            values[value] = values.get(same, same)
+        value_of = values.get
+        for _, new in self._pairs:
+            if new.operands:
+                new.operands = [value_of(value, value) for value in new.operands]
+            if new.successors:
+                new.successors = [blocks[block] for block in new.successors]
+
+    def _stands_for(self, value: Value) -> Value:
+        """The end of the chain from `value`; rings, which only dead code has, end anywhere."""
+        same, seen = self._same, [value]
+        while value in same and len(seen) <= len(same):
+            value = same[value]
+            seen.append(value)
+        same.update(dict.fromkeys(seen[:-1], value))
+        return value

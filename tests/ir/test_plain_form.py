@@ -5,7 +5,6 @@ import pytest
 
 from costmodel import ir
 from costmodel.ir.features.plain import plain
-from costmodel.ir.features.scan import scan
 from costmodel.ir.rewrites import rewrite
 
 LOOP = """define i64 @f(ptr %p, i64 %n) {
@@ -43,7 +42,7 @@ def test_rewrites_that_add_nothing_change_no_feature(kind, seed):
 
 def test_a_plain_function_is_not_copied():
     root = ir.read(LOOP).functions[0].operation
-    assert plain(root, scan(root)) is None
+    assert plain(root) is None
 
 
 def test_joined_blocks_hand_their_arguments_on_and_the_original_stays():
@@ -55,7 +54,7 @@ def test_joined_blocks_hand_their_arguments_on_and_the_original_stays():
     function = ir.read(text).functions[0]
     assert function.features(simplify=True).to_dict() == numbers(straight)
     assert function.features()["blocks"] == 3
-    copy = plain(function.operation, scan(function.operation))
+    copy = plain(function.operation).root
     block = copy.regions[0].blocks[0]
     assert [operation.name for operation in block.operations] == ["llvm.mul", "llvm.return"]
     assert block.operations[1].operands[0].owner is block.operations[0]
@@ -148,8 +147,9 @@ def test_members_of_a_part_that_was_put_in_whole_are_found():
 def test_members_that_nobody_put_in_are_taken_out(body):
     text = f"declare {DESCRIPTOR} @g()\ndefine i64 @f(i64 %m) {{\n{body}\n}}\n"
     root = ir.read(text).functions[0].operation
-    copy = plain(root, scan(root)) or root
-    names = [operation.name for operation in copy.regions[0].blocks[0].operations]
+    copy = plain(root)
+    root = root if copy is None else copy.root
+    names = [operation.name for operation in root.regions[0].blocks[0].operations]
     assert "llvm.extractvalue" in names
 
 
@@ -163,7 +163,7 @@ def test_an_aggregate_that_is_handed_on_stays():
 declare void @g({DESCRIPTOR})
 """
     root = ir.read(text).functions[0].operation
-    names = [operation.name for operation in plain(root, scan(root)).regions[0].blocks[0].operations]
+    names = [operation.name for operation in plain(root).root.regions[0].blocks[0].operations]
     assert names == ["llvm.insertvalue", "llvm.call", "llvm.return"]
 
 

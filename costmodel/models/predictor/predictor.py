@@ -17,6 +17,7 @@ import numpy as np
 from costmodel.core.errors import UnknownNameError, UnsupportedError, UsageError
 from costmodel.core.metrics import get_metric, metric_names
 from costmodel.core.target import Target
+from costmodel.ir import collector
 from costmodel.ir.program import Function, Program
 from costmodel.models import MODELS, Model, Prediction
 from costmodel.models.base import Array
@@ -93,6 +94,17 @@ class Predictor:
             UsageError: an empty function, a feature that is not finite, both a pipeline and a schedule.
         """
         functions = list(_functions(programs))
+        with collector.paused():
+            return self._predict(functions, target, metrics, pipeline, schedule)
+
+    def _predict(
+        self,
+        functions: Sequence[Function | Encoding],
+        target: str | Target | Sequence[str | Target],
+        metrics: Sequence[str],
+        pipeline: str | None,
+        schedule: str | None,
+    ) -> list[Answer]:
         several = [target] if isinstance(target, str | Target) else list(target)
         targets = [_target(one) for one in several]
         chosen = {one.name: self._metrics(one, metrics) for one in targets}
