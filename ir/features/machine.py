@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from costmodel.ir.features.machine_columns import C, Kind, Table
+from costmodel.ir.features.machine_columns import C, Kind
 from costmodel.ir.features.machine_cycles import Beside, cycle_numbers
 from costmodel.ir.features.machine_flat import Flat, Ints, Lists
 from costmodel.ir.features.machine_flow import Flow
@@ -24,14 +24,15 @@ Numbers = dict[str, float]
 _FILE_NAMES = tuple(FILES)
 _FILE_COLUMNS = [column for column, sizes in enumerate(FILES.values()) for _ in sizes]
 _FILE_SIZES = np.array([size for sizes in FILES.values() for size in sizes], np.float32)
-_SAVED = {"x86": 6.0, "a64": 10.0, "rv": 12.0, "rvv": 12.0}
+_SAVED = {"x86": 6.0, "a64": 10.0, "rv": 12.0}
 """General registers that a function has to restore if it writes to them; `_FREE` those that it need not."""
-_FREE = {"x86": 9.0, "a64": 18.0, "rv": 15.0, "rvv": 15.0}
+_FREE = {"x86": 9.0, "a64": 18.0, "rv": 15.0}
 _RED_ZONE = 16.0
 """So many scalars lie below the stack pointer on x86-64 in a function that calls nothing."""
+_ISA_OF = {variant: "rv" if variant == "rvv" else variant.partition("_")[0] for variant in VARIANTS}
 _SHORT = 2
 """Operations of a block that does little but return."""
-_COPIED = {"x86": 4.0, "a64": 6.0, "rv": 6.0, "rvv": 6.0}
+_COPIED = {"x86": 4.0, "a64": 6.0, "rv": 6.0}
 """Up to so many instructions of what returns take the place of a jump there (LLVM's `tail-dup-placement`)."""
 
 
@@ -59,17 +60,24 @@ def machine_numbers(scan: Scan) -> Numbers:
 
 
 def _numbers(flat: Flat, flow: Flow, layout: Layout) -> Numbers:
-    numbers, folded, totals = _sizes(flat, flow, layout)
+    folded = Folded(flat, layout.merged.gone)
+    numbers, totals = _sizes(flat, folded, flow, layout), folded.totals()
+    around = {isa: _around(isa, numbers) for isa in ISAS}
+    body = totals.sum(axis=0).tolist()
+    for index, variant in enumerate(VARIANTS):
+        numbers[f"body_{variant}"] = body[index]
+        numbers[f"instructions_{variant}"] = body[index] + around[_ISA_OF[variant]]
     for index, name in enumerate(ISAS):
         numbers[f"immediates_{name}"] = float(folded.immediates[:, index].sum())
         everywhere = numbers["live_general"] / (_FREE[name] + _SAVED[name])
         numbers[f"taken_{name}"] = max(numbers["across_general"] / _SAVED[name], everywhere)
-    numbers.update(cycle_numbers(flat, folded, flow, totals, _beside(flat, folded, layout, numbers)))
+    beside = _beside(flat, folded, layout, numbers, list(around.values()))
+    numbers.update(cycle_numbers(flat, folded, flow, totals, beside))
     return numbers
 
 
-def _beside(flat: Flat, folded: Folded, layout: Layout, numbers: Numbers) -> Beside:
-    """What `_around` counts, block by block."""
+def _beside(flat: Flat, folded: Folded, layout: Layout, numbers: Numbers, around: list[float]) -> Beside:
+    """What `_around` counts `[sets]`, block by block."""
     blocks = len(flat.scan.blocks)
     own = folded.moves + flat.constant_moves
     moves = np.asarray(np.bincount(flat.block, own, blocks), np.float64)
@@ -80,19 +88,16 @@ def _beside(flat: Flat, folded: Folded, layout: Layout, numbers: Numbers) -> Bes
     exits[layout.bare] = 0
     moves[layout.bare] -= 1.0
     exits[list(layout.leaving)] = 1
-    saved, restored = {}, {}
-    for isa in ISAS:
-        saved[isa] = max(0.0, (_around(isa, numbers) - total) / (1.0 + _exits(numbers)))
-        restored[isa] = exits * saved[isa]
+    saved = [max(0.0, (instructions - total) / (1.0 + _exits(numbers))) for instructions in around]
+    restored = np.multiply.outer(saved, exits)
     exits[list(layout.leaving)] = 0  # what is called returns
     return Beside(
         moves=np.maximum(moves, 0.0), jumping=layout.jumping, returns=exits, saved=saved, restored=restored
     )  # fmt: skip
 
 
-def _sizes(flat: Flat, flow: Flow, layout: Layout) -> tuple[Numbers, Folded, Table]:
-    """Instructions and registers; with what they were counted from."""
-    folded = Folded(flat, layout.merged.gone)
+def _sizes(flat: Flat, folded: Folded, flow: Flow, layout: Layout) -> Numbers:
+    """What decides on registers and on instructions beside the operations' own."""
     levels = live(flat, folded, flow.before)
     numbers: Numbers = dict(folded.parts)
     numbers["jumps"] = float(len(layout.jumping) - layout.returning)
@@ -101,12 +106,7 @@ def _sizes(flat: Flat, flow: Flow, layout: Layout) -> tuple[Numbers, Folded, Tab
     numbers["bare_returns"] = float(len(layout.bare))
     numbers["returns"] -= numbers["bare_returns"]
     _pressure(flat, flow, levels, numbers)
-    totals = folded.totals()
-    body = totals.sum(axis=0).tolist()
-    for index, variant in enumerate(VARIANTS):
-        numbers[f"body_{variant}"] = body[index]
-        numbers[f"instructions_{variant}"] = body[index] + _around(variant.partition("_")[0], numbers)
-    return numbers, folded, totals
+    return numbers
 
 
 def _calls(flat: Flat, levels: Live, numbers: Numbers) -> None:

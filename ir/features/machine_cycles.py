@@ -8,6 +8,7 @@ throughput bounds as in IACA and llvm-mca; latencies of `opcodes`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -44,25 +45,34 @@ def cycle_numbers(flat: Flat, folded: Folded, flow: Flow, totals: Numbers, besid
     chain = chains.carried()
     counts = _counts(flat, beside)
     numbers = _executed(frequency, counts, chain)
+    counts = _by_machine(flat, folded, totals, counts, beside)
+    bound = np.maximum(cycles_of(counts), chain)
     again = chains.reused()
-    accesses = _accesses(flat, folded, len(counts))
-    instructions = _by_block(flat.block, totals[:, _COLUMNS], len(counts))
+    first = [again[isa != "x86"] for isa in _MACHINES]
+    bound[:, :, 0] = np.maximum(bound[:, :, 0], np.array(first)[:, None])
+    executed, cycles = (counts[:, :, 0] @ frequency).tolist(), (bound @ frequency).tolist()
     for place, isa in enumerate(_MACHINES):
-        first = numbers[f"reused_chain_{isa}"] = again[isa != "x86"]
-        counts[:, _ACCESSES] = accesses[:, :, place]
-        counts[:, PLACE["restores"]] = beside.restored[isa]
-        counts[0, PLACE["saves"]] = beside.saved[isa]
-        counts[:, 0] = instructions[:, place] + beside.moves + beside.restored[isa]
-        counts[0, 0] += beside.saved[isa]
-        numbers[f"executed_{isa}"] = float(frequency @ counts[:, 0])
-        bound = np.maximum(cycles_of(isa, counts), chain)
-        bound[:, 0] = np.maximum(bound[:, 0], first)
-        for name, cycles in zip(CORES[isa], (bound @ frequency).tolist(), strict=True):
-            numbers[f"cycles_{isa}_{name}"] = cycles
-        usual = numbers[f"cycles_{isa}_{USUAL[isa]}"]
-        for name in CORES[isa].keys() - {USUAL[isa]}:
-            numbers[f"core_{isa}_{name}"] = numbers[f"cycles_{isa}_{name}"] / usual if usual > 0 else 1.0
+        numbers[f"reused_chain_{isa}"], numbers[f"executed_{isa}"] = first[place], executed[place]
+        found = dict(zip(CORES[isa], cycles[place], strict=False))
+        usual = found[USUAL[isa]]
+        for name, number in found.items():
+            numbers[f"cycles_{isa}_{name}"] = number
+            if name != USUAL[isa]:
+                numbers[f"core_{isa}_{name}"] = number / usual if usual > 0 else 1.0
     return numbers
+
+
+def _by_machine(flat: Flat, folded: Folded, totals: Numbers, counts: Counts, beside: Beside) -> Counts:
+    """What blocks hold on each machine `[machines, blocks, classes]`, from what they hold on all of them."""
+    blocks = len(counts)
+    found = np.repeat(counts[None], len(_MACHINES), axis=0)
+    found[:, :, _ACCESSES] = _accesses(flat, folded, blocks)
+    found[:, :, PLACE["restores"]] = beside.restored
+    found[:, 0, PLACE["saves"]] = beside.saved
+    instructions = _by_block(flat.block, totals[:, _COLUMNS], blocks)
+    found[:, :, 0] = instructions.T + beside.moves + beside.restored
+    found[:, 0, 0] += beside.saved
+    return found
 
 
 def _counts(flat: Flat, beside: Beside) -> Counts:
@@ -106,7 +116,7 @@ def _executed(frequency: Counts, counts: Counts, chain: Numbers) -> dict[str, fl
 
 
 def _accesses(flat: Flat, folded: Folded, blocks: int) -> Counts:
-    """Loads, stores, and those of them that are no instructions of their own, `[blocks, 4, machines]`."""
+    """Loads, stores, and those of them that are no instructions of their own, `[machines, blocks, 4]`."""
     kind = flat.kind
     chosen = np.flatnonzero((kind == Kind.LOAD) | (kind == Kind.STORE))
     copies = np.flatnonzero(kind == Kind.BLOCK)
@@ -120,7 +130,7 @@ def _accesses(flat: Flat, folded: Folded, blocks: int) -> Counts:
     if len(copies):
         moved = _by_block(flat.block[copies], folded.cost[copies][:, _COLUMNS], blocks)
         found[:, :, 0] += moved[:, None] * _COPY_SHARES[:, None]
-    return np.asarray(found.transpose(0, 2, 1, 3).reshape(blocks, 4, len(_COLUMNS)))
+    return np.asarray(found.transpose(3, 0, 2, 1).reshape(len(_COLUMNS), blocks, 4))
 
 
 def _by_block(block: Ints, values: Numbers, blocks: int) -> Counts:
@@ -132,25 +142,30 @@ def _by_block(block: Ints, values: Numbers, blocks: int) -> Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """Instructions beside operations', by block: `moves` and jumps, what `restored`; a prologue's that `saved`."""
+    """Instructions beside operations', by block: `moves` and jumps, and what `saved` by an instruction set's prologue.
+
+    Each set's `restored` by block is `[sets, blocks]`.
+    """
 
     moves: Numbers
     jumping: list[int]
     returns: Ints
-    saved: dict[str, float]
-    restored: dict[str, Numbers]
+    saved: list[float]
+    restored: Numbers
 
 
 class _Chains:
     """Chains from one run of a block to its next: carried values, and registers that calls and returns use again."""
 
     def __init__(self, flat: Flat, folded: Folded) -> None:
-        self.flat = flat
-        self.values = flat.value.tolist()
-        self.edges = flat.starts().tolist()
-        self.latency = _latency(flat, folded)
-        self.defined = flat.defined.tolist()
+        self.flat, self.folded = flat, folded
         self.starts = np.searchsorted(flat.block, np.arange(len(flat.scan.blocks) + 1)).tolist()
+
+    @cached_property
+    def lists(self) -> tuple[list[int], list[int], list[float], list[int]]:
+        """Where the edges to each operation begin, their values, latencies, and what defines each value."""
+        flat = self.flat
+        return flat.starts().tolist(), flat.value.tolist(), _latency(flat, self.folded), flat.defined.tolist()
 
     def carried(self) -> Numbers:
         """The longest chain of each block that is a loop by itself, in cycles, `[blocks]`."""
@@ -164,10 +179,11 @@ class _Chains:
     def _longest(self, entry: BlockScan, last: Operation, first: int) -> float:
         number = self.flat.scan.number
         nexts = next(([number.get(v, -1) for v in vs] for t, vs in forwarded(last) if t is entry.block), [])
+        defined = self.lists[3]
         longest, result = 0.0, entry.first + len(entry.block.args)
         for argument, target in zip(range(entry.first, result), nexts[:_MAX_CARRIED], strict=False):
             if target >= result:
-                longest = max(longest, self._distance(argument, self.defined[target], first))
+                longest = max(longest, self._distance(argument, defined[target], first))
         return longest
 
     def reused(self) -> tuple[float, float]:
@@ -195,18 +211,19 @@ class _Chains:
         """Longest chains that end in what an operation takes in general and in vector registers."""
         shift, floats = int(self.flat.table[operation, C["indirect"]]), 0
         longest = [0.0, 0.0]
-        for edge in range(self.edges[operation], self.edges[operation + 1]):
-            value = self.values[edge]
+        edges, values, _, defined = self.lists
+        for edge in range(edges[operation], edges[operation + 1]):
+            value = values[edge]
             kind = int(self.flat.scan.kinds[value].register == FLOAT_VECTOR)
             place = floats if kind else int(self.flat.position[edge]) - shift - floats
             floats += kind
-            made = self.defined[value]
+            made = defined[value]
             if 0 <= place < len(arguments[kind]) and 0 <= made < self.starts[1]:
                 longest[kind] = max(longest[kind], self._distance(arguments[kind][place], made, 0))
         return longest[0], longest[1]
 
     def _distance(self, source: int, goal: int, first: int) -> float:
-        return _distance(source, goal, first, self.edges, self.values, self.latency, self.defined)
+        return _distance(source, goal, first, *self.lists)
 
 
 def _latency(flat: Flat, folded: Folded) -> list[float]:

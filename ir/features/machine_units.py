@@ -106,11 +106,18 @@ CORES: dict[str, dict[str, Core]] = {
 more); Neoverse N1, V2; a narrow core of RISC-V, SiFive P670. Cores like them are told by their width."""
 USUAL = {"x86": "6", "a64": "6", "rv": "4"}
 """The core that the others' cycles are compared with."""
-_BOUNDS = {isa: np.stack([core.bounds() for core in cores.values()]) for isa, cores in CORES.items()}
+_MOST_CORES = max(map(len, CORES.values()))
+_NOTHING = np.zeros_like(next(iter(CORES["x86"].values())).bounds())
+_BOUNDS = np.concatenate(
+    [[core.bounds() for core in cores.values()] + [_NOTHING] * (_MOST_CORES - len(cores)) for cores in CORES.values()]
+).reshape(len(CORES), -1, len(CLASSES))
+"""`[instruction sets, cores * bounds, classes]`; sets with fewer cores than others are filled up."""
 
 
-def cycles_of(isa: str, counts: Counts) -> Counts:
-    """Cycles of each block for one run of many, `[cores, blocks]`, from `counts[blocks, classes]`."""
-    bounds = _BOUNDS[isa]
-    flat = bounds.reshape(-1, len(CLASSES)) @ counts.T
-    return np.asarray(flat.reshape(*bounds.shape[:2], len(counts)).max(axis=1))
+def cycles_of(counts: Counts) -> Counts:
+    """Cycles of each block for one run of many, from `counts[instruction sets, blocks, classes]`.
+
+    Shape [instruction sets, cores, blocks], in the order of `CORES`; cores that a set lacks take none.
+    """
+    cycles = _BOUNDS @ counts.transpose(0, 2, 1)
+    return np.asarray(cycles.reshape(len(CORES), _MOST_CORES, -1, counts.shape[1]).max(axis=2))
