@@ -50,7 +50,7 @@ def cycle_numbers(flat: Flat, folded: Folded, flow: Flow, totals: Numbers, besid
     again = chains.reused()
     first = [again[isa != "x86"] for isa in _MACHINES]
     bound[:, :, 0] = np.maximum(bound[:, :, 0], np.array(first)[:, None])
-    executed, cycles = (counts[:, :, 0] @ frequency).tolist(), (bound @ frequency).tolist()
+    executed, cycles = [float(frequency @ own) for own in counts[:, :, 0]], (bound @ frequency).tolist()
     for place, isa in enumerate(_MACHINES):
         numbers[f"reused_chain_{isa}"], numbers[f"executed_{isa}"] = first[place], executed[place]
         found = dict(zip(CORES[isa], cycles[place], strict=False))
