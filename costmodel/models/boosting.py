@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -266,8 +266,11 @@ class Boosters:
             return np.asarray(self._single[i].margins(x)[:, 0])
         return np.asarray(self.boosters[i].predict(library().DMatrix(x, nthread=1), output_margin=True), np.float64)
 
-    def margins(self, x: Array, offsets: Callable[[int], Array | None] | None = None) -> Array:
-        """Margins `[n, boosters]` of rows `x[n, F]` f32; `offsets(i)` replaces booster i's base margin."""
+    def margins(self, x: Array, offsets: Array | None = None, places: Sequence[int] | Array = (0,)) -> Array:
+        """Margins `[n, boosters]` of rows `x[n, F]` f32.
+
+        `offsets[:, k]` replaces the base margin of booster `places[k]`.
+        """
         if len(x) <= FEW_ROWS:
             found = self.forest.margins(x)
         else:
@@ -276,8 +279,5 @@ class Boosters:
             columns = [np.asarray(b.predict(data, output_margin=True), np.float64) for b in self.boosters]
             found = np.stack(columns, axis=1) if columns else np.zeros((len(x), 0))
         if offsets is not None:
-            for i in range(found.shape[1]):
-                offset = offsets(i)
-                if offset is not None:
-                    found[:, i] += offset - self.forest.base[i]
+            found[:, places] += offsets - self.forest.base[places]
         return found

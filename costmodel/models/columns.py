@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import repeat
+from itertools import islice
 
 import numpy as np
 
@@ -60,30 +60,31 @@ class Columns:
         return len(self.numbers) + 1 + len(self.context)
 
     @cached_property
-    def listed(self) -> frozenset[str]:
-        """The names of `numbers`."""
-        return frozenset(self.numbers)
-
-    @cached_property
     def size(self) -> int:
         """Place of the number of operations among `numbers`."""
-        return self.numbers.index(SIZE_NAME) if SIZE_NAME in self.listed else 0
+        return self.numbers.index(SIZE_NAME) if SIZE_NAME in self.numbers else 0
 
     @cached_property
     def shared(self) -> Array:
         """Places among `numbers` of what models see over the number of operations too (`share_columns`)."""
         return np.array(share_columns(self.numbers), np.int64)
 
+    @cached_property
+    def _nothing(self) -> dict[str, float]:
+        """Zeros by name, in the order of `numbers`."""
+        return dict.fromkeys(self.numbers, 0.0)
+
     def functions(self, encodings: Sequence[Encoding]) -> Array:
         """`[N, P + 1]` f32, raw: the numbers, then the share of operations under names that are not listed."""
-        names, listed = self.numbers, self.listed
-        found = np.zeros((len(encodings), len(names) + 1), np.float32)
+        width = len(self.numbers)
+        found = np.zeros((len(encodings), width + 1), np.float32)
         for row, encoding in zip(found, encodings, strict=True):
-            numbers = encoding.numbers
-            values = np.fromiter(map(numbers.get, names, repeat(0.0)), np.float64, len(names))
-            row[:-1] = np.minimum(np.maximum(values, -_LARGEST), _LARGEST)
-            missing = sum([numbers[name] for name in numbers.keys() - listed if name.startswith(_COUNT)])
-            row[-1] = missing / max(1.0, numbers.get(SIZE_NAME, 1.0))
+            numbers = {**self._nothing, **encoding.numbers}
+            values = np.fromiter(numbers.values(), np.float64, len(numbers))
+            row[:-1] = np.minimum(np.maximum(values[:width], -_LARGEST), _LARGEST)
+            others = islice(numbers.items(), width, None)
+            missing = sum([number for name, number in others if name.startswith(_COUNT)])
+            row[-1] = missing / max(1.0, encoding.numbers.get(SIZE_NAME, 1.0))
         return found
 
     def matrix(self, examples: Examples) -> Array:

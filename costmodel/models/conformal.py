@@ -54,8 +54,9 @@ class Conformal(Wrapper):
         self._folds = folds
         self._base: MetricModel = self._spawn(seed)
         self._widths = Boosters(())
-        self._quantiles: dict[str, list[float]] = {}
-        self._deviations: list[float] = []
+        self._quantiles: dict[str, Array] = {}
+        """By architecture, `[M]` each."""
+        self._deviations: Array = np.ones(len(self.metrics))
 
     def _fit(self, examples: Examples, targets: Array, groups: Array, monitor: Monitor) -> None:
         assert self.columns is not None
@@ -95,8 +96,8 @@ class Conformal(Wrapper):
             columns.append(_quantiles(np.where(held, 0.0, error / size), examples.archs[rows]))
         self._widths = Boosters(boosters)
         archs = sorted({arch for column in columns for arch in column[0]})
-        self._quantiles = {arch: [c[0].get(arch, c[0][ALL]) for c in columns] for arch in archs}
-        self._deviations = [c[1] for c in columns]
+        self._quantiles = {arch: np.array([c[0].get(arch, c[0][ALL]) for c in columns]) for arch in archs}
+        self._deviations = np.array([c[1] for c in columns])
 
     def _learn_width(self, x: Array, error: Array, groups: Array, monitor: Monitor) -> tuple[Any, Array]:
         """A booster of log error, and the sizes `[n]` that halves of the families give each other."""
@@ -113,7 +114,7 @@ class Conformal(Wrapper):
     @staticmethod
     def _width_inputs(examples: Examples, found: Scaled, distance: Array, metrics: slice) -> Array:
         """What the models of the error's size see, `[n, metrics, inputs]`."""
-        ops = np.array([np.log1p(e.numbers.get(SIZE_NAME, 0.0)) for e in examples.encodings], np.float32)
+        ops = np.log1p([e.numbers.get(SIZE_NAME, 0.0) for e in examples.encodings]).astype(np.float32)
         mean, nonzero = found.mean[:, metrics], found.nonzero[:, metrics]
         x = np.empty((*mean.shape, _OWN_INPUTS + examples.context.shape[1]), np.float32)
         x[:, :, 0], x[:, :, 1], x[:, :, 2] = mean, found.std[:, metrics], np.where(np.isnan(nonzero), 1.0, nonzero)
@@ -137,7 +138,7 @@ class Conformal(Wrapper):
         else:
             for i in range(len(self.metrics)):
                 size[:, i] = self._widths.one(i, self._width_inputs(examples, found, distance, slice(i, i + 1))[:, 0])
-        size = np.maximum(np.exp(size), _LEAST) * np.array(self._deviations)
+        size = np.maximum(np.exp(size), _LEAST) * self._deviations
         return replace(found, std=np.maximum(size, _LEAST), distance=distance)
 
     def predict(self, features: Examples) -> Prediction:
@@ -146,13 +147,14 @@ class Conformal(Wrapper):
             return super().predict(features)
         self.columns.check(features)
         found = self.adapted(features)
-        factors = np.array([self._quantiles.get(a, self._quantiles[ALL]) for a in map(str, features.archs)])
-        half = found.std / np.array(self._deviations) * factors.reshape(found.std.shape)
+        factors = np.array([self._quantiles.get(a, self._quantiles[ALL]) for a in features.archs.tolist()])
+        half = found.std / self._deviations * factors.reshape(found.std.shape)
         return self.in_units(features, found, found.mean - half, found.mean + half)
 
     def state(self) -> dict[str, bytes]:
         """See `MetricModel`."""
-        numbers = {"quantiles": self._quantiles, "deviations": self._deviations}
+        quantiles = {arch: own.tolist() for arch, own in self._quantiles.items()}
+        numbers = {"quantiles": quantiles, "deviations": self._deviations.tolist()}
         files = {f"width-{i}.ubj.z": pack_booster(b) for i, b in enumerate(self._widths.boosters)}
         files["conformal.json"] = (json.dumps(numbers, sort_keys=True) + "\n").encode()
         return files | prefixed("base", self._base.state())
@@ -160,7 +162,8 @@ class Conformal(Wrapper):
     def restore(self, files: Mapping[str, bytes]) -> None:
         """See `MetricModel`."""
         numbers = json.loads(files["conformal.json"])
-        self._quantiles, self._deviations = dict(numbers["quantiles"]), list(numbers["deviations"])
+        self._quantiles = {arch: np.array(own, np.float64) for arch, own in numbers["quantiles"].items()}
+        self._deviations = np.array(numbers["deviations"], np.float64)
         self._widths = Boosters([unpack_booster(files[f"width-{i}.ubj.z"]) for i in range(len(self.metrics))])
         self._base = self._spawn(self.seed)
         self._base.restore(stripped("base", files))

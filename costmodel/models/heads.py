@@ -66,10 +66,10 @@ def scale(values: Array, kind: Scale) -> Array:
 
 def unscale(values: Array, kind: Scale) -> Array:
     """Back to the metric's unit; never negative."""
-    values = np.clip(np.asarray(values, np.float64), -_MOST if kind is not Scale.LINEAR else -np.inf, None)
+    values = np.asarray(values, np.float64)
     if kind is Scale.LINEAR:
         return np.asarray(np.maximum(values, 0.0))
-    values = np.minimum(values, _MOST)
+    values = np.minimum(np.maximum(values, -_MOST), _MOST)
     if kind is Scale.LOG:
         return np.asarray(np.exp(values))
     if kind is Scale.LOGIT:

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from functools import lru_cache
 
+from costmodel.ir.features import feature_names
+
 _LEVELS = (
     ("ttgir", ("ttg", "ttng", "amdg", "amdgpu")),
     ("ttir", ("tt",)),
@@ -20,11 +22,13 @@ _LEVELS = (
     ("llvm", ("llvm",)),
 )
 _COUNT = "count:"
+_STATIC = frozenset(f"static:{name}" for name in feature_names())
 
 
 def level_of(numbers: Mapping[str, float]) -> str:
     """Level of an encoding by its counts of operations; empty where no dialect says."""
-    return level_of_dialects({_dialect(name) for name in numbers if name.startswith(_COUNT)})
+    counts = numbers.keys() - _STATIC
+    return level_of_dialects({_dialect(name) for name in counts if name.startswith(_COUNT)})
 
 
 def level_of_dialects(dialects: Set[str]) -> str:

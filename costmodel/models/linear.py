@@ -79,13 +79,33 @@ class LinearGuess:
 
     def log1p(self, functions: Array, archs: Array) -> Array:
         """log(1 + guess) `[n]`."""
-        if not len(archs):
-            return np.zeros(0)
-        names = archs.tolist()
-        weights = {name: self.of(name).astype(np.float64) for name in dict.fromkeys(names)}
-        chosen = np.array([weights[name] for name in (names if len(weights) > 1 else weights)])
-        total = (functions * chosen[:, :-1]).sum(axis=1) + chosen[:, -1]
-        return np.asarray(np.log1p(np.maximum(total, 0.0)))
+        return Guesses([self]).log1p(functions, archs)[:, 0]
+
+
+class Guesses:
+    """Several guesses, asked together; thread-safe."""
+
+    def __init__(self, guesses: Sequence[LinearGuess]) -> None:
+        self._guesses = guesses
+        self._known: dict[str, tuple[Array, Array, Array]] = {}
+
+    def log1p(self, functions: Array, archs: Array) -> Array:
+        """log(1 + guess) `[n, guesses]` of counts `[n, P]`; each row alone gives what it gives among others."""
+        found = np.zeros((len(functions), len(self._guesses)))
+        for name in set(archs.tolist()) if self._guesses else ():
+            rows: Array | slice = slice(None) if len(archs) == 1 else archs == name
+            used, weights, constants = self._of(name)
+            counts = functions[rows][:, used]
+            found[rows] = np.stack([(counts * own).sum(axis=1) for own in weights], axis=1) + constants
+        return np.asarray(np.log1p(np.maximum(found, 0.0)))
+
+    def _of(self, name: str) -> tuple[Array, Array, Array]:
+        """Of an architecture: columns that any weight is for, their weights `[guesses, columns]`, the constants."""
+        if name not in self._known:
+            weights = np.array([guess.of(name) for guess in self._guesses], np.float64)
+            used = np.flatnonzero(weights[:, :-1].any(axis=0))
+            self._known[name] = used, weights[:, used], weights[:, -1]
+        return self._known[name]
 
 
 def _beside(x: Array, y: Array, prior: Array, trusted: Array) -> Array:

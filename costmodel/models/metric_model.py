@@ -139,14 +139,14 @@ class MetricModel(Model):
     def in_units(self, examples: Examples, found: Scaled, low: Array, high: Array) -> Prediction:
         """A prediction in units from one on scales with its interval's ends `[n, M]`."""
         scaled = np.array([found.mean, found.mean + found.std, found.mean - found.std, low, high])
-        for kind, columns in self._alike.items():
+        for kind, columns in self._alike:
             scaled[:, :, columns] = unscale(scaled[:, :, columns], kind)
         units, most = self._units
         std = np.minimum(np.maximum((scaled[1] - scaled[2]) / 2, LEAST_STD), most)
         mean, low, high = np.minimum(scaled[[0, 3, 4]], most)
         low = np.where(found.nonzero < SURE, 0.0, low)
         distance = self.distance(examples) if found.distance is None else found.distance
-        seen = [arch in self.archs for arch in map(str, examples.archs)]
+        seen = [arch in self.archs for arch in examples.archs.tolist()]
         return Prediction(
             mean, std, units, metrics=self.metrics, low=np.minimum(low, mean),
             high=np.maximum(high, mean), nonzero=found.nonzero, known=(distance <= 1.0) & np.array(seen, bool),
@@ -154,9 +154,10 @@ class MetricModel(Model):
         )  # fmt: skip
 
     @cached_property
-    def _alike(self) -> dict[Scale, list[int]]:
-        """Places of the metrics of each scale."""
-        return {kind: [i for i, own in enumerate(self.scales) if own is kind] for kind in dict.fromkeys(self.scales)}
+    def _alike(self) -> list[tuple[Scale, Array]]:
+        """Places of the metrics whose scales lead back alike."""
+        kinds = [Scale.LOG1P if kind is Scale.ZERO_INFLATED else kind for kind in self.scales]
+        return [(one, np.flatnonzero([kind is one for kind in kinds])) for one in dict.fromkeys(kinds)]
 
     @cached_property
     def _units(self) -> tuple[tuple[str, ...], Array]:
@@ -230,8 +231,8 @@ def check_versions(folder: Path, card: Mapping[str, object]) -> None:
 def zero_inflated(nonzero: Array, magnitude: Array, std: Array, kinds: Sequence[Scale], floor: float = 0.02) -> Scaled:
     """Put magnitudes `[n, M]` and probabilities of not being zero together; the latter count for zero-inflated only."""
     mean, spread, probability = magnitude.copy(), std.copy(), np.full(magnitude.shape, np.nan)
-    some = [i for i, kind in enumerate(kinds) if kind is Scale.ZERO_INFLATED]
-    if some:
+    some = np.flatnonzero([kind is Scale.ZERO_INFLATED for kind in kinds])
+    if len(some):
         probability[:, some] = chance = nonzero[:, some]
         mean[:, some], spread[:, some] = combine(chance, np.maximum(magnitude[:, some], 0.0), std[:, some])
     return Scaled(mean=mean, std=np.maximum(spread, floor), nonzero=probability)

@@ -57,13 +57,13 @@ class Novelty:
         references = (z @ components)[_drawn(len(z), MAX_REFERENCES, seed)].astype(np.float16)
         found = cls(center=center.astype(np.float32), spread=spread.astype(np.float32),
                     components=components, references=references, residual_scale=1.0)  # fmt: skip
-        found.residual_scale = max(float(np.quantile(found._residual(z), 0.9)), 1e-3)
+        found.residual_scale = max(float(np.quantile(found._residual(z, z @ components), 0.9)), 1e-3)
         inside = found.distance(functions, leave_one_out=True)
         found.threshold = max(float(np.quantile(inside, SEEN_QUANTILE)), 1e-3)
         return found
 
-    def _residual(self, z: Array) -> Array:
-        back = (z @ self.components) / self._norms @ self.components.T
+    def _residual(self, z: Array, points: Array) -> Array:
+        back = points / self._norms @ self.components.T
         return np.asarray(np.sqrt(((z - back) ** 2).mean(axis=1)))
 
     @cached_property
@@ -79,11 +79,11 @@ class Novelty:
     def distance(self, functions: Array, *, leave_one_out: bool = False) -> Array:
         """Raw distances `[N]`; `leave_one_out` skips each function's own reference (distance zero)."""
         z = (compressed(functions[:, :-1]) - self.center) / self.spread
+        points = z @ self.components
         near = np.concatenate(
-            [self._nearest(z[i : i + _CHUNK] @ self.components, leave_one_out) for i in range(0, len(z), _CHUNK)]
-            or [np.zeros(0)]
+            [self._nearest(points[i : i + _CHUNK], leave_one_out) for i in range(0, len(z), _CHUNK)] or [np.zeros(0)]
         )
-        return np.asarray(near + self._residual(z) / self.residual_scale + UNSEEN_WEIGHT * functions[:, -1])
+        return np.asarray(near + self._residual(z, points) / self.residual_scale + UNSEEN_WEIGHT * functions[:, -1])
 
     def _nearest(self, points: Array, leave_one_out: bool) -> Array:
         points, (references, lengths) = points.astype(np.float64), self._wide

@@ -8,7 +8,7 @@ shares.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from costmodel.models.demand import register_limits, spill_targets
 from costmodel.models.encode import SIZE_NAME
 from costmodel.models.examples import Examples
 from costmodel.models.heads import Scale, unscale
-from costmodel.models.linear import AS_IT_STANDS, LinearGuess
+from costmodel.models.linear import AS_IT_STANDS, Guesses, LinearGuess
 from costmodel.models.metric_model import MetricModel, Scaled, zero_inflated
 from costmodel.models.monitor import Monitor
 from costmodel.models.pairs import pair_numbers
@@ -48,7 +48,19 @@ def regimes(examples: Examples) -> Array:
     if column not in examples.context_names:
         return names
     stands = examples.context[:, examples.context_names.index(column)] > 0
+    if not stands.any():
+        return names
     return np.where(stands, np.char.add(names, AS_IT_STANDS), names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Places:
+    """Numbers of boosters: `means` of all metrics, `chances` of the metrics `gates`, those that correct a guess."""
+
+    means: Array
+    gates: Array
+    chances: Array
+    guessed: Array
 
 
 class BoostedTrees(MetricModel):
@@ -68,6 +80,7 @@ class BoostedTrees(MetricModel):
         self._index: dict[tuple[int, str], int] = {}
         self._guesses: dict[int, LinearGuess] = {}
         self._deviation = np.ones(len(self.metrics))
+        self._sums = Guesses(())
 
     def _fit(self, examples: Examples, targets: Array, groups: Array, monitor: Monitor) -> None:
         assert self.columns is not None
@@ -127,7 +140,7 @@ class BoostedTrees(MetricModel):
         held = held_out(groups, self._boosting.validation_share, self.seed)
         rows = held if held.any() else np.ones(len(y), bool)
         only = Boosters([booster])
-        found = only.margins(x[rows], None if margin is None else lambda _: margin[rows])[:, 0]
+        found = only.margins(x[rows], None if margin is None else margin[rows, None])[:, 0]
         return max(float(np.sqrt(np.mean((found - y[rows]) ** 2))), 0.02)
 
     def _priors(self, metric: str, archs: Array) -> dict[str, Array]:
@@ -168,24 +181,24 @@ class BoostedTrees(MetricModel):
     def _take(self, parts: Mapping[tuple[int, str], Any]) -> None:
         self._index = {key: number for number, key in enumerate(parts)}
         self._boosters = Boosters(list(parts.values()))
+        self._sums = Guesses(list(self._guesses.values()))
+        gates = [i for i in range(len(self.metrics)) if (i, "gate") in self._index]
+        self._places = _Places(
+            means=np.array([self._index[i, "mean"] for i in range(len(self.metrics))], np.int64),
+            gates=np.array(gates, np.int64),
+            chances=np.array([self._index[i, "gate"] for i in gates], np.int64),
+            guessed=np.array([self._index[i, "mean"] for i in self._guesses], np.int64),
+        )
 
     def scaled(self, examples: Examples) -> Scaled:
         """See `MetricModel`."""
         assert self.columns is not None
-        x = self._matrix(examples)
-        functions = x[:, : len(self.columns.numbers)]
-        names = regimes(examples)
-        guesses = {self._index[i, "mean"]: guess for i, guess in self._guesses.items()}
-
-        def offset(number: int) -> Array | None:
-            return guesses[number].log1p(functions, names) if number in guesses else None
-
-        margins = self._boosters.margins(x, offset)
-        metrics = range(len(self.metrics))
-        gates = [i for i in metrics if (i, "gate") in self._index]
-        magnitude, nonzero = margins[:, [self._index[i, "mean"] for i in metrics]], np.ones((len(x), len(metrics)))
-        chances = margins[:, [self._index[i, "gate"] for i in gates]]
-        nonzero[:, gates] = 1 / (1 + np.exp(-np.minimum(np.maximum(chances, -40), 40)))
+        x, places = self._matrix(examples), self._places
+        offsets = self._sums.log1p(x[:, : len(self.columns.numbers)], regimes(examples))
+        margins = self._boosters.margins(x, offsets, places.guessed)
+        magnitude, nonzero = margins[:, places.means], np.ones((len(x), len(self.metrics)))
+        chances = margins[:, places.chances]
+        nonzero[:, places.gates] = 1 / (1 + np.exp(-np.minimum(np.maximum(chances, -40), 40)))
         return zero_inflated(nonzero, magnitude, np.broadcast_to(self._deviation, nonzero.shape), self.scales)
 
     def state(self) -> dict[str, bytes]:

@@ -6,9 +6,10 @@ Lifetime: loaded once, asked many times, from any number of threads; it holds no
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
+from math import isfinite
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +21,6 @@ from costmodel.core.target import Target
 from costmodel.ir import collector
 from costmodel.ir.program import Function, Program
 from costmodel.models import MODELS, Model, Prediction
-from costmodel.models.base import Array
 from costmodel.models.context import SCHEDULE_PIPELINE, context_names, context_rows
 from costmodel.models.encode import check_finite, encode_function
 from costmodel.models.examples import Encoding, Examples
@@ -123,9 +123,13 @@ class Predictor:
             return []
         found = self.model.predict(examples)
         names = [_name(function, i) for i, function in enumerate(functions) for _ in targets]
+        metrics_of = _metric_answers(found)
+        known = [True] * len(rows) if found.known is None else found.known.tolist()
         return [
-            _answer(found, i, names[i], one.name, through, chosen[one.name]) for i, (one, through, _) in enumerate(rows)
-        ]
+            Answer(name=names[i], target=one.name, pipeline=through, known=known[i],
+                   metrics={name: metrics_of(i, name) for name in chosen[one.name]})
+            for i, (one, through, _) in enumerate(rows)
+        ]  # fmt: skip
 
     def _metrics(self, target: Target, metrics: Sequence[str]) -> tuple[str, ...]:
         if not metrics:
@@ -193,25 +197,21 @@ def _name(function: Function | Encoding, position: int) -> str:
     return function.name if isinstance(function, Function) else f"#{position}"
 
 
-def _answer(
-    found: Prediction, row: int, name: str, target: str, pipeline: str | None, metrics: Sequence[str]
-) -> Answer:
-    values = {}
-    for metric in metrics:
-        i = found.metrics.index(metric)
-        values[metric] = MetricAnswer(
-            mean=_at(found.mean, row, i), std=_at(found.std, row, i), low=_at(found.low, row, i),
-            high=_at(found.high, row, i), unit=found.unit[i], nonzero=_probability(found.nonzero, row, i),
+def _metric_answers(found: Prediction) -> Callable[[int, str], MetricAnswer]:
+    """What gives the answer of a row and a metric; arrays become lists once for all of them."""
+    nothing = np.full(found.mean.shape, np.nan)
+    means, deviations, lows, highs, chances = (
+        (nothing if values is None else values).tolist()
+        for values in (found.mean, found.std, found.low, found.high, found.nonzero)
+    )
+    places = {name: i for i, name in enumerate(found.metrics)}
+
+    def answer(row: int, name: str) -> MetricAnswer:
+        i = places[name]
+        chance = chances[row][i]
+        return MetricAnswer(
+            mean=means[row][i], std=deviations[row][i], low=lows[row][i], high=highs[row][i], unit=found.unit[i],
+            nonzero=chance if isfinite(chance) else None,
         )  # fmt: skip
-    known = bool(found.known[row]) if found.known is not None else True
-    return Answer(name=name, target=target, pipeline=pipeline, known=known, metrics=values)
 
-
-def _at(values: Array | None, row: int, column: int) -> float:
-    return float("nan") if values is None else float(values[row, column])
-
-
-def _probability(values: Array | None, row: int, column: int) -> float | None:
-    if values is None or not np.isfinite(values[row, column]):
-        return None
-    return float(values[row, column])
+    return answer
