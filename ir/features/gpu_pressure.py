@@ -1,10 +1,11 @@
 """Registers that a Triton kernel's values need at once, one thread's, counted in three ways.
 
-Owns the lives of values as intervals over the operations in textual order: from the definition to the last use, or to
-the end of the outermost loop that the definition stands outside of. `order` counts every value alive before each
-operation; `cut` only where all threads' data must exist at once (reductions, changes of layout, matrix products, the
-ends of loops), since elementwise chains in between run element by element; `batch` adds, between two cuts, all loads
-that may be on their way together. Source of the intervals: Poletto and Sarkar, Linear Scan Register Allocation, 1999.
+Owns the lives of values as intervals over the operations in the order of `gpu_order`: from the definition to the last
+use, or to the end of the outermost loop that the definition stands outside of. `order` counts every value alive before
+each operation; `cut` only where all threads' data must exist at once (reductions, changes of layout, matrix products,
+the ends of loops), since elementwise chains in between run element by element; `batch` adds, between two cuts, all
+loads that may be on their way together.
+Source of the intervals: Poletto and Sarkar, Linear Scan Register Allocation, 1999.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from costmodel.ir.features.gpu_order import demanded
 from costmodel.ir.features.gpu_values import CHEAP, Held, Values
-from costmodel.ir.mlir.structure import Block, Operation, Value
+from costmodel.ir.mlir.structure import Operation, Value
 
 CUTS = frozenset(
     """tt.reduce tt.scan tt.histogram tt.dot tt.dot_scaled ttg.convert_layout ttg.local_alloc ttg.local_store tt.gather
@@ -32,7 +34,7 @@ FIELDS = ("all", "float", "address", "accumulator", "scalar", "wide")
 
 @dataclass(slots=True)
 class Step:
-    """One operation in textual order."""
+    """One operation, in the order that they are counted in."""
 
     operation: Operation
     depth: int
@@ -58,9 +60,9 @@ class Lives:
 
 @dataclass(slots=True)
 class _Open:
-    """A block that is being walked; `owner` closes with it, where it is the last of its operation."""
+    """A block that is being walked in the order of `demanded`; `owner` closes with the last of its blocks."""
 
-    block: Block
+    operations: list[Operation]
     depth: int
     loop: int
     at: int = 0
@@ -73,10 +75,10 @@ def lives_of(root: Operation) -> Lives:
     blocks = [block for region in root.regions for block in region.blocks]
     for argument in blocks[0].args if blocks else ():
         lives.values.put(argument)
-    stack = [_Open(block, 0, -1) for block in reversed(blocks)]
+    stack = [_Open(demanded(block), 0, -1) for block in reversed(blocks)]
     while stack:
         here = stack[-1]
-        operations = here.block.operations
+        operations = here.operations
         while here.at < len(operations):
             operation = operations[here.at]
             here.at += 1
@@ -99,7 +101,7 @@ def _descend(lives: Lives, operation: Operation, stack: list[_Open], around: _Op
         lives.loops.append((here, here, around.loop))
     blocks = [block for region in operation.regions for block in region.blocks]
     for number, block in enumerate(reversed(blocks)):
-        stack.append(_Open(block, around.depth + is_loop, loop, owner=None if number else operation))
+        stack.append(_Open(demanded(block), around.depth + is_loop, loop, owner=None if number else operation))
     bounds = 3 if operation.name == "scf.for" else 0
     starts = operation.operands[bounds:]
     for block in blocks:

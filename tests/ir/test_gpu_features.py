@@ -155,18 +155,40 @@ MASKED = """    %r = tt.make_range {end = 2048 : i32, start = 0 : i32} : tensor<
 
 
 @pytest.mark.parametrize(
-    ("layout", "words", "masks"),
+    ("layout", "words", "masks", "both"),
     [
-        (LINE, 4 * 2 + 8, 4),  # vectors of four: so many addresses of 64 bits and masks; data that is moved is packed
-        (THIN, 16 * 2 + 8, 16),  # each element has its address and its mask
+        (LINE, 4 * 2 + 8, 4, 8 + 8 + 4),  # four vectors: so many addresses and masks; data that is moved is packed
+        (THIN, 16 * 2 + 16, 16, 32 + 8 + 16),  # each element has its own; masks come of numbers, after addresses
     ],
 )
-def test_lowered_order_has_an_address_and_a_mask_for_each_access(layout, words, masks):
+def test_lowered_order_has_an_address_and_a_mask_for_each_access(layout, words, masks, both):
     head = HEAD.replace(LINE, layout)
     program = ir.read(f"{head}{MASKED}\n    tt.return\n  }}\n}}\n".encode(), format="mlir")
     found = kernel_numbers(program.functions[0].operation)
     assert (found["flow_all"], found["flow_predicates"]) == (words, masks)
-    assert found["flow_both"] == words + masks
+    assert found["flow_both"] == both
+
+
+def test_numbers_do_not_follow_the_order_of_what_only_computes():
+    lines = MASKED.splitlines()
+    pointers_first = "\n".join([lines[0], *lines[3:5], *lines[1:3], *lines[5:]])
+    dead = MASKED.replace("    %v =", "    %d = arith.addi %r, %n1 : tensor<2048xi32, #line>\n    %v =")
+    numbers = kernel(MASKED)
+    assert kernel(pointers_first) == numbers
+    assert kernel(dead) == numbers
+
+
+@pytest.mark.parametrize(("stored", "registers"), [("%w", 1), ("%c", 0)])
+def test_what_only_the_inside_of_a_loop_wants_is_kept_through_it(stored, registers):
+    """A number that is computed before the loop, and a constant."""
+    found = kernel(f"""    %zero = arith.constant 0 : i32
+    %one = arith.constant 1 : i32
+    %w = arith.sitofp %n : i32 to f32
+    %c = arith.constant 0.0 : f32
+    scf.for %i = %zero to %n step %one  : i32 {{
+      tt.store %y, {stored} : !tt.ptr<f32>
+    }}""")
+    assert found["flow_loop"] == registers
 
 
 def test_lowered_order_keeps_what_a_loop_carries_and_its_scratch_addresses():
