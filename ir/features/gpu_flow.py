@@ -1,10 +1,11 @@
 """Registers that a Triton kernel's values need at once as Triton lowers them: operation by operation.
 
 Owns the scalars that each tensor becomes in PTX: all elements of one operation before those of the next, operations
-in the order of `gpu_order`, so what lives between two of them follows from the text: a register for each distinct element, two for
-each 64-bit address, and of addresses and masks only those of the accesses that use them, one for each vector. Offsets
-of 32 bits are widened element by element, so a constant step between addresses saves no register; operands of matrix
-units, loaded vectors and data that is merely moved stay packed. Invariant: any text gives finite numbers.
+in the order of `gpu_order`. So what lives between two of them follows from the text: a register for each distinct
+element, two for each 64-bit address, and of addresses and masks only those of the accesses that use them, one for each
+vector. Offsets of 32 bits are widened element by element, so a constant step between addresses saves no register;
+operands of matrix units, loaded vectors and data that is merely moved stay packed. Invariant: any text gives finite
+numbers.
 """
 
 from __future__ import annotations
