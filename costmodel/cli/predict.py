@@ -46,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
         parse_schedule(args.schedule)
     predictor = Predictor.load(args.model)
     program = read(args.file)
+    if not program.functions:
+        raise UsageError(f"{args.file}: the file defines no function; expected one with a body")
     answers = predictor.predict(program, targets, _names(args.metrics), pipeline=args.pipeline, schedule=args.schedule)
     print(json.dumps(document(answers, predictor.name), indent=2) if args.format == "json" else as_table(answers))
     return 0

@@ -79,3 +79,10 @@ def test_bad_input_is_one_line_and_status_2(folder, program, capsys, arguments, 
 def test_a_file_that_is_not_there_is_refused(folder, tmp_path, capsys):
     assert main(["predict", str(tmp_path / "no.ll"), "--target", TARGETS[0], "--model", str(folder)]) == 2
     assert "no.ll" in capsys.readouterr().err
+
+
+def test_declarations_alone_are_refused(folder, tmp_path, capsys):
+    path = tmp_path / "declared.ll"
+    path.write_text("declare void @f(i32)\n")
+    assert main(["predict", str(path), "--target", TARGETS[0], "--model", str(folder)]) == 2
+    assert "defines no function" in capsys.readouterr().err
