@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from costmodel.ir.features.facts import Facts
 from costmodel.ir.features.machine_columns import C, Kind
-from costmodel.ir.features.machine_rows import Rows, current_rows, is_simple
+from costmodel.ir.features.machine_rows import BY_TEXT, Rows, current_rows, is_simple
 from costmodel.ir.features.machine_symbols import constant_key, eager_functions, local_symbols
 from costmodel.ir.features.scan import Scan
 from costmodel.ir.mlir.structure import Operation, Value
@@ -319,7 +319,7 @@ def _rows(scan: Scan, operations: list[Operation], rows: Rows) -> list[int]:
             row = by_text.get(texts)
             if row is None:
                 row = _by_key(rows, operation, numbers[place], keys, known)
-                if operation.name == "llvm.getelementptr":
+                if operation.name in BY_TEXT:
                     by_text[texts] = row
                 elif is_simple(known):
                     simple[known] = row

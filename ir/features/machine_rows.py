@@ -38,7 +38,7 @@ _FLOAT_INTRINSICS = frozenset(
 )
 _SIMPLE = frozenset(
     f"llvm.{name}"
-    for name in _BINARY | _FLOATS | set("load store icmp fcmp select br cond_br return extractvalue intr.fma "
+    for name in _BINARY | _FLOATS | set("icmp fcmp select br cond_br return extractvalue intr.fma "
                                         "intr.fmuladd intr.lifetime.start intr.lifetime.end".split())
 )  # fmt: skip
 _FLAGGED = frozenset(("ctlz", "cttz", "abs", "is.fpclass"))
@@ -62,7 +62,7 @@ class Rows:
         self.simple: dict[Facts, int] = {}
         """Rows of operations without constants that their facts tell (`is_simple`)."""
         self.by_text: dict[tuple[Facts, str, str], int] = {}
-        """Of address computations without constants: by facts and attributes."""
+        """Of address computations and accesses without constants: by facts and attributes."""
         self._lock = Lock()
 
     @property
@@ -120,6 +120,10 @@ def _row(operation: Operation, facts: Facts) -> Row:
     _set(row, same(1.0))
     _RULES.get(name, _intrinsic if name.startswith("intr.") else _general)(name, operation, row)
     return row
+
+
+BY_TEXT = frozenset(("llvm.getelementptr", "llvm.load", "llvm.store"))
+"""Operations whose facts and attributes tell the row, where they have no constant operands."""
 
 
 def is_simple(facts: Facts) -> bool:

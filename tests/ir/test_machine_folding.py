@@ -175,3 +175,10 @@ def test_volatile_and_atomic_accesses_stay_by_themselves():
     assert plain.machine_body_x86_256 < 4
     assert volatile.machine_body_x86_256 == atomic.machine_body_x86_256 >= 8
     assert volatile.machine_body_a64 >= 8
+
+
+def test_a_volatile_access_says_nothing_of_others_of_its_type():
+    body = "  %a = load {}i48, ptr %p\n  %b = add i48 %a, %y\n  store i48 %b, ptr %p\n  ret i32 0"
+    head = "define i32 @f(ptr %p, i48 %y)"
+    assert read(body.format("volatile "), head).machine_updates == 0
+    assert read(body.format(""), head).machine_updates == 1
