@@ -35,6 +35,7 @@ CONSTANT_NAMES = frozenset(
     )
 )
 _INTEGER = re.compile(r"\s*(-?\d+)\s*(?::.*)?", re.DOTALL)
+_VALUE = re.compile(r"value = (-?\d{1,40}) : i\d+")
 _SPLAT = re.compile(r"dense<([^\[\"<>]+)>\s*:\s*(.*)", re.DOTALL)
 _AFFINE = re.compile(r"affine_map<(?:[^<>\-]++|->|-)*+>")
 _FLOAT = re.compile(r"\s*(-?\d+\.\d*(?:[eE][+-]?\d+)?|0x[0-9A-Fa-f]+)\s*(?::\s*(.*))?", re.DOTALL)
@@ -91,7 +92,15 @@ def integer_constant(value: Value) -> int | None:
         return None
     if owner.name == "llvm.mlir.zero":
         return 0
-    return _integer(constant_text(owner)[:80])
+    found = _only_value(owner._property_text)
+    return found if found is not None else _integer(constant_text(owner)[:80])
+
+
+@lru_cache(maxsize=65536)
+def _only_value(text: str) -> int | None:
+    """The integer of properties that hold nothing but a value that is one."""
+    match = _VALUE.fullmatch(text)
+    return int(match[1]) if match else None
 
 
 @lru_cache(maxsize=65536)

@@ -102,10 +102,12 @@ def _extract(root: Operation, simplify: bool) -> StaticFeatures:
     found.close()
     if simpler is not None:
         simpler.close()
-    values = [*map(float, numbers.values())]
-    if max(values) > _LARGEST:
-        values = [min(value, _LARGEST) for value in values]
-    return StaticFeatures(dict(zip(numbers, values, strict=True)), counts)
+    for name, number in numbers.items():
+        if number.__class__ is not float:
+            numbers[name] = float(number)
+    if max(numbers.values()) > _LARGEST:
+        numbers = {name: min(number, _LARGEST) for name, number in numbers.items()}
+    return StaticFeatures(numbers, counts)
 
 
 def _counts(found: Scan, dead: Counter[Facts] | None) -> Counts:

@@ -8,9 +8,11 @@ followed so far and no further.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 
 from costmodel.ir.mlir.structure import Block, Operation, Value
 
@@ -31,8 +33,8 @@ def members(blocks: Iterable[Block]) -> Members:
     """What is known of the aggregates in all blocks of a function."""
     every = [operation for block in blocks for operation in block.operations]
     values: dict[Value, Value] = {}
-    for operation in every:
-        if operation.name == _TAKE and len(operation.results) == 1 and len(operation.operands) == 1:
+    for operation in [operation for operation in every if operation.name == _TAKE]:
+        if len(operation.results) == 1 and len(operation.operands) == 1:
             value = _member(operation)
             if value is not None and value.type_text == operation.results[0].type_text:
                 values[operation.results[0]] = value
@@ -88,20 +90,16 @@ def _needless(operations: Sequence[Operation], values: dict[Value, Value]) -> fr
     """Every `extractvalue` that is known, and each `insertvalue` whose result only needless ones use."""
     gone = {operation for operation in operations if operation.name == _TAKE and operation.results[0] in values}
     made = {op.results[0]: op for op in operations if op.name == _PUT and len(op.results) == 1}
-    uses = dict.fromkeys(made, 0)
-    for operation in operations:
-        if operation not in gone:
-            for value in operation.operands:
-                value = values.get(value, value)
-                if value in uses:
-                    uses[value] += 1
+    uses = Counter(chain.from_iterable([operation.operands for operation in operations if operation not in gone]))
+    for value, member in values.items():
+        uses[member] += uses[value]
     stack = [operation for value, operation in made.items() if not uses[value]]
     while stack:
         operation = stack.pop()
         gone.add(operation)
         for value in operation.operands:
             value = values.get(value, value)
-            if value in uses:
+            if value in made:
                 uses[value] -= 1
                 if not uses[value]:
                     stack.append(made[value])

@@ -325,19 +325,20 @@ class _Numbers(dict[Value, int]):
 
 def _uses(state: Scan) -> None:
     number_of = _Numbers(state.number, state.outside).__getitem__
-    found = state.operands = [
-        [*map(number_of, operation.operands)] for entry in state.blocks for operation in entry.block.operations
-    ]
+    operands = [operation.operands for entry in state.blocks for operation in entry.block.operations]
+    numbers = [*map(number_of, chain.from_iterable(operands))]
+    counts = state.counts = np.fromiter(map(len, operands), np.int64, len(operands))
+    ends = np.cumsum(counts).tolist()
+    found = state.operands = [numbers[first:last] for first, last in zip([0, *ends], ends, strict=False)]
     state.homes = np.repeat(np.arange(len(state.blocks)), [entry.limit - entry.first for entry in state.blocks])
     state.places = np.repeat(np.arange(len(state.blocks)), [len(entry.facts) for entry in state.blocks])
     state.points_at = np.array(state.at, np.int64)
-    counts = state.counts = np.fromiter(map(len, found), np.int64, len(found))
-    values = state.values = np.fromiter(chain.from_iterable(found), np.int64, int(counts.sum()))
+    values = state.values = np.array(numbers, np.int64)
     state.user = np.repeat(np.arange(len(found)), counts)
     uses = found
     if state.outside:
         uses = found[:]
-        state.with_constants = np.unique(state.user[values < 0]).tolist()
+        state.with_constants = [*dict.fromkeys(state.user[values < 0].tolist())]
         for place in state.with_constants:
             uses[place] = [number for number in found[place] if number >= 0]
     first = 0
