@@ -104,7 +104,8 @@ def candidates_per_s(seed: int) -> Json:
 
 
 def _read_and_predict(predictor: Predictor, row: FunctionRow, target: str) -> object:
-    return predictor.predict(read(row.ir.encode(), format=row.format), target)
+    """Answers for the function that the tools are asked about; the module may hold others beside it."""
+    return predictor.predict(read(row.ir.encode(), format=row.format).entry(row.entry), target)
 
 
 def against_the_toolchain(predictor: Predictor, rows: Sequence[FunctionRow], target: str) -> Json:
@@ -138,4 +139,4 @@ def _processor_s() -> float:
 
 
 def _operations(row: FunctionRow) -> int:
-    return sum(function.ops for function in read(row.ir.encode(), format=row.format).functions)
+    return read(row.ir.encode(), format=row.format).entry(row.entry).ops

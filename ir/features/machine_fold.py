@@ -27,6 +27,14 @@ _CONDITIONS[[Kind.ICMP, Kind.FCMP, Kind.LOGIC, Kind.FREE]] = True
 """By kind, which ones are no bare conditions; the last place stands for arguments (-1)."""
 
 
+def _first_of_each(keys: Ints) -> list[int]:
+    """Where each of the keys stands first."""
+    places: dict[int, int] = {}
+    for place, key in enumerate(keys.tolist()):
+        places.setdefault(key, place)
+    return [*places.values()]
+
+
 class Folded:
     """`cost` `[n, 6]` instructions; `immediates` `[n, 3]`, once for each constant of a block; `parts` by name."""
 
@@ -326,11 +334,14 @@ class Folded:
         if not len(rows):
             return found
         symbol = (flat.table[rows, C["outside"]] > 0) | (flat.table[rows, C["global_address"]] > 0)
-        place, number = flat.block[rows] << 32, which[rows]
+        needs, number = needs[rows], which[rows]
+        place = number + (flat.block[rows] << 32)
+        dear = (needs >= _DEAR) & ~symbol[:, None]
+        everywhere = dear.any(axis=0).tolist()
+        usual = _first_of_each(place)
         for isa in range(3):
-            dear = (needs[rows, isa] >= _DEAR) & ~symbol
-            _, first = np.unique(np.where(dear, number, place + number), return_index=True)
-            found[rows[first], isa] = needs[rows[first], isa]
+            first = _first_of_each(np.where(dear[:, isa], number, place)) if everywhere[isa] else usual
+            found[rows[first], isa] = needs[first, isa]
         return found
 
     def totals(self) -> Numbers:
