@@ -32,7 +32,8 @@ class NaturalLoop:
 
 def successors(block: Block) -> list[Block]:
     """Successors of a block's last operation."""
-    return block.operations[-1].successors if block.operations else []
+    operations = block.operations
+    return operations[-1].successors if operations else []
 
 
 def natural_loops(region: Region) -> list[NaturalLoop]:
@@ -74,17 +75,19 @@ def reverse_postorder(entry: Block) -> list[Block]:
 
 def _dominators(order: list[Block], number: dict[Block, int], predecessors: dict[Block, list[Block]]) -> list[int]:
     """Immediate dominators by number (Cooper, Harvey, Kennedy: "A Simple, Fast Dominance Algorithm")."""
+    before = [sorted({number[block] for block in predecessors[block]}, reverse=True) for block in order]
+    again = any(known and known[0] >= index for index, known in enumerate(before))
     found = [-1] * len(order)
     found[0] = 0
     changed = True
     while changed:
         changed = False
         for index in range(1, len(order)):
-            known = sorted({number[block] for block in predecessors[order[index]]}, reverse=True)
-            best = _meet([other for other in known if found[other] >= 0], found)
+            known = before[index]
+            best = known[0] if len(known) == 1 else _meet([other for other in known if found[other] >= 0], found)
             if best != found[index]:
                 found[index] = best
-                changed = True
+                changed = again
     return found
 
 

@@ -33,9 +33,13 @@ def members(blocks: Iterable[Block]) -> Members:
     """What is known of the aggregates in all blocks of a function."""
     every = [operation for block in blocks for operation in block.operations]
     values: dict[Value, Value] = {}
+    known: dict[tuple[Value, tuple[str, str]], Value | None] = {}
     for operation in [operation for operation in every if operation.name == _TAKE]:
         if len(operation.results) == 1 and len(operation.operands) == 1:
-            value = _member(operation)
+            key = operation.operands[0], operation.dictionary_texts
+            if key not in known:
+                known[key] = _member(operation)
+            value = known[key]
             if value is not None and value.type_text == operation.results[0].type_text:
                 values[operation.results[0]] = value
     values = _ends(values)

@@ -136,13 +136,14 @@ class PlainCopy:
         self._same: dict[Value, Value] = dict(inside.values)
         """What is given to arguments of joined blocks and put into aggregates: it stands for what is left out."""
         self._blocks: dict[Block, Block] = {}
-        self._pairs: list[tuple[Operation, Operation]] = []
+        self._copied: list[Operation] = []
+        """They refer to the originals' operands and successors until all of them are there."""
         self.root = self._tree(root)
         self._refer()
 
     def close(self) -> None:
         """Break the cycles between the copies, so that they are freed at once and not by the collector."""
-        for _, copy in self._pairs:
+        for copy in self._copied:
             copy.results, copy.regions = [], []
         for block in self._blocks.values():
             block.operations, block.args, block.parent.blocks = [], [], []
@@ -160,22 +161,22 @@ class PlainCopy:
     def _alone(self, operation: Operation, parent: Block | None) -> Operation:
         """Without what it refers to; its regions are empty. Lists that are empty are shared."""
         new = _new_operation(Operation)
-        new.name, new.offset, new.parent, new._chunk = operation.name, operation.offset, parent, operation._chunk
+        new.name, new.offset = operation.name, operation.offset
+        new.parent, new._chunk = parent, operation._chunk
         new._property_text, new._attribute_text = operation._property_text, operation._attribute_text
         new.operands, new.successors = operation.operands, operation.successors
-        new.results, new.regions = operation.results, operation.regions
-        if new.results:
-            new.results = self._copies(new.results, new)
-        if new.regions:
-            new.regions = [Region(new) for _ in operation.regions]
-        self._pairs.append((operation, new))
+        results, regions = operation.results, operation.regions
+        new.results = self._copies(results, new) if results else results
+        new.regions = [Region(new) for _ in regions] if regions else regions
+        self._copied.append(new)
         return new
 
     def _copies(self, values: list[Value], owner: Operation | Block) -> list[Value]:
         found, known = [], self._values
         for value in values:
             copy = known[value] = _new_value(Value)
-            copy.name, copy.type_text, copy.owner, copy.index = value.name, value.type_text, owner, value.index
+            copy.name, copy.type_text = value.name, value.type_text
+            copy.owner, copy.index = owner, value.index
             found.append(copy)
         return found
 
@@ -212,9 +213,10 @@ class PlainCopy:
             same = self._stands_for(value)
             values[value] = values.get(same, same)
         value_of = values.get
-        for _, new in self._pairs:
-            if new.operands:
-                new.operands = [value_of(value, value) for value in new.operands]
+        for new in self._copied:
+            operands = new.operands
+            if operands:
+                new.operands = [*map(value_of, operands, operands)]
             if new.successors:
                 new.successors = [blocks[block] for block in new.successors]
 
