@@ -67,6 +67,22 @@ def test_braces_that_are_dictionaries_sizes_and_regions():
     ]
 
 
+def test_attributes_of_a_functions_arguments_are_its_property():
+    text = """tt.func public @k(%x: !tt.ptr<f32> {tt.divisibility = 16 : i32}, %n: i32, %s: i32 {a.b = "}, %c: {"})
+    -> (i32 {not.of = "an argument"}) attributes {noinline = false} {
+  tt.return %n : i32
+}"""
+    function = read(text).operations[0]
+    listed = function.properties["arg_attrs"].as_list()
+    assert listed == ["{tt.divisibility = 16 : i32}", "{}", '{a.b = "}, %c: {"}']
+    assert [argument.type_text for argument in function.regions[0].blocks[0].args] == ["!tt.ptr<f32>", "i32", "i32"]
+
+
+def test_a_function_without_them_has_no_such_property():
+    module = read("func.func @f(%a: f32) -> (f32 {x.y = 1 : i64}) {\n  return %a : f32\n}")
+    assert "arg_attrs" not in module.operations[0].properties
+
+
 def test_blocks_and_successors():
     module = read(
         "func.func @f(%c: i1, %x: i32) -> i32 {\n  cf.cond_br %c,\n    ^bb1(%x : i32),\n    ^bb2\n"

@@ -11,6 +11,7 @@ import re
 from costmodel.ir.mlir.custom import lexical, structured
 from costmodel.ir.mlir.custom.headers import (
     bound_types,
+    declare_arguments,
     declare_symbol,
     header_bindings,
     is_declaration,
@@ -47,14 +48,18 @@ class BracesPart(UsesPart):
         return at + 1
 
     def _dictionary(self, head: Head, at: int, stop: int) -> None:
-        inside = self.text[at + 1 : stop - 1]
-        head.pieces.append(self.text[head.begun : at])
+        inside, before = self.text[at + 1 : stop - 1], self.text[head.begun : at]
+        head.pieces.append(before)
         head.begun = stop
         if "%" in inside:
             values = [match[1] for match in lexical.OPERAND_OR_STRING.finditer(inside) if match[1] is not None]
             head.pieces.append(f" {' '.join(values)} ")
         if not head.brackets:
             head.dictionary.append(inside)
+        elif len(head.brackets) == 1 and head.operation.name.endswith("func"):
+            argument = lexical.LAST_ARGUMENT.search(before)
+            if argument is not None:
+                head.arguments[argument[1]] = inside
 
     @staticmethod
     def _is_short_body(head: Head, dictionary: re.Match[str], before: str) -> bool:
@@ -74,6 +79,9 @@ class BracesPart(UsesPart):
         region = Region(operation)
         operation.regions.append(region)
         bindings = self._header(head)
+        if head.arguments:
+            declare_arguments(operation, [head.arguments.get(name, "") for name, _ in bindings])
+            head.arguments = {}
         scope = self.names.open(region, "}")
         self.heads.append(head)
         own = not head.shared or later_region(operation, head.shared)

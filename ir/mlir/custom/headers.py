@@ -8,7 +8,7 @@ these is an operand.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from costmodel.ir.mlir.custom import lexical
 from costmodel.ir.mlir.structure import Operation, Value
@@ -64,8 +64,18 @@ def declare_symbol(operation: Operation, text: str) -> None:
     match = _SYMBOL.match(text)
     if match is not None and "sym_name" not in operation._property_text:
         quoted = match[1] if match[1].startswith('"') else f'"{match[1]}"'
-        before = f"{operation._property_text}, " if operation._property_text else ""
-        operation._property_text = f"{before}sym_name = {quoted}"
+        _declare(operation, f"sym_name = {quoted}")
+
+
+def declare_arguments(operation: Operation, dictionaries: Sequence[str]) -> None:
+    """Set `arg_attrs` from what stands in braces behind each argument of a function."""
+    listed = ", ".join([f"{{{inside.strip()}}}" for inside in dictionaries])
+    _declare(operation, f"arg_attrs = [{listed}]")
+
+
+def _declare(operation: Operation, entry: str) -> None:
+    before = f"{operation._property_text}, " if operation._property_text else ""
+    operation._property_text = f"{before}{entry}"
 
 
 def bound_types(bindings: list[Binding], known: Mapping[str, list[Value] | None]) -> list[tuple[str, str]]:

@@ -75,6 +75,8 @@ HEADER_VALUE = re.compile(
 
 BINDING_GROUP = re.compile(rf"\({SPACE}(%[^()\n]*+)\){SPACE}(?:=(?!=|>)|in\b|:{SPACE}[\w$.!]++{SPACE}=(?!=|>))")
 FUNCTION_HEADER = re.compile(rf"\s{_SYMBOL_GROUP}{SPACE}(?:<{BALANCED}>{SPACE})?\(")
+LAST_ARGUMENT = re.compile(r"(%[\w$.\-]++)\s*+:(?:(?!\)\s*+->)[^%])*+\Z")
+"""The argument whose type ends a text."""
 OPERAND = re.compile(r"%[\w$.\-]++(?:\#\d{1,9}+)?+")
 OPERAND_OR_STRING = re.compile(rf"{STRING}|//[^\n]*+|(%[\w$.\-]++(?:\#\d{{1,9}}+)?+)")
 SUCCESSOR = re.compile(rf"{STRING}|//[^\n]*+|(\^[\w$.\-]++)")

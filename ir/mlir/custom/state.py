@@ -35,6 +35,7 @@ class Head:
     """An operation under way: brackets open in it, pieces of its own text, how much of it was looked through."""
 
     __slots__ = (
+        "arguments",
         "begun",
         "brackets",
         "dictionary",
@@ -58,6 +59,7 @@ class Head:
         self.pieces: list[str] = []
         self.dictionary: list[str] = []
         self.properties = ""
+        self.arguments: dict[str, str] = {}
         self.shared: list[tuple[str, Value]] = []
 
 
