@@ -85,6 +85,9 @@ def _real(value: str, type_text: str | None) -> float | None:
     return number if math.isfinite(number) else None
 
 
+_TRUTH = {"false": 0, "true": 1}
+
+
 def integer_constant(value: Value) -> int | None:
     """The integer that a value is known to hold, if a constant operation defines it."""
     owner = value.owner
@@ -106,7 +109,7 @@ def _only_value(text: str) -> int | None:
 @lru_cache(maxsize=65536)
 def _integer(text: str) -> int | None:
     match = _INTEGER.fullmatch(text)
-    return int(match[1]) if match else None
+    return int(match[1]) if match else _TRUTH.get(text)
 
 
 def forwarded(operation: Operation) -> list[tuple[Block, list[Value]]]:

@@ -22,7 +22,7 @@ Where no function of the training keeps variables in memory the two are one colu
 _TIMED = ("static:machine_cycles_", "static:machine_executed_")
 _LEVELS = (
     "static:machine_live_", "static:machine_hot", "static:machine_excess_", "static:machine_across_general",
-    "static:machine_core_", "static:machine_taken_",
+    "static:machine_core_", "static:machine_taken_", "static:machine_kept_", "static:machine_lost_",
 )  # fmt: skip
 
 

@@ -13,10 +13,12 @@ from costmodel.ir.features.machine_cycles import Beside, cycle_numbers
 from costmodel.ir.features.machine_flat import Flat, Ints, Lists
 from costmodel.ir.features.machine_flow import Flow
 from costmodel.ir.features.machine_fold import Folded
+from costmodel.ir.features.machine_frame import FREE, SAVED, around, num_exits, spilled
 from costmodel.ir.features.machine_layout import Layout
-from costmodel.ir.features.machine_live import GENERAL, UNITS128, Live, live
+from costmodel.ir.features.machine_live import GENERAL, KEPT, KEPT_FLOATS, UNITS128, Live, live
 from costmodel.ir.features.machine_merge import Merged
 from costmodel.ir.features.machine_names import VARIANTS
+from costmodel.ir.features.machine_symbols import fills_memory
 from costmodel.ir.features.machine_table import FILES, FRAME, ISAS
 from costmodel.ir.features.scan import Scan
 
@@ -24,16 +26,9 @@ Numbers = dict[str, float]
 _FILE_NAMES = tuple(FILES)
 _FILE_COLUMNS = [column for column, sizes in enumerate(FILES.values()) for _ in sizes]
 _FILE_SIZES = np.array([size for sizes in FILES.values() for size in sizes], np.float32)
-_SAVED = {"x86": 6.0, "a64": 10.0, "rv": 12.0}
-"""General registers that a function has to restore if it writes to them; `_FREE` those that it need not."""
-_FREE = {"x86": 9.0, "a64": 18.0, "rv": 15.0}
-_RED_ZONE = 16.0
-"""So many scalars lie below the stack pointer on x86-64 in a function that calls nothing."""
 _ISA_OF = {variant: "rv" if variant == "rvv" else variant.partition("_")[0] for variant in VARIANTS}
 _SHORT = 2
 """Operations of a block that does little but return."""
-_COPIED = {"x86": 4.0, "a64": 6.0, "rv": 6.0}
-"""Up to so many instructions of what returns take the place of a jump there (LLVM's `tail-dup-placement`)."""
 
 
 def is_llvm(scan: Scan) -> bool:
@@ -60,24 +55,25 @@ def machine_numbers(scan: Scan) -> Numbers:
 
 
 def _numbers(flat: Flat, flow: Flow, layout: Layout) -> Numbers:
-    folded = Folded(flat, layout.merged.gone)
+    folded = Folded(flat, layout.merged.gone, flow.probability)
     numbers, totals = _sizes(flat, folded, flow, layout), folded.totals()
-    around = {isa: _around(isa, numbers) for isa in ISAS}
+    beside = {isa: around(isa, numbers) for isa in ISAS}
     body = totals.sum(axis=0).tolist()
     for index, variant in enumerate(VARIANTS):
         numbers[f"body_{variant}"] = body[index]
-        numbers[f"instructions_{variant}"] = body[index] + around[_ISA_OF[variant]]
+        numbers[f"instructions_{variant}"] = body[index] + beside[_ISA_OF[variant]]
     for index, name in enumerate(ISAS):
         numbers[f"immediates_{name}"] = float(folded.immediates[:, index].sum())
-        everywhere = numbers["live_general"] / (_FREE[name] + _SAVED[name])
-        numbers[f"taken_{name}"] = max(numbers["across_general"] / _SAVED[name], everywhere)
-    beside = _beside(flat, folded, layout, numbers, list(around.values()))
-    numbers.update(cycle_numbers(flat, folded, flow, totals, beside))
+        everywhere = numbers["live_general"] / (FREE[name] + SAVED[name])
+        numbers[f"spilled_{name}"] = spilled(name, numbers)
+        numbers[f"taken_{name}"] = max(numbers["kept_general"] / SAVED[name], everywhere)
+    by_block = _beside(flat, folded, layout, numbers, list(beside.values()))
+    numbers.update(cycle_numbers(flat, folded, flow, totals, by_block))
     return numbers
 
 
-def _beside(flat: Flat, folded: Folded, layout: Layout, numbers: Numbers, around: list[float]) -> Beside:
-    """What `_around` counts `[sets]`, block by block."""
+def _beside(flat: Flat, folded: Folded, layout: Layout, numbers: Numbers, beside: list[float]) -> Beside:
+    """What `around` counts `[sets]`, block by block."""
     blocks = len(flat.scan.blocks)
     own = folded.moves + flat.constant_moves
     moves = np.asarray(np.bincount(flat.block, own, blocks), np.float64)
@@ -88,7 +84,7 @@ def _beside(flat: Flat, folded: Folded, layout: Layout, numbers: Numbers, around
     exits[layout.bare] = 0
     moves[layout.bare] -= 1.0
     exits[list(layout.leaving)] = 1
-    saved = [max(0.0, (instructions - total) / (1.0 + _exits(numbers))) for instructions in around]
+    saved = [max(0.0, (instructions - total) / (1.0 + num_exits(numbers))) for instructions in beside]
     restored = np.multiply.outer(saved, exits)
     exits[list(layout.leaving)] = 0  # what is called returns
     return Beside(
@@ -98,7 +94,8 @@ def _beside(flat: Flat, folded: Folded, layout: Layout, numbers: Numbers, around
 
 def _sizes(flat: Flat, folded: Folded, flow: Flow, layout: Layout) -> Numbers:
     """What decides on registers and on instructions beside the operations' own."""
-    levels = live(flat, folded, flow.before)
+    calls = (flat.table[:, C["is_call"]] > 0) & flat.alive
+    levels = live(flat, folded, flow.before, calls & ~flat.tail)
     numbers: Numbers = dict(folded.parts)
     numbers["jumps"] = float(len(layout.jumping) - layout.returning)
     numbers["jumps_to_returns"] = float(layout.returning)
@@ -119,6 +116,11 @@ def _calls(flat: Flat, levels: Live, numbers: Numbers) -> None:
     numbers["outside_symbols"] = float((flat.table[:, C["outside"]] > 0).sum())
     numbers["real_calls"] = float(len(calls))
     numbers["tail_calls"] = float(flat.tail[calls].sum())
+    numbers["kept_general"] = float(levels.before[:, KEPT].max(initial=0))
+    numbers["kept_floats"] = float(levels.before[:, KEPT_FLOATS].max(initial=0))
+    numbers["lost_vectors"], numbers["lost_wide_vectors"] = levels.lost, levels.lost_wide
+    numbers["lost_targets"] = levels.lost_targets
+    numbers["fills_memory"] = float(fills_memory(flat.scan))
     numbers["across_general"] = float(across[:, GENERAL].max(initial=0))
     numbers["across_vector"] = float(across[:, UNITS128].max(initial=0))
     numbers["across_general_sum"] = float(across[:, GENERAL].sum())
@@ -126,8 +128,10 @@ def _calls(flat: Flat, levels: Live, numbers: Numbers) -> None:
     numbers["returns"] = float(returns.sum())
     numbers["stack_slots"] = float(((flat.kind == Kind.ALLOCA) & ~flat.variable).sum())
     numbers["scalar_slots"] = float((flat.plain_variables() & ~flat.variable).sum())
-    wide = (flat.table[:, C["register"]] == 2) & (flat.table[:, C["units128"]] > 1) & flat.alive
-    numbers["wide_vectors"] = float(wide.sum())
+    wide = (flat.table[:, C["register"]] == 2) & (flat.table[:, C["units128"]] > 1)
+    wide |= (flat.kind == Kind.BLOCK) & (flat.table[:, C["x86_256"]] < flat.table[:, C["x86_128"]])
+    numbers["wide_vectors"] = float((wide & flat.alive).sum())
+    numbers["wide_blocks"] = float(len(np.unique(flat.block[wide & flat.alive])))
 
 
 def _saved_moves(flat: Flat, calls: Ints) -> float:
@@ -147,41 +151,6 @@ def _ends(flat: Flat) -> tuple[frozenset[int], frozenset[int]]:
     busy = np.bincount(flat.block[flat.kind != Kind.FREE], minlength=len(flat.scan.blocks))
     returns = flat.block[flat.kind == Kind.RETURN]
     return frozenset(flat.block[flat.tail].tolist()), frozenset(returns[busy[returns] <= _SHORT].tolist())
-
-
-def _exits(numbers: Numbers) -> float:
-    return max(1.0, numbers["returns"] + numbers["tail_calls"])
-
-
-def _around(isa: str, numbers: Numbers) -> float:
-    """Instructions beside the operations' own: prologue, epilogues, moves, jumps."""
-    calls = numbers["real_calls"] - numbers["tail_calls"]
-    saved = min(max(numbers["across_general"], numbers["live_general"] - _FREE[isa]), _SAVED[isa])
-    frame = float(numbers["stack_slots"] > 0)
-    if isa == "x86":
-        align = float(calls > 0 and saved % 2 == 0)
-        if calls <= 0 and numbers["scalar_slots"] == numbers["stack_slots"] <= _RED_ZONE:
-            frame = 0.0
-        sides = saved + max(frame, align)
-    elif isa == "a64":
-        kept = saved + (calls > 0)
-        if kept % 2 == 1 and numbers["scalar_slots"] == numbers["stack_slots"] == 1:
-            frame = 0.0  # beside the odd register, which needs 16 bytes
-        sides = np.ceil(kept / 2) + frame
-    else:
-        sides = 2.0 + saved if calls > 0 else saved + max(frame, float(saved > 0))
-    returned = sides + float(isa == "x86" and numbers["wide_vectors"] > 0)  # vzeroupper
-    copied = returned + 1.0 if returned + 1.0 <= _COPIED[isa] else 1.0
-    total = sides + returned * _exits(numbers) - numbers["bare_returns"] + numbers["jumps"]
-    total += copied * numbers["jumps_to_returns"]
-    total += (
-        numbers["saved_moves"]
-        + 0.9 * numbers["moved_arguments"]
-        + numbers["frame_addresses"]
-        + numbers["constants_merged"]
-    )
-    total += 0.3 * numbers["values_merged_shared"] + 0.7 * (numbers["moved_results"] + numbers["bare_conditions"])
-    return float(total)
 
 
 def _pressure(flat: Flat, flow: Flow, levels: Live, numbers: Numbers) -> None:

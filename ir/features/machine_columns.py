@@ -34,12 +34,13 @@ COLUMNS = (
     "is_call", "register", "units128", "units256", "units512", "zero_test", "bytes", "parts128", "global_address",
     "outside", "int32", "indirect", "simple_scale", "alive_general", "alive_128", "alive_256", "alive_512",
     "alive_predicate", "displacement", "swaps", "arithmetic", "amount", "mask", "constant_store", "divides",
-    "fixed",
+    "fixed", "lanes",
 )  # fmt: skip
 """Of a row. `imm*` are instructions that bring constants into registers, `imm` tells equal ones apart; `alive_*` are
 registers that a result takes; `mask` is how many low bits a logical `and` keeps, -1 where all bits are inverted;
 `constant_store` is 1 where zero is stored, 2 where another number is; `divides` is 1 and 2 for signed and unsigned
-divisions by a constant, 3 and 4 for remainders; `fixed` accesses are volatile or atomic: each stays by itself.
+divisions by a constant, 3 and 4 for remainders; `fixed` accesses are volatile or atomic: each stays by itself;
+`lanes` are operations on lanes of vectors whose floats lie in whole registers of 128 bits.
 """
 C = {name: index for index, name in enumerate(COLUMNS)}
 ADD, SUB, OR, AND, XOR, MUL = range(1, 7)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from costmodel.ir.features.machine_columns import ADD, AND, MUL, OR, SUB, XOR, C, Kind, Port
+from costmodel.ir.features.machine_conditions import Joined
 from costmodel.ir.features.machine_flat import Flat, Ints, Mask, Numbers
 from costmodel.ir.features.machine_memory import fold_memory, join_neighbours
 from costmodel.ir.features.machine_names import VARIANTS
@@ -40,8 +41,8 @@ class Folded:
 
     tested: Mask
 
-    def __init__(self, flat: Flat, gone: Mask) -> None:
-        """`gone` are operations that other blocks do for theirs."""
+    def __init__(self, flat: Flat, gone: Mask, share: list[list[float]]) -> None:
+        """`gone` are operations that other blocks do for theirs, `share` the probabilities of blocks' successors."""
         self.flat, self.gone = flat, gone
         table, source = flat.table, flat.source
         self.cost: Numbers = table[:, : len(VARIANTS)].copy()
@@ -55,7 +56,7 @@ class Folded:
         self.local: Mask = self.inside & (flat.block[source] == flat.block[flat.user])
         self.single: Mask = self.inside & (self.uses[source] == 1)
         self._extensions()
-        self._compares()
+        self._compares(share)
         self._masks()
         self._addresses()
         fold_memory(self)
@@ -101,7 +102,7 @@ class Folded:
         indexed[flat.source[sign]] = True
         cost[indexed & (others == 0), _A64] = 0.0
 
-    def _compares(self) -> None:
+    def _compares(self, share: list[list[float]]) -> None:
         """Flags: a comparison with its branch or select; what is wanted as a value needs one more."""
         flat, cost, to = self.flat, self.cost, self.to_kind
         compare = (flat.kind == Kind.ICMP) | (flat.kind == Kind.FCMP)
@@ -113,8 +114,8 @@ class Folded:
             self.bare = np.zeros(len(flat.user), bool)
             return
         vector = self.inside & (flat.table[flat.source, C["register"]] > 1)
-        joined = logic & (flat.uses(~condition) == 0) & (self.uses == 1)
-        flags = condition | (joined[flat.user] if flat.size else condition)
+        joined = Joined(self, condition, logic)
+        flags = joined.flags
         as_value = flat.uses(~flags & ~vector) > 0
         branch_only = compare & (flat.uses(~(flags & (to != Kind.SELECT))) == 0) & (self.uses > 0)
         value = compare & as_value
@@ -124,11 +125,10 @@ class Folded:
         cost[integer & ~as_value & (self.uses > 0) & (flat.table[:, C["register"]] == 1), _RV] = 0.0
         cost[integer & as_value & (zero == 0), _RV] += 0.5
         cost[integer & branch_only & (zero > 0), _A64] = 0.0
-        cost[joined, :] = 0.0
-        split = int((joined & (flat.uses() > 0)).sum())
-        self.parts["joined_conditions"] = float(split)
+        joined.charge(share)
+        self.parts["joined_conditions"] = float((joined.chosen & (self.uses > 0)).sum())
         self._carries(value)
-        self._tests(compare, joined, zero)
+        self._tests(compare, zero)
         self.parts["compare_values"] = float(value.sum())
         self.parts["float_branches"] = float(((flat.kind == Kind.FCMP) & ~as_value & (self.uses > 0)).sum())
         bare = condition & ~_CONDITIONS[self.from_kind] & ~vector
@@ -146,7 +146,7 @@ class Folded:
         self.cost[flat.source[both], : _A64 + 1] -= 1.0
         self.cost[flat.user[both], : _A64 + 1] = 0.0
 
-    def _tests(self, compare: Mask, joined: Mask, zero: Numbers) -> None:
+    def _tests(self, compare: Mask, zero: Numbers) -> None:
         """A test against zero reads the flags of what it tests."""
         flat, cost = self.flat, self.cost
         tests = (self.to_kind == Kind.ICMP) & (zero[flat.user] > 0) & self.local & (self.from_kind == Kind.INTEGER)

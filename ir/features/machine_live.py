@@ -18,29 +18,44 @@ from costmodel.ir.features.machine_columns import C, Kind
 from costmodel.ir.features.machine_flat import Flat, Ints, Mask, Numbers
 from costmodel.ir.features.machine_fold import Folded
 
-GENERAL, UNITS128, UNITS256, UNITS512, PREDICATE = range(5)
-_CLASSES = 5
+GENERAL, UNITS128, UNITS256, UNITS512, PREDICATE, KEPT, KEPT_FLOATS = range(7)
+_CLASSES = 7
 _COLUMNS = np.arange(_CLASSES)
 _NONE = np.zeros((1, _CLASSES), np.float32)
+_NO_LINES = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+_KEPT_BITS = 64
+"""AArch64 and RISC-V preserve so much of some float registers across calls."""
 MAX_BITS = 1 << 30
 """Blocks times values that cross them; beyond that each block is looked at by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """`levels` `[n, 5]`: alive across each operation, by class: general, vectors of three widths, predicates."""
+    """`levels` `[n, 7]`: alive across each operation, by class: general, vectors of three widths, predicates.
+
+    Then general values that some call comes amid, which want a register that calls preserve wherever they are alive,
+    and floats and vectors of at most 64 bits that do.
+    """
 
     levels: Numbers
     before: Numbers
-    """`[n, 5]`: those and the operands that end there."""
+    """`[n, 7]`: those and the operands that end there."""
     through: Numbers
-    """`[blocks, 5]`: alive through a block's beginning."""
+    """`[blocks, 7]`: alive through a block's beginning."""
+    lost: float
+    """Registers of 128 bits of vectors that some call comes amid."""
+    lost_wide: float
+    """Those of more than 64 bits."""
+    lost_targets: float
+    """Targets of jumps to elsewhere that some call comes amid: no register that calls preserve may hold them."""
 
 
-def live(flat: Flat, folded: Folded, before: list[list[int]]) -> Live:
-    """Levels of a function; `before` are the predecessors of each block."""
+def live(flat: Flat, folded: Folded, before: list[list[int]], calls: Mask) -> Live:
+    """Levels of a function; `before` are the predecessors of each block, `calls` `[n]` what returns from elsewhere."""
     alias = _aliases(flat, folded)
     weights = _weights(flat)
+    targets = _targets(flat, alias)
+    weights[targets, KEPT] = 0.0
     value = alias[flat.value]
     wanted = (value >= 0) & (flat.kind[flat.user] != Kind.FREE)
     operation = flat.user[wanted]
@@ -49,7 +64,7 @@ def live(flat: Flat, folded: Folded, before: list[list[int]]) -> Live:
     place = flat.block[operation]
     crossing = np.unique(used[home[used] != place])
     entering, leaving = _sets(before, used, place, home, crossing)
-    return _levels(flat, used, operation, home, crossing, entering, leaving, weights)
+    return _levels(flat, used, operation, home, crossing, entering, leaving, weights, calls, targets)
 
 
 def _aliases(flat: Flat, folded: Folded) -> Ints:
@@ -74,12 +89,31 @@ def _aliases(flat: Flat, folded: Folded) -> Ints:
     return np.array(found, np.int64)
 
 
+def _targets(flat: Flat, alias: Ints) -> Ints:
+    """Values that calls which are jumps go to."""
+    if not flat.tail.any():
+        return np.zeros(0, np.int64)
+    jumps = flat.tail & (flat.table[:, C["indirect"]] > 0)
+    found = np.unique(alias[flat.value[jumps[flat.user] & (flat.position == 0)]])
+    return np.asarray(found[found >= 0])
+
+
+def _lanes(flat: Flat) -> Ints:
+    """Floats that are lanes of vectors somewhere: results and operands of what takes lanes apart or joins bits."""
+    lanes = flat.table[:, C["lanes"]] > 0
+    made = np.flatnonzero(flat.defined >= 0)
+    return np.concatenate([flat.value[lanes[flat.user]], made[lanes[flat.defined[made]]]])
+
+
 def _weights(flat: Flat) -> Numbers:
     """`[values, 5]` registers that each value takes."""
     weights = np.zeros((len(flat.defined), _CLASSES), np.float32)
     made = np.flatnonzero(flat.defined >= 0)
     rows = flat.table[flat.defined[made]]
-    weights[made] = rows[:, C["alive_general"] : C["alive_predicate"] + 1]
+    weights[made, :KEPT] = rows[:, C["alive_general"] : C["alive_predicate"] + 1]
+    weights[made, KEPT] = rows[:, C["alive_general"]]
+    weights[made, KEPT_FLOATS] = (rows[:, C["alive_128"]] > 0) & (rows[:, C["bits"]] <= _KEPT_BITS)
+    weights[_lanes(flat), KEPT_FLOATS] = 0.0
     kinds = flat.scan.kinds
     arguments = np.flatnonzero(flat.defined < 0)
     if len(arguments):
@@ -90,10 +124,11 @@ def _weights(flat: Flat) -> Numbers:
 @lru_cache(maxsize=4096)
 def _argument_weights(facts: TypeFacts) -> tuple[float, ...]:
     if facts.register == 0:
-        return (facts.units, 0, 0, 0, 0)
+        return (facts.units, 0, 0, 0, 0, facts.units, 0)
     if facts.register == 1:
-        return (0, *(-(-max(facts.bits, 8) // width) for width in (128, 256, 512)), 0)
-    return (0, 0, 0, 0, facts.register == 2)
+        parts = (-(-max(facts.bits, 8) // width) for width in (128, 256, 512))
+        return (0, *parts, 0, 0, facts.bits <= _KEPT_BITS)
+    return (0, 0, 0, 0, facts.register == 2, 0, 0)
 
 
 def _sets(before: list[list[int]], used: Ints, place: Ints, home: Ints, crossing: Ints) -> tuple[list[int], list[int]]:
@@ -110,23 +145,40 @@ def _sets(before: list[list[int]], used: Ints, place: Ints, home: Ints, crossing
 
 def _levels(
     flat: Flat, used: Ints, operation: Ints, home: Ints, crossing: Ints, entering: list[int], leaving: list[int],
-    weights: Numbers,
+    weights: Numbers, calls: Mask, targets: Ints,
 ) -> Live:  # fmt: skip
     """Sum of what begins and ends before each operation."""
     blocks = len(flat.scan.blocks)
     starts = np.searchsorted(flat.block, np.arange(blocks + 1))
-    through = _counts(entering, crossing, weights)
-    ends = _counts(leaving, crossing, weights)
     place = flat.block[operation]
     begin = np.where(flat.defined >= 0, flat.defined + 1, starts[home])
     own, value, last = _last_uses(used, operation, place, home, blocks)
     stays = _stays(value, flat.block[last], crossing, leaving)
     born = np.concatenate([own, _unused_here(own, crossing, leaving, home)])
+    done = np.concatenate([[0], np.cumsum(calls)])
+    uses = _Uses(value=value, last=last, stays=stays, begin=begin, starts=starts, elsewhere=born[len(own) :])
+    kept = _kept(flat, home, uses, done, crossing, entering, leaving) if done[-1] else np.zeros(len(home), bool)
+    lines = _symbol_lines(flat, done) if done[-1] else _NO_LINES
+    wide = weights[:, UNITS128] * kept
+    lost, lost_wide = float(wide.sum()), float(wide[weights[:, KEPT_FLOATS] == 0].sum())
+    weights[~kept, KEPT:] = 0.0
+    through = _counts(entering, crossing, weights)
+    ends = _counts(leaving, crossing, weights)
     ending = _summed(flat.size, last[~stays], weights[value[~stays]])
     change = _summed(flat.size, np.minimum(begin[born], flat.size), weights[born]) - ending
     change += _summed(flat.size, starts, np.concatenate([through, _NONE]) - np.concatenate([_NONE, ends]))
+    np.add.at(change[:, KEPT], lines[0], 1.0)
+    np.add.at(change[:, KEPT], lines[1], -1.0)
+    np.add.at(ending[:, KEPT], lines[1], 1.0)
     levels = np.cumsum(change[:-1], axis=0, dtype=np.float32)
-    return Live(levels=np.maximum(levels, 0), before=np.maximum(levels + ending[:-1], 0), through=through)
+    return Live(
+        levels=np.maximum(levels, 0),
+        before=np.maximum(levels + ending[:-1], 0),
+        through=through,
+        lost=lost,
+        lost_wide=lost_wide,
+        lost_targets=float(kept[targets].sum()),
+    )
 
 
 def _last_uses(used: Ints, operation: Ints, place: Ints, home: Ints, blocks: int) -> tuple[Ints, Ints, Ints]:
@@ -164,6 +216,57 @@ def _counts(sets: list[int], crossing: Ints, weights: Numbers) -> Numbers:
         bits = np.unpackbits(raw, axis=1, bitorder="little", count=len(crossing))
         found[start : start + len(part)] = bits.astype(np.float32) @ chosen
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Uses:
+    """Values and their last users block by block; `begin` by value, `starts` by block; `elsewhere` not used at home."""
+
+    value: Ints
+    last: Ints
+    stays: Mask
+    begin: Ints
+    starts: Ints
+    elsewhere: Ints
+
+
+def _kept(
+    flat: Flat, home: Ints, uses: _Uses, done: Ints, crossing: Ints, entering: list[int], leaving: list[int]
+) -> Mask:
+    """Values that some call comes amid, `[values]`; `done[i]` calls come before operation i."""
+    kept = np.zeros(len(home), bool)
+    starts, begin = uses.starts, uses.begin
+    inside = flat.block[uses.last]
+    end = np.where(uses.stays, starts[inside + 1], uses.last)
+    first = np.where(home[uses.value] == inside, begin[uses.value], starts[inside])
+    kept[uses.value[done[end] > done[np.minimum(first, end)]]] = True
+    out = uses.elsewhere
+    kept[out[done[starts[home[out] + 1]] > done[np.minimum(begin[out], flat.size)]]] = True
+    through = 0
+    for block in np.flatnonzero(done[starts[1:]] > done[starts[:-1]]).tolist():
+        through |= entering[block] & leaving[block]
+    kept[crossing] |= _bits(through, len(crossing))
+    return kept
+
+
+def _symbol_lines(flat: Flat, done: Ints) -> tuple[Ints, Ints]:
+    """Where addresses of other modules' symbols begin and end that a block asks for before and after a call."""
+    rows = np.flatnonzero((flat.table[:, C["outside"]] > 0) & (flat.table[:, C["imm"]] > 0) & flat.alive)
+    if len(rows) < 2:
+        return _NO_LINES
+    key = (flat.block[rows] << 32) + flat.table[rows, C["imm"]].astype(np.int64)
+    _, first, index = np.unique(key, return_index=True, return_inverse=True)
+    last = np.zeros(len(first), np.int64)
+    np.maximum.at(last, index, rows)
+    begin = rows[first]
+    amid = done[last] > done[begin]
+    return begin[amid], last[amid]
+
+
+def _bits(number: int, count: int) -> Mask:
+    """The lowest `count` bits of a number."""
+    raw = np.frombuffer(number.to_bytes(-(-count // 8), "little"), np.uint8)
+    return np.unpackbits(raw, bitorder="little", count=count).astype(bool)
 
 
 def _stays(value: Ints, block: Ints, crossing: Ints, leaving: list[int]) -> Mask:

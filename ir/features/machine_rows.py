@@ -179,7 +179,7 @@ def _general(name: str, operation: Operation, row: Row) -> None:
         _set(row, costs.cast_cost(name, operation))
     elif name in ("extractelement", "insertelement", "shufflevector"):
         _set(row, costs.vector_move_cost(name, operation))
-        row["mem1"] = float(name != "extractelement")
+        row["mem1"], row["lanes"] = float(name != "extractelement"), 1.0
         _immediates(operation, row, "vector", range(min(2, len(operation.operands) - (name != "shufflevector"))))
     elif name in ("extractvalue", "insertvalue", "landingpad"):
         row["kind"] = Kind.FREE
@@ -299,10 +299,22 @@ def _compare(name: str, operation: Operation, row: Row) -> None:
 def _select(name: str, operation: Operation, row: Row) -> None:
     row["kind"] = Kind.SELECT
     kind = type_facts(operation.results[0].type_text)
+    if kind.bits == 1 and (joins := _joins(operation)):
+        row["kind"], row["arithmetic"] = Kind.LOGIC, float(joins)
+        _set(row, same(1.0))
+        return
     count = costs.parts(operation.results[0].type_text)
     _set(row, costs.times_select(count, kind))
     row["mem1"] = float(not kind.is_float)
     _immediates(operation, row, "select", range(1, 3))
+
+
+def _joins(operation: Operation) -> int:
+    """`AND` of `select c, d, false`, `OR` of `select c, true, d`: how LLVM joins conditions; 0 for others."""
+    numbers = [
+        integer_constant(value) if costs.constant_of(value) is not None else None for value in operation.operands
+    ]
+    return AND if numbers[2] == 0 else OR if numbers[1] in (1, -1) else 0
 
 
 def _call(name: str, operation: Operation, row: Row) -> None:
@@ -351,7 +363,7 @@ def _intrinsic(name: str, operation: Operation, row: Row) -> None:
     elif word in _FLOAT_INTRINSICS and operation.results:
         row["kind"] = Kind.FLOAT
         _set(row, costs.float_cost(word, operation, type_facts(operation.results[0].type_text)))
-        row["mem1"] = 1.0
+        row["mem1"], row["lanes"] = 1.0, float(word == "copysign")
         _immediates(operation, row, "float")
     else:
         _set(row, costs.intrinsic_cost(word, operation))

@@ -45,6 +45,14 @@ def eager_functions(scan: Scan) -> frozenset[str]:
     return _symbols(_text(scan))[1]
 
 
+def fills_memory(scan: Scan) -> bool:
+    """Whether the function's first argument says where its result goes (`sret`)."""
+    function = scan.blocks[0].block.parent.parent
+    text, offset = function._chunk.source.text, function.offset
+    end = text.find("\n", offset)
+    return _FILLED.search(text, offset, end if end >= 0 else len(text)) is not None
+
+
 def _symbols(text: str) -> tuple[frozenset[str], frozenset[str]]:
     """Of a module: symbols no other one can see, and functions that are called through the table of offsets."""
     if text not in _SYMBOLS:
@@ -69,6 +77,7 @@ _SYMBOLS: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
 _LOCAL = re.compile(
     r'^@("[^"\n]*"|[\w$.\-]+) = (?:linkonce |weak )?(?:private|internal|dso_local|(?:external )?hidden)\b', re.MULTILINE
 )
+_FILLED = re.compile(r"\((?:ptr|%[\w$.\-]+: !llvm\.ptr)[^,\n]*?[ .]sret(?:\(| = )")
 _WORD = re.compile(r"[\w$.\-]+")
 _EAGER = re.compile(r"^attributes #(\d+) = \{[^\n]*\bnonlazybind\b", re.MULTILINE)
 _DECLARED = re.compile(r'^declare [^\n]*?@("[^"\n]*"|[\w$.\-]+)\([^\n]*\) (?:[a-z_]+ )*#(\d+)', re.MULTILINE)

@@ -38,9 +38,16 @@ _PARTS = {
     "across_vector": "most registers of 128 bits alive across a call",
     "across_general_sum": "general values alive across calls, summed over calls",
     "across_vector_sum": "registers of 128 bits alive across calls, summed over calls",
+    "kept_general": "general values alive at once of those that some call comes amid, at most",
+    "kept_floats": "the same of floats and vectors of at most 64 bits",
+    "lost_vectors": "registers of 128 bits of floats and vectors that some call comes amid",
+    "lost_wide_vectors": "those of them that take more than 64 bits, or are lanes of vectors",
+    "lost_targets": "targets of calls that are jumps, with another call amid",
+    "fills_memory": "1 where the first argument says where the result goes (`sret`)",
     "stack_slots": "`alloca`s that stay in memory",
     "scalar_slots": "those of them that are only loaded and stored, in one width",
-    "wide_vectors": "operations on vectors of more than 128 bits",
+    "wide_vectors": "operations on vectors of more than 128 bits, and copies of memory by those",
+    "wide_blocks": "blocks with such",
 }  # fmt: skip
 _EXECUTED = {
     "loads": "loads", "stores": "stores", "floats": "float operations", "shuffles": "vector permutations",
@@ -53,7 +60,7 @@ FILES = {"general": (13, 15, 28), "vector128": (16, 32), "vector256": (16, 32), 
 """Sizes of register files by class; vectors are split into registers of so many bits."""
 FRAME = (
     *(f"body_{variant}" for variant in VARIANTS), *(f"instructions_{variant}" for variant in VARIANTS),
-    "live_general", "live_vector128", "stack_slots", "frame_addresses",
+    "live_general", "live_vector128", "stack_slots", "frame_addresses", *(f"spilled_{isa}" for isa in ISAS),
     *(f"executed_{isa}" for isa in ISAS), "executed_loads", "executed_stores",
     *(f"cycles_{isa}_{name}" for isa in ISAS for name in CORES[isa]),
 )  # fmt: skip
@@ -90,6 +97,7 @@ def machine_features() -> tuple[tuple[str, str, str], ...]:
         (f"core_{isa}_{name}", "ratio", f"cycles_{isa}_{name} over cycles_{isa}_{USUAL[isa]}")
         for isa in ISAS for name in CORES[isa] if name != USUAL[isa]
     ]  # fmt: skip
+    found += [(f"spilled_{isa}", "count", f"values that no register can hold all the time ({isa})") for isa in ISAS]
     found += [
         (f"taken_{isa}", "share", f"of the general registers ({isa}): across calls those that are saved, anywhere all")
         for isa in ISAS
