@@ -71,7 +71,17 @@ def test_names_layout_and_locations_change_nothing_that_is_read(sample, name, fo
             assert left.features() == right.features()
 
 
-LIVE = ("machine_live_", "machine_hot_", "machine_excess_", "frame_live_", "frame_excess_")
+LIVE = (
+    "machine_live_",
+    "machine_hot_",
+    "machine_excess_",
+    "frame_live_",
+    "frame_excess_",
+    "machine_spilled_",
+    "frame_spilled_",
+    "machine_kept_",
+    "machine_lost_",
+)
 SAVING = tuple(
     f"{view}_{what}_"
     for view in ("machine", "frame")
