@@ -6,6 +6,7 @@ Invariant: a row depends on the key alone; the table is bounded, and replaced be
 
 from __future__ import annotations
 
+import re
 from threading import Lock
 
 import numpy as np
@@ -122,6 +123,8 @@ def _row(operation: Operation, facts: Facts) -> Row:
     return row
 
 
+_FIXED = re.compile(r"volatile_|ordering = (?!0)")
+"""Volatile, or ordered with other accesses; an ordering of 0 is none, which the generic form writes out."""
 BY_TEXT = frozenset(("llvm.getelementptr", "llvm.load", "llvm.store"))
 """Operations whose facts and attributes tell the row, where they have no constant operands."""
 
@@ -237,7 +240,7 @@ def _store(name: str, operation: Operation, row: Row) -> None:
 
 
 def _fixed(operation: Operation) -> float:
-    return float(any("volatile_" in text or "ordering" in text for text in operation.dictionary_texts))
+    return float(any(_FIXED.search(text) is not None for text in operation.dictionary_texts))
 
 
 def _global(operation: Operation, row: Row, position: int) -> None:

@@ -26,7 +26,7 @@ from program_samples import METRICS, TARGETS, sample, text
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "trees"
     model = MODELS.get("boosted-trees")(METRICS, seed=1, rounds=30)
-    model.fit(*sample())
+    model.fit(*sample(48))
     card = {"name": "small", "targets": list(TARGETS), "pipelines": ["p-v1"]}
     model.save(path, card)
     return path
