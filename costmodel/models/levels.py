@@ -27,8 +27,8 @@ _STATIC = frozenset(f"static:{name}" for name in feature_names())
 
 def level_of(numbers: Mapping[str, float]) -> str:
     """Level of an encoding by its counts of operations; empty where no dialect says."""
-    counts = numbers.keys() - _STATIC
-    return level_of_dialects({_dialect(name) for name in counts if name.startswith(_COUNT)})
+    counts = [name for name in numbers if name not in _STATIC and name.startswith(_COUNT)]
+    return level_of_dialects({_dialect(name) for name in counts})
 
 
 def level_of_dialects(dialects: Set[str]) -> str:

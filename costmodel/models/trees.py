@@ -199,7 +199,7 @@ class BoostedTrees(MetricModel):
         magnitude, nonzero = margins[:, places.means], np.ones((len(x), len(self.metrics)))
         chances = margins[:, places.chances]
         nonzero[:, places.gates] = 1 / (1 + np.exp(-np.minimum(np.maximum(chances, -40), 40)))
-        return zero_inflated(nonzero, magnitude, np.broadcast_to(self._deviation, nonzero.shape), self.scales)
+        return zero_inflated(nonzero, magnitude, np.repeat(self._deviation[None], len(x), axis=0), self.scales)
 
     def state(self) -> dict[str, bytes]:
         """See `MetricModel`."""
