@@ -73,7 +73,7 @@ class Conformal(Wrapper):
             families = part.of_functions(groups[inside])
             inner.novelty = Novelty.fit(self.columns.functions(part.encodings), self.seed, families)
             inner._fit(part, targets[inside], groups[inside], monitor.child(f"fold-{number}", share))
-            outside.put(held, inner.scaled(examples.take(held)), inner.distance(examples.take(held)))
+            outside.put(held, inner.scaled(examples.take(held)), inner.distance_of_features(examples.take(held)))
         self._base = self._spawn(self.seed)
         self._base._fit(examples, targets, groups, monitor.child("all", share))
         self._calibrate(examples, targets, groups, outside, monitor.child("widths", 0.0))
@@ -130,7 +130,7 @@ class Conformal(Wrapper):
     def scaled(self, examples: Examples) -> Scaled:
         """See `MetricModel`; deviations are the calibrated ones."""
         found = self._base.scaled(examples)
-        distance = self.distance(examples)
+        distance = self.distance_of_features(examples)
         size = np.empty_like(found.mean)
         if len(size) <= FEW_ROWS:
             for row, x in enumerate(self._width_inputs(examples, found, distance, slice(None))):

@@ -14,7 +14,7 @@ from zlib import crc32
 import numpy as np
 
 from costmodel.core.errors import UnsupportedError, UsageError
-from costmodel.ir.features import FEATURES_VERSION, feature_names
+from costmodel.ir.features import FEATURES_VERSION, StaticFeatures, feature_names
 from costmodel.ir.graph import GRAPH_VERSION
 from costmodel.ir.mlir.structure import Operation
 from costmodel.ir.mlir.types import OtherType, ScalarType, parse_type
@@ -59,7 +59,8 @@ def encode_function(function: Function, *, scheme: str | None = None, graph: boo
             f"function {function.name!r} was read as tokens only, so nothing can be predicted for it; give the generic "
             "form (mlir-opt -mlir-print-op-generic)"
         )
-    numbers = function_numbers(function)
+    features = function.features(simplify=True)
+    numbers = _numbers(function, features)
     if graph and numbers[SIZE_NAME] > MAX_GRAPH_OPERATIONS:
         raise UnsupportedError(
             f"function {function.name!r} has {numbers[SIZE_NAME]:.0f} operations; models on graphs take at most "
@@ -69,13 +70,17 @@ def encode_function(function: Function, *, scheme: str | None = None, graph: boo
         numbers=numbers,
         tokens=None if scheme is None else token_numbers(function, scheme),
         graph=function.graph() if graph else None,
+        shingles=features.shingles,
     )
 
 
 def function_numbers(function: Function) -> dict[str, float]:
     """Numbers by name, all finite; raises `UsageError` otherwise."""
+    return _numbers(function, function.features(simplify=True))
+
+
+def _numbers(function: Function, features: StaticFeatures) -> dict[str, float]:
     assert function.operation is not None
-    features = function.features(simplify=True)
     numbers = dict(zip(_STATIC, features.numbers.values(), strict=True))
     if numbers[SIZE_NAME] == 0:
         raise UsageError(f"function {function.name!r} is empty: it has no operation, so there is nothing to predict")

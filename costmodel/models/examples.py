@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from costmodel.ir.features.shingles import NO_SHINGLES
 from costmodel.ir.graph import ProgramGraph
 from costmodel.models.base import Array
 
@@ -24,6 +25,8 @@ class Encoding:
     tokens: Array | None = None
     """`[T]` i32, numbers of the vocabulary."""
     graph: ProgramGraph | None = None
+    shingles: Array = field(default_factory=lambda: NO_SHINGLES)
+    """`[S]` u32, sorted: hashes of its details (`ir.features.shingles`); none of what is no LLVM function."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -25,12 +25,15 @@ from costmodel.models.checkpoint import read_checkpoint, write_checkpoint
 from costmodel.models.columns import Columns
 from costmodel.models.encode import versions
 from costmodel.models.examples import Examples
+from costmodel.models.familiarity import Familiarity
 from costmodel.models.heads import LEAST_STD, SURE, Scale, combine, scale, scale_of, unscale
 from costmodel.models.monitor import Monitor
 from costmodel.models.novelty import Novelty
 from costmodel.models.tensors import pack_tensors, unpack_tensors
 
 Z90 = 1.6448536269514722
+FAR_POWER = 4
+"""Makes the numbers' distance count only near or beyond that of all training functions, where details are known."""
 _FRAME, _ARRAYS = "frame.json", "frame.safetensors"
 
 
@@ -42,7 +45,7 @@ class Scaled:
     std: Array
     nonzero: Array
     distance: Array | None = None
-    """`[n]` as `MetricModel.distance` gives it, where it was needed on the way."""
+    """`[n]` as `MetricModel.distance_of_features` gives it, where it was needed on the way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,7 @@ class MetricModel(Model):
         self.scales = tuple(scale_of(metric) for metric in self.metrics)
         self.columns: Columns | None = None
         self.novelty: Novelty | None = None
+        self.familiarity: Familiarity | None = None
         self.card: dict[str, object] = {}
         self.archs: tuple[str, ...] = ()
         self._adaptation: Adaptation | None = None
@@ -100,9 +104,20 @@ class MetricModel(Model):
         self.columns = Columns.choose(features)
         self.archs = tuple(sorted(set(map(str, features.archs))))
         functions = self.columns.functions(features.encodings)
-        self.novelty = Novelty.fit(functions, self.seed, features.of_functions(np.asarray(groups)))
+        families = features.of_functions(np.asarray(groups))
+        self.novelty = Novelty.fit(functions, self.seed, families)
+        self.familiarity = self._familiarity(features, functions, families)
         self._adaptation = None
         self._fit(features, self.to_scale(targets), np.asarray(groups), monitor or Monitor())
+
+    def _familiarity(self, examples: Examples, functions: Array, families: Array) -> Familiarity | None:
+        """Of the encodings that have details; `functions` and `families` are of all."""
+        assert self.novelty is not None
+        rows = [i for i, encoding in enumerate(examples.encodings) if len(encoding.shingles)]
+        if not rows:
+            return None
+        farthest = float(self.novelty.distance(functions[rows], leave_one_out=True).max())
+        return Familiarity.fit([examples.encodings[i].shingles for i in rows], families[rows], farthest)
 
     def _checked(self, examples: Examples, targets: Array) -> Array:
         targets = np.asarray(targets, np.float64)
@@ -145,7 +160,7 @@ class MetricModel(Model):
         std = np.minimum(np.maximum((scaled[1] - scaled[2]) / 2, LEAST_STD), most)
         mean, low, high = np.minimum(scaled[[0, 3, 4]], most)
         low = np.where(found.nonzero < SURE, 0.0, low)
-        distance = self.distance(examples) if found.distance is None else found.distance
+        distance = self.distance(examples, found.distance)
         seen = [arch in self.archs for arch in examples.archs.tolist()]
         return Prediction(
             mean, std, units, metrics=self.metrics, low=np.minimum(low, mean),
@@ -166,8 +181,21 @@ class MetricModel(Model):
         most = [np.inf if metric.maximum is None else metric.maximum for metric in metrics]
         return tuple(metric.unit for metric in metrics), np.array(most)
 
-    def distance(self, examples: Examples) -> Array:
-        """Distance `[n]` of each row's function from the training data, over the threshold."""
+    def distance(self, examples: Examples, of_features: Array | None = None) -> Array:
+        """Distance `[n]` of each row's function from the training data, over the threshold.
+
+        By how familiar its details are, where it has some and the model knows any; nothing farther than all training
+        functions is known. `of_features` is what `distance_of_features` gave.
+        """
+        found = self.distance_of_features(examples) if of_features is None else of_features
+        if self.familiarity is None or self.novelty is None:
+            return found
+        by_details = self.familiarity.distances(encoding.shingles for encoding in examples.encodings)[examples.program]
+        far = found * (self.novelty.threshold / self.familiarity.farthest)
+        return np.where(np.isnan(by_details), found, np.maximum(by_details, far**FAR_POWER))
+
+    def distance_of_features(self, examples: Examples) -> Array:
+        """Distance `[n]` of each row's function from the training functions by its numbers, over the threshold."""
         if self.novelty is None or self.columns is None:
             return np.zeros(len(examples))
         raw = self.novelty.distance(self.columns.of(examples))
@@ -189,7 +217,8 @@ class MetricModel(Model):
             "metrics": self.metrics, "seed": self.seed, "options": self.options, "archs": self.archs,
             "numbers": self.columns.numbers, "context": self.columns.context,
         }  # fmt: skip
-        arrays = self.novelty.state() | (self._adaptation.state() if self._adaptation else {})
+        parts = (self.novelty, self.familiarity, self._adaptation)
+        arrays = {name: array for part in parts if part is not None for name, array in part.state().items()}
         files = {_FRAME: (json.dumps(frame, sort_keys=True) + "\n").encode(), _ARRAYS: pack_tensors(arrays)}
         document = {"metrics": list(self.metrics), "versions": versions(), **card}
         write_checkpoint(folder, self.name, {**files, **self.state()}, document)
@@ -206,6 +235,7 @@ class MetricModel(Model):
             model.archs = tuple(frame["archs"])
             arrays = unpack_tensors(files[_ARRAYS])
             model.novelty = Novelty.restore(arrays)
+            model.familiarity = Familiarity.restore(arrays)
             model._adaptation = Adaptation.restore(arrays, len(model.metrics))
             model.card = card
             model.restore(files)

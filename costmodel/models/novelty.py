@@ -98,10 +98,8 @@ class Novelty:
         return np.asarray(np.where(np.isfinite(nearest), nearest, 0.0).mean(axis=1))
 
     def set_threshold(self, seen: Array, held_out: Array) -> None:
-        """The threshold that tells training functions from held-out families best (Youden 1950), at most 10 % lost."""
-        candidates = np.quantile(np.concatenate([seen, held_out]), np.linspace(0.02, 0.98, 97))
-        gains = [(seen <= c).mean() - (held_out <= c).mean() for c in candidates]
-        self.threshold = max(float(candidates[int(np.argmax(gains))]), float(np.quantile(seen, 0.9)), 1e-3)
+        """Take the threshold that tells training functions from held-out families best (`best_threshold`)."""
+        self.threshold = max(best_threshold(seen, held_out), 1e-3)
 
     def state(self) -> dict[str, Array]:
         """Arrays for a checkpoint."""
@@ -121,6 +119,13 @@ class Novelty:
             residual_scale=float(scale), threshold=float(threshold),
             neighbours=int(rest[0]) if rest else _OLD_NEIGHBOURS,
         )  # fmt: skip
+
+
+def best_threshold(seen: Array, held_out: Array) -> float:
+    """The distance that tells training functions from held-out families best (Youden 1950), at most 10 % lost."""
+    candidates = np.quantile(np.concatenate([seen, held_out]), np.linspace(0.02, 0.98, 97))
+    gains = [(seen <= c).mean() - (held_out <= c).mean() for c in candidates]
+    return max(float(candidates[int(np.argmax(gains))]), float(np.quantile(seen, 0.9)))
 
 
 def _components(z: Array, groups: Array) -> Array:

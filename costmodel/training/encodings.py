@@ -113,7 +113,7 @@ class _Cache:
     """Keeps nothing where there is no path."""
 
     def __init__(self, path: Path | None, needs: Needs) -> None:
-        self._key = {"scheme": needs.scheme, "graph": needs.graph, "versions": versions(), "form": "alive"}
+        self._key = {"scheme": needs.scheme, "graph": needs.graph, "versions": versions(), "form": "shingles"}
         self._connection: sqlite3.Connection | None = None
         if path is None:
             return
@@ -152,6 +152,7 @@ def to_bytes(encoding: Encoding | Unreadable) -> bytes:
     arrays: dict[str, Array] = {
         "names": _text(json.dumps(list(encoding.numbers))),
         "values": np.array(list(encoding.numbers.values()), np.float64),
+        "shingles": encoding.shingles,
     }
     if encoding.tokens is not None:
         arrays["tokens"] = encoding.tokens
@@ -171,7 +172,7 @@ def from_bytes(data: bytes) -> Encoding | Unreadable:
         parts: dict[str, Any] = {name: arrays[f"graph.{name}"] for name in _GRAPH_ARRAYS}
         graph = ProgramGraph(**parts)
     numbers = dict(zip(names, arrays["values"].tolist(), strict=True))
-    return Encoding(numbers=numbers, tokens=arrays.get("tokens"), graph=graph)
+    return Encoding(numbers=numbers, tokens=arrays.get("tokens"), graph=graph, shingles=arrays["shingles"])
 
 
 def _text(text: str) -> Array:

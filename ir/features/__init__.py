@@ -28,6 +28,7 @@ from costmodel.ir.features.opcodes import column_of
 from costmodel.ir.features.plain import plain, uncount
 from costmodel.ir.features.reuse import memory_features
 from costmodel.ir.features.scan import Loop, Scan, scan
+from costmodel.ir.features.shingles import NO_SHINGLES, Shingles, shingles
 from costmodel.ir.features.table import FEATURES, FEATURES_VERSION, FUNCTION_FEATURES_V1, NAMES, Feature
 from costmodel.ir.mlir.structure import Operation
 
@@ -58,6 +59,8 @@ class StaticFeatures:
     numbers: Numbers
     counts: Counts = field(default_factory=dict, repr=False)
     """Operations inside by name and type: of the first result, or of the first operand of those without."""
+    shingles: Shingles = field(default_factory=lambda: NO_SHINGLES, repr=False)
+    """Of the plain form only: hashes of its details (`shingles`)."""
 
     def __getitem__(self, name: str) -> float:
         return self.numbers[name]
@@ -99,6 +102,7 @@ def _extract(root: Operation, simplify: bool) -> StaticFeatures:
     dead = uncount(found) if simplify else None
     numbers = _numbers(root, found)
     counts = _counts(found, dead)
+    details = shingles(root, found) if simplify else NO_SHINGLES
     found.close()
     if simpler is not None:
         simpler.close()
@@ -107,7 +111,7 @@ def _extract(root: Operation, simplify: bool) -> StaticFeatures:
             numbers[name] = float(number)
     if max(numbers.values()) > _LARGEST:
         numbers = {name: min(number, _LARGEST) for name, number in numbers.items()}
-    return StaticFeatures(numbers, counts)
+    return StaticFeatures(numbers, counts, details)
 
 
 def _counts(found: Scan, dead: Counter[Facts] | None) -> Counts:

@@ -6,6 +6,7 @@ Owns `Facts` and the tables that find them. Invariant: operations with one key h
 from __future__ import annotations
 
 from costmodel.ir import costs, semantics
+from costmodel.ir.features.hashes import hash_of
 from costmodel.ir.features.kinds import TypeFacts, type_facts
 from costmodel.ir.features.opcodes import BY_NAME, Group, column_of, group_of
 from costmodel.ir.features.table import NAMES
@@ -24,7 +25,7 @@ class Facts:
     """What an operation's name and type tell: shared by all operations alike."""
 
     __slots__ = (
-        "bits", "busy", "category", "columns", "counted", "defines", "flops", "group", "is_access", "is_branch",
+        "bits", "busy", "category", "code", "columns", "counted", "defines", "flops", "group", "is_access", "is_branch",
         "is_call", "is_math", "is_vector", "kind", "lanes", "latency", "num_bytes", "only_accesses", "plain",
     )  # fmt: skip
 
@@ -54,6 +55,8 @@ class Facts:
         values = operation.results or operation.operands
         self.counted = (operation.name, values[0].type_text if values else "")
         """What `StaticFeatures.counts` counts it as."""
+        self.code = hash_of(" ".join(self.counted))
+        """The same as a hash (`hashes`)."""
         self.kind = type_facts(operation.results[0].type_text) if operation.results else None
         vectors = [found for value in operation.results if (found := type_facts(value.type_text)).is_vector]
         self.is_vector = bool(vectors)
