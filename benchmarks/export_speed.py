@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,6 +26,7 @@ from costmodel.export.compact import Compact
 from costmodel.export.flatten import flatten, told_of
 from costmodel.export.layout import pack
 from costmodel.export.native import NUMBERS, NativeModel, build
+from costmodel.ir.features.shingles import NO_SHINGLES
 from costmodel.models.context import context_names, context_rows
 from costmodel.models.examples import Encoding, Examples
 from costmodel.models.predictor import Predictor
@@ -57,7 +59,8 @@ def agreement(predictor: Predictor, compact: Compact, model: NativeModel, encodi
         pipeline = pipelines[i // len(TARGETS) % len(pipelines)]
         target = Target.parse(TARGETS[i % len(TARGETS)])
         examples = Examples(
-            encodings=[encoding], program=np.zeros(1, np.int64), archs=np.array([target.arch]),
+            encodings=[replace(encoding, shingles=NO_SHINGLES)], program=np.zeros(1, np.int64),
+            archs=np.array([target.arch]),
             context=context_rows([(target, pipeline or compact.own_pipeline, None)]), context_names=context_names(),
         )  # fmt: skip
         expected = predictor.model.predict(examples)

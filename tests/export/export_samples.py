@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from costmodel.export.native import compiler
 from costmodel.export.soft import ask_teacher
 from costmodel.export.student import train_student
 from costmodel.ir import read
+from costmodel.ir.features.shingles import NO_SHINGLES
 from costmodel.models import MODELS
 from costmodel.models.context import context_names, context_rows
 from costmodel.models.encode import encode_function
@@ -72,10 +74,11 @@ def odd(count: int) -> list[Encoding]:
 
 
 def question(encoding: Encoding, target: str, pipeline: str | None = "p-v1") -> Examples:
-    """One row."""
+    """One row; without details, which exports do not read."""
     asked = Target.parse(target)
     return Examples(
-        encodings=[encoding], program=np.zeros(1, np.int64), context=context_rows([(asked, pipeline, None)]),
+        encodings=[replace(encoding, shingles=NO_SHINGLES)], program=np.zeros(1, np.int64),
+        context=context_rows([(asked, pipeline, None)]),
         context_names=context_names(), archs=np.array([asked.arch]),
     )  # fmt: skip
 
