@@ -15,7 +15,7 @@ from itertools import accumulate
 
 from costmodel.ir.features.gpu_layouts import REGISTER, WARP, Spread
 from costmodel.ir.features.gpu_pressure import ELEMENTWISE, LOADS, LOOPS, Lives, extended
-from costmodel.ir.features.gpu_values import CHEAP, SAME, UNIT, Held
+from costmodel.ir.features.gpu_values import CHEAP, RUNS, SAME, UNIT, Held
 from costmodel.ir.mlir.structure import Operation, Value
 
 _STORES = frozenset(("tt.store", "amdg.buffer_store", "amdgpu.buffer_store"))
@@ -136,7 +136,7 @@ class Flow:
         if spread is None:
             return ()
         most = max(1, _VECTOR_BITS // max(bits, 1))
-        return tuple(min(_run(spread, dim), most) if step == UNIT else 1 for dim, step in enumerate(held.steps))
+        return tuple(min(_run(spread, dim), most) if step in (UNIT, RUNS) else 1 for dim, step in enumerate(held.steps))
 
     def _yielded(self, operation: Operation) -> None:
         """A loop's results are its next arguments too, which are asked for where the loop is entered."""

@@ -73,8 +73,7 @@ def lives_of(root: Operation) -> Lives:
     """One walk over a kernel: what is known of each value, and where it lives."""
     lives = Lives()
     blocks = [block for region in root.regions for block in region.blocks]
-    for argument in blocks[0].args if blocks else ():
-        lives.values.put(argument)
+    lives.values.begin(root)
     stack = [_Open(demanded(block), 0, -1) for block in reversed(blocks)]
     while stack:
         here = stack[-1]

@@ -1,7 +1,9 @@
 """What one GPU thread keeps of each value of a Triton kernel: its 32-bit registers, and how its elements differ.
 
 Owns `Held` and the analysis of steps: a tensor that is the same along a dimension, or moves by a constant, needs one
-register there, since constant offsets are immediates of addresses; anything else needs one for each element.
+register there, since constant offsets are immediates of addresses; anything else needs one for each element. Division
+by what is known to be a multiple of 16 (`tt.divisibility`, constants) keeps neighbours together, as Triton's AxisInfo
+analysis has it.
 Invariant: one pass over the operations; block arguments take over what is known where they begin.
 """
 
@@ -15,10 +17,12 @@ from math import prod
 
 from costmodel.ir.features.gpu_layouts import Spread, parent_of, spread_of
 from costmodel.ir.mlir.structure import Operation, Value
+from costmodel.ir.mlir.syntax import split_items
 from costmodel.ir.mlir.types import OtherType, ScalarType, TensorType, parse_type
 
-SAME, UNIT, STEP, ANY = 0, 1, 2, 3
-"""Along a dimension: equal elements; neighbours one apart; a constant apart; anything."""
+SAME, UNIT, STEP, ANY, RUNS, FLAT = 0, 1, 2, 3, 4, 5
+"""Along a dimension: equal elements; neighbours one apart; a constant apart; anything. Anything between runs of 16, and
+inside them: neighbours one apart; equal."""
 Steps = tuple[int, ...]
 _MEMORY = re.compile(r"!?(?:ttg\.|triton_gpu\.)?memdesc<(.*)>", re.DOTALL)
 _POINTER_BITS = 64
@@ -28,6 +32,17 @@ _VECTOR_BITS = 128
 CHEAP = frozenset(("tt.splat", "tt.broadcast", "tt.expand_dims", "tt.trans", "tt.reshape", "tt.bitcast"))
 """Operations whose result is its operand under another view."""
 _ADDITIONS = frozenset(("arith.addi", "arith.subi", "tt.addptr", "arith.ori"))
+_MULTIPLIES = _ADDITIONS - {"tt.addptr"} | {"arith.muli", "arith.constant"}
+_DIVIDED = {
+    **dict.fromkeys(("arith.remsi", "arith.remui"), (SAME, RUNS, ANY, ANY, RUNS, FLAT)),
+    **dict.fromkeys(("arith.divsi", "arith.divui"), (SAME, FLAT, ANY, ANY, FLAT, FLAT)),
+}
+"""Steps of a division by a multiple of 16, by those of what is divided (Triton's AxisInfo analysis)."""
+_BESIDE_FLAT = (SAME, RUNS, ANY, ANY, RUNS)
+"""Steps of a sum with what is equal inside runs."""
+_RUN = 16
+_DIVISIBILITY = re.compile(r"tt\.divisibility\s*=\s*(\d{1,9})\b")
+_INTEGER = re.compile(r"(?:dense<\s*)?(-?\d{1,18})\b(?!\.)")
 _SAME_STEPS = frozenset(
     ("arith.extsi", "arith.extui", "arith.trunci", "arith.index_cast", "tt.bitcast", "tt.broadcast")
 )
@@ -108,10 +123,34 @@ class Held:
 class Values:
     """What is known of each value, filled in operation by operation."""
 
-    __slots__ = ("held",)
+    __slots__ = ("_multiples", "held")
 
     def __init__(self) -> None:
         self.held: dict[Value, Held] = {}
+        self._multiples: set[Value] = set()
+
+    def begin(self, root: Operation) -> None:
+        """Note the arguments of a kernel, and which of them its attributes call multiples of 16."""
+        blocks = [block for region in root.regions for block in region.blocks]
+        arguments = blocks[0].args if blocks else []
+        for argument in arguments:
+            self.put(argument)
+        told = root.attribute("arg_attrs") or "[]"
+        for argument, dictionary in zip(arguments, split_items(told.strip()[1:-1]), strict=False):
+            match = _DIVISIBILITY.search(dictionary)
+            if match is not None and int(match[1]) % _RUN == 0:
+                self._multiples.add(argument)
+
+    def _note_multiple(self, name: str, operation: Operation, result: Value) -> None:
+        """Whether an integer is a multiple of 16, as Triton's AxisInfo analysis tells it."""
+        if name == "arith.constant":
+            match = _INTEGER.match(operation.attribute("value") or "")
+            found = match is not None and int(match[1]) % _RUN == 0
+        else:
+            known = [self.of(operand).root in self._multiples for operand in operation.operands]
+            found = (name == "arith.muli" and any(known)) or (name in _ADDITIONS and all(known))
+        if found:
+            self._multiples.add(result)
 
     def of(self, value: Value) -> Held:
         """What is known; of a value that nothing defined yet, what its type says."""
@@ -131,7 +170,7 @@ class Values:
         if spread is None:
             elements = 1 if kind.bits and not kind.memory_bytes else 0
         else:
-            elements = prod([count for count, step in zip(spread.registers, steps, strict=True) if step == ANY])
+            elements = prod([count for count, step in zip(spread.registers, steps, strict=True) if step >= ANY])
         words = 0 if kind.bits == 1 else -(-elements * kind.bits // _WORD_BITS)
         if 1 < kind.bits < _WORD_BITS and width * kind.bits < _WORD_BITS:
             words = -(-elements // width)
@@ -164,6 +203,8 @@ class Values:
                     self.put(result)
             return
         result = results[0]
+        if name in _MULTIPLIES:
+            self._note_multiple(name, operation, result)
         if name == "arith.constant":
             rank = len(kind_of(result.type_text).shape)
             self.put(result, (SAME,) * rank, constant=True)
@@ -191,6 +232,8 @@ class Values:
             address = first if first.steps or len(operation.operands) < 2 else self.of(operation.operands[1])
             steps = tuple(ANY if step else SAME for step in address.steps)
             self.put(result, steps, width=width_of(address, kind_of(result.type_text).bits))
+        elif name in _DIVIDED and self.of(operation.operands[-1]).root in self._multiples:
+            self.put(result, tuple(_DIVIDED[name][step] for step in first.steps))
         else:
             others = [self.of(operand) for operand in operation.operands]
             constant = name.startswith(("arith.", "math.")) and all(other.constant for other in others)
@@ -213,7 +256,7 @@ class Values:
 def width_of(address: Held, bits: int) -> int:
     """Elements of `bits` that one access moves: neighbours in a thread's registers, at most 16 bytes."""
     spread = address.kind.spread
-    if spread is None or UNIT not in address.steps:
+    if spread is None or not (UNIT in address.steps or RUNS in address.steps):
         return 1
     return min(spread.contiguous, max(1, _VECTOR_BITS // max(bits, 1)))
 
@@ -227,14 +270,22 @@ def _steps(name: str, operands: Sequence[Held]) -> Steps | None:
     if name in _ADDITIONS:
         return tuple(_sum(column) for column in columns)
     if name == "arith.muli" and any(operand.constant for operand in operands):
-        return tuple(min(max(column) + 1, STEP) if 0 < max(column) < ANY else max(column) for column in columns)
+        return tuple(min(max(column) + 1, STEP) if 0 < max(column) < ANY else _of_both(column) for column in columns)
     if name in ("tt.dot", "tt.dot_scaled", "ttng.warp_group_dot"):
         return None
-    return tuple(ANY if max(column) else SAME for column in columns)
+    return tuple(_of_both(column) for column in columns)
+
+
+def _of_both(column: Sequence[int]) -> int:
+    """Of any function of elements: it is equal where they are."""
+    return max(column) if {SAME, FLAT}.issuperset(column) else ANY
 
 
 def _sum(column: Sequence[int]) -> int:
     moving = [step for step in column if step]
+    flat = moving.count(FLAT)
+    if flat and len(moving) - flat < 2:
+        return FLAT if flat == len(moving) else _BESIDE_FLAT[min(set(moving))]
     if len(moving) < 2:
         return moving[0] if moving else SAME
     return STEP if max(moving) < ANY else ANY

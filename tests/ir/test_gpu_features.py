@@ -169,6 +169,39 @@ def test_lowered_order_has_an_address_and_a_mask_for_each_access(layout, words, 
     assert found["flow_both"] == both
 
 
+WRAPPED = """    %r = tt.make_range {end = 2048 : i32, start = 0 : i32} : tensor<2048xi32, #line>
+    %n1 = tt.splat %n : i32 -> tensor<2048xi32, #line>
+    %two = arith.constant dense<2> : tensor<2048xi32, #line>
+    %row = arith.divsi %r, %n1 : tensor<2048xi32, #line>
+    %wide = arith.muli %row, %two : tensor<2048xi32, #line>
+    %first = arith.muli %wide, %n1 : tensor<2048xi32, #line>
+    %column = arith.remsi %r, %n1 : tensor<2048xi32, #line>
+    %at = arith.addi %first, %column : tensor<2048xi32, #line>
+    %p = tt.splat %x : !tt.ptr<f32> -> tensor<2048x!tt.ptr<f32>, #line>
+    %a = tt.addptr %p, %at : tensor<2048x!tt.ptr<f32>, #line>, tensor<2048xi32, #line>
+    %v = tt.load %a : tensor<2048x!tt.ptr<f32>, #line>
+    tt.store %a, %v : tensor<2048x!tt.ptr<f32>, #line>"""
+
+
+@pytest.mark.parametrize(
+    ("attributes", "accesses"), [("{tt.divisibility = 16 : i32}", 4), ("{tt.divisibility = 4 : i32}", 16), ("", 16)]
+)
+def test_rows_of_a_multiple_of_16_do_not_part_vectors(attributes, accesses):
+    """Four vectors of four elements, or sixteen accesses with an address each; masks and data besides."""
+    head = HEAD.replace("%n: i32", f"%n: i32 {attributes}")
+    program = ir.read(f"{head}{WRAPPED}\n    tt.return\n  }}\n}}\n".encode(), format="mlir")
+    found = kernel_numbers(program.functions[0].operation)
+    assert (found["i_load"], found["i_store"]) == (accesses, accesses)
+    assert found["flow_all"] == accesses * 2 + 16
+
+
+def test_a_constant_tells_what_it_is_a_multiple_of():
+    constant = "    %n1 = arith.constant dense<NUMBER> : tensor<2048xi32, #line>"
+    body = WRAPPED.replace(WRAPPED.splitlines()[1], constant)
+    assert kernel(body.replace("NUMBER", "48"))["i_load"] == 4
+    assert kernel(body.replace("NUMBER", "40"))["i_load"] == 16
+
+
 def test_numbers_do_not_follow_the_order_of_what_only_computes():
     lines = MASKED.splitlines()
     pointers_first = "\n".join([lines[0], *lines[3:5], *lines[1:3], *lines[5:]])
