@@ -39,8 +39,16 @@ class _Facts:
     trips: dict[str, int] = field(default_factory=dict)
 
 
-def block_frequencies(opt: Tool, bitcode: bytes) -> dict[str, dict[str, float]]:
-    """Function to block name to executions for one call; raises `ToolchainError` where `opt` fails."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frequencies:
+    """Of one function: block name to executions for one call, edge to its share of those of the block it leaves."""
+
+    blocks: Mapping[str, float] = field(default_factory=dict)
+    edges: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+
+def block_frequencies(opt: Tool, bitcode: bytes) -> dict[str, Frequencies]:
+    """By function; raises `ToolchainError` where `opt` fails."""
     command = [
         str(opt.path), "-disable-output", "-scalar-evolution-classify-expressions=0", f"-passes={_PASSES}", "-",
     ]  # fmt: skip
@@ -51,7 +59,10 @@ def block_frequencies(opt: Tool, bitcode: bytes) -> dict[str, dict[str, float]]:
     text = done.stderr.decode("utf-8", "replace")
     if done.returncode != 0:
         raise ToolchainError(f"opt fails on optimised code: {' '.join(text.split())[-200:]}")
-    return {name: _corrected(facts) for name, facts in _read(text).items()}
+    return {
+        name: Frequencies(blocks=_corrected(facts), edges={(a, b): share for a, b, share in facts.edges})
+        for name, facts in _read(text).items()
+    }
 
 
 def _read(text: str) -> dict[str, _Facts]:

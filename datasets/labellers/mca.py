@@ -2,7 +2,7 @@
 
 A static model: no caches, no branch misses, no store forwarding. Each block is a region that is repeated 100 times, or
 10 times where it is long enough to fill the machine by itself (over 256 instructions); its cycles for one repetition
-count as often as the block runs (`frequencies`). For a loop of one block that is llvm-mca's own reading of the loop.
+count as often as the block runs (`executions`). For a loop of one block that is llvm-mca's own reading of the loop.
 Needs llvm-mca and opt of LLVM 22: the wheel's know x86 and AArch64, apt's RISC-V too.
 """
 
@@ -18,10 +18,11 @@ from typing import Any, ClassVar
 from costmodel.core.errors import ToolchainError
 from costmodel.core.target import Target
 from costmodel.datasets.labellers import Answer, Value
-from costmodel.datasets.labellers.assembly import COMMENT, AsmFunction, Block
+from costmodel.datasets.labellers.assembly import COMMENT, Block
 from costmodel.datasets.labellers.causes import cause_of
 from costmodel.datasets.labellers.compiled import Compiled
-from costmodel.datasets.labellers.frequencies import block_frequencies
+from costmodel.datasets.labellers.executions import executions
+from costmodel.datasets.labellers.frequencies import Frequencies, block_frequencies
 from costmodel.datasets.labellers.linked import linked_bitcode, linked_name, units_of
 from costmodel.datasets.labellers.vtype import vector_marks
 from costmodel.toolchain.tools import APT_LINE, Tool, find_tool, find_tool_for
@@ -29,8 +30,8 @@ from costmodel.toolchain.tools import APT_LINE, Tool, find_tool, find_tool_for
 ITERATIONS = 100
 LONG_BLOCK = 256
 LONG_ITERATIONS = 10
-_RULE = 3
-"""Part of the tool's version: labels of other rules (repetition, vector types) are not taken for these."""
+_RULE = 4
+"""Part of the tool's version: labels of other rules (blocks, executions, vector types) are not taken for these."""
 TIMEOUT_S = 120.0
 _METRICS = ("cycles", "ipc", "port_utilisation", "port_utilisation_mean")
 _CALLS = re.compile(r"callq?|bl|blr|blraa|jalr?|tail")
@@ -78,7 +79,7 @@ class McaLabeller:
             target,
         )
         return [
-            _answer(function.asm, refused[index], frequencies.get(name, {}), regions.get(index, ()))
+            _answer(refused[index], frequencies.get(name, Frequencies()), regions.get(index, ()))
             for index, function in enumerate(functions)
             for name in [linked_name(function.name, number[id(function.unit)])]
         ]
@@ -175,20 +176,15 @@ def _region(part: Mapping[str, Any]) -> _Region:
     )
 
 
-def _answer(
-    function: AsmFunction | None,
-    refused: str | None,
-    weights: Mapping[str, float],
-    regions: Sequence[tuple[Block, _Region]] | str,
-) -> Answer:
-    if refused is not None or function is None:
+def _answer(refused: str | None, frequencies: Frequencies, regions: Sequence[tuple[Block, _Region]] | str) -> Answer:
+    if refused is not None:
         return dict.fromkeys(_METRICS, Value(cause=refused))
     if isinstance(regions, str):
         return dict.fromkeys(_METRICS, Value(cause=regions))
     cycles = instructions = 0.0
     busy: dict[int, float] = {}
-    for block, region in regions:
-        weight = _weight(function, block, weights)
+    weights = executions([block for block, _ in regions], frequencies)
+    for weight, (_, region) in zip(weights, regions, strict=True):
         cycles += weight * region.cycles
         instructions += weight * region.instructions
         for unit, used in region.busy.items():
@@ -202,11 +198,3 @@ def _answer(
         "port_utilisation": Value(value=min(1.0, max(shares, default=0.0))),
         "port_utilisation_mean": Value(value=min(1.0, sum(shares) / len(shares)) if shares else 0.0),
     }
-
-
-def _weight(function: AsmFunction, block: Block, weights: Mapping[str, float]) -> float:
-    """Executions of a block for one call; one that code generation made runs like its loop's header."""
-    if block.ir_name in weights:
-        return weights[block.ir_name or ""]
-    header = next((b for b in function.blocks if block.loops and b.label == block.loops[-1]), None)
-    return weights.get(header.ir_name or "", 1.0) if header is not None else 1.0
