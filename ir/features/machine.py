@@ -20,6 +20,7 @@ from costmodel.ir.features.machine_merge import Merged
 from costmodel.ir.features.machine_names import VARIANTS
 from costmodel.ir.features.machine_symbols import fills_memory
 from costmodel.ir.features.machine_table import FILES, FRAME, ISAS
+from costmodel.ir.features.machine_wrap import Frames
 from costmodel.ir.features.scan import Scan
 
 Numbers = dict[str, float]
@@ -56,7 +57,9 @@ def machine_numbers(scan: Scan) -> Numbers:
 
 def _numbers(flat: Flat, flow: Flow, layout: Layout) -> Numbers:
     folded = Folded(flat, layout.merged.gone, flow.probability)
-    numbers, totals = _sizes(flat, folded, flow, layout), folded.totals()
+    calls = (flat.table[:, C["is_call"]] > 0) & flat.alive
+    levels = live(flat, folded, flow.before, calls & ~flat.tail)
+    numbers, totals = _sizes(flat, folded, flow, layout, levels), folded.totals()
     beside = {isa: around(isa, numbers) for isa in ISAS}
     body = totals.sum(axis=0).tolist()
     for index, variant in enumerate(VARIANTS):
@@ -67,12 +70,15 @@ def _numbers(flat: Flat, flow: Flow, layout: Layout) -> Numbers:
         everywhere = numbers["live_general"] / (FREE[name] + SAVED[name])
         numbers[f"spilled_{name}"] = spilled(name, numbers)
         numbers[f"taken_{name}"] = max(numbers["kept_general"] / SAVED[name], everywhere)
-    by_block = _beside(flat, folded, layout, numbers, list(beside.values()))
+    frames = Frames(flat, flow, levels, [FREE[isa] for isa in ISAS])
+    by_block = _beside(flat, folded, layout, numbers, list(beside.values()), frames)
     numbers.update(cycle_numbers(flat, folded, flow, totals, by_block))
     return numbers
 
 
-def _beside(flat: Flat, folded: Folded, layout: Layout, numbers: Numbers, beside: list[float]) -> Beside:
+def _beside(
+    flat: Flat, folded: Folded, layout: Layout, numbers: Numbers, beside: list[float], frames: Frames
+) -> Beside:
     """What `around` counts `[sets]`, block by block."""
     blocks = len(flat.scan.blocks)
     own = folded.moves + flat.constant_moves
@@ -85,17 +91,16 @@ def _beside(flat: Flat, folded: Folded, layout: Layout, numbers: Numbers, beside
     moves[layout.bare] -= 1.0
     exits[list(layout.leaving)] = 1
     saved = [max(0.0, (instructions - total) / (1.0 + num_exits(numbers))) for instructions in beside]
-    restored = np.multiply.outer(saved, exits)
+    restored = np.multiply.outer(saved * frames.shares(exits), exits)
     exits[list(layout.leaving)] = 0  # what is called returns
     return Beside(
-        moves=np.maximum(moves, 0.0), jumping=layout.jumping, returns=exits, saved=saved, restored=restored
+        moves=np.maximum(moves, 0.0), jumping=layout.jumping, returns=exits, saved=saved, restored=restored,
+        frames=frames.blocks,
     )  # fmt: skip
 
 
-def _sizes(flat: Flat, folded: Folded, flow: Flow, layout: Layout) -> Numbers:
+def _sizes(flat: Flat, folded: Folded, flow: Flow, layout: Layout, levels: Live) -> Numbers:
     """What decides on registers and on instructions beside the operations' own."""
-    calls = (flat.table[:, C["is_call"]] > 0) & flat.alive
-    levels = live(flat, folded, flow.before, calls & ~flat.tail)
     numbers: Numbers = dict(folded.parts)
     numbers["jumps"] = float(len(layout.jumping) - layout.returning)
     numbers["jumps_to_returns"] = float(layout.returning)

@@ -68,10 +68,11 @@ def _by_machine(flat: Flat, folded: Folded, totals: Numbers, counts: Counts, bes
     found = np.repeat(counts[None], len(_MACHINES), axis=0)
     found[:, :, _ACCESSES] = _accesses(flat, folded, blocks)
     found[:, :, PLACE["restores"]] = beside.restored
-    found[:, 0, PLACE["saves"]] = beside.saved
+    sets = np.arange(len(_MACHINES))
+    found[sets, beside.frames, PLACE["saves"]] = beside.saved
     instructions = _by_block(flat.block, totals[:, _COLUMNS], blocks)
     found[:, :, 0] = instructions.T + beside.moves + beside.restored
-    found[:, 0, 0] += beside.saved
+    found[sets, beside.frames, 0] += beside.saved
     return found
 
 
@@ -144,7 +145,7 @@ def _by_block(block: Ints, values: Numbers, blocks: int) -> Counts:
 class Beside:
     """Instructions beside operations', by block: `moves` and jumps, and what `saved` by an instruction set's prologue.
 
-    Each set's `restored` by block is `[sets, blocks]`.
+    Each set's `restored` by block is `[sets, blocks]`, the block of its prologue among `frames` `[sets]`.
     """
 
     moves: Numbers
@@ -152,6 +153,7 @@ class Beside:
     returns: Ints
     saved: list[float]
     restored: Numbers
+    frames: list[int]
 
 
 class _Chains:
