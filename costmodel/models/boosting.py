@@ -20,6 +20,8 @@ from costmodel.core.errors import CheckpointError
 from costmodel.models.base import Array
 from costmodel.models.monitor import Monitor
 
+QUANTILE = "reg:quantileerror"
+"""The objective of a quantile; that of a half is the median."""
 REFIT_ROWS = 8192
 """Up to so many rows boosters are trained again on all of them, once it is known when to stop."""
 FEW_ROWS = 24
@@ -62,8 +64,12 @@ def train_booster(
     key: str,
     objective: str = "reg:squarederror",
     margin: Array | None = None,
+    quantile: float = 0.5,
 ) -> Any:
-    """Train on rows `x[n, F]`, `y[n]`; groups held out by `seed` say when to stop. Finished work is recalled."""
+    """Train on rows `x[n, F]`, `y[n]`; groups held out by `seed` say when to stop. Finished work is recalled.
+
+    `quantile` is what `reg:quantileerror` learns.
+    """
     xgb = library()
     kept = monitor.recall(f"{key}.ubj.z")
     if kept is not None:
@@ -78,6 +84,8 @@ def train_booster(
         "subsample": options.subsample, "colsample_bynode": options.colsample, "lambda": options.l2,
         "objective": objective, "tree_method": "hist", "nthread": options.threads, "verbosity": 0, "seed": seed,
     }  # fmt: skip
+    if objective == QUANTILE:
+        parameters["quantile_alpha"] = quantile
     if margin is not None or objective != "reg:squarederror":
         parameters["base_score"] = 0.0 if margin is not None else 0.5
     booster = xgb.train(
