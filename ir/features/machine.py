@@ -13,7 +13,7 @@ from costmodel.ir.features.machine_cycles import Beside, cycle_numbers
 from costmodel.ir.features.machine_flat import Flat, Ints, Lists
 from costmodel.ir.features.machine_flow import Flow
 from costmodel.ir.features.machine_fold import Folded
-from costmodel.ir.features.machine_frame import FREE, SAVED, around, num_exits, spilled
+from costmodel.ir.features.machine_frame import FREE, SAVED, SLOT, around, num_sides, spilled
 from costmodel.ir.features.machine_layout import Layout
 from costmodel.ir.features.machine_live import GENERAL, KEPT, KEPT_FLOATS, UNITS128, Live, live
 from costmodel.ir.features.machine_merge import Merged
@@ -71,30 +71,29 @@ def _numbers(flat: Flat, flow: Flow, layout: Layout) -> Numbers:
         numbers[f"spilled_{name}"] = spilled(name, numbers)
         numbers[f"taken_{name}"] = max(numbers["kept_general"] / SAVED[name], everywhere)
     frames = Frames(flat, flow, levels, [FREE[isa] for isa in ISAS])
-    by_block = _beside(flat, folded, layout, numbers, list(beside.values()), frames)
+    by_block = _beside(flat, folded, layout, numbers, frames)
     numbers.update(cycle_numbers(flat, folded, flow, totals, by_block))
     return numbers
 
 
-def _beside(
-    flat: Flat, folded: Folded, layout: Layout, numbers: Numbers, beside: list[float], frames: Frames
-) -> Beside:
-    """What `around` counts `[sets]`, block by block."""
+def _beside(flat: Flat, folded: Folded, layout: Layout, numbers: Numbers, frames: Frames) -> Beside:
+    """What `around` counts, block by block; what is spilled wherever there are operations."""
     blocks = len(flat.scan.blocks)
     own = folded.moves + flat.constant_moves
     moves = np.asarray(np.bincount(flat.block, own, blocks), np.float64)
     moves[np.array(layout.jumping, np.int64)] += 1.0
     moves[0] += numbers["saved_moves"]
-    total = float(moves.sum())
     exits = np.bincount(flat.block[flat.kind == Kind.RETURN], minlength=blocks)
     exits[layout.bare] = 0
     moves[layout.bare] -= 1.0
     exits[list(layout.leaving)] = 1
-    saved = [max(0.0, (instructions - total) / (1.0 + num_exits(numbers))) for instructions in beside]
+    saved = [num_sides(isa, numbers) for isa in ISAS]
+    spills = np.array([SLOT * numbers[f"spilled_{isa}"] / max(flat.size, 1) for isa in ISAS])
+    there = np.multiply.outer(spills, np.bincount(flat.block, minlength=blocks))
     restored = np.multiply.outer(saved * frames.shares(exits), exits)
     exits[list(layout.leaving)] = 0  # what is called returns
     return Beside(
-        moves=np.maximum(moves, 0.0), jumping=layout.jumping, returns=exits, saved=saved, restored=restored,
+        moves=np.maximum(moves, 0.0) + there, jumping=layout.jumping, returns=exits, saved=saved, restored=restored,
         frames=frames.blocks,
     )  # fmt: skip
 

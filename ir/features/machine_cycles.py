@@ -143,9 +143,9 @@ def _by_block(block: Ints, values: Numbers, blocks: int) -> Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """Instructions beside operations', by block: `moves` and jumps, and what `saved` by an instruction set's prologue.
+    """Instructions beside operations': `moves` and jumps `[sets, blocks]`, and what prologues have `saved` `[sets]`.
 
-    Each set's `restored` by block is `[sets, blocks]`, the block of its prologue among `frames` `[sets]`.
+    What is `restored` is `[sets, blocks]`; `frames` `[sets]` are the blocks of the prologues.
     """
 
     moves: Numbers

@@ -20,7 +20,7 @@ _COPIED = {"x86": 4.0, "a64": 6.0, "rv": 6.0}
 """Up to so many instructions of what returns take the place of a jump there (LLVM's `tail-dup-placement`)."""
 
 
-_SLOT = 2.0
+SLOT = 2.0
 """Instructions of a value that lives in memory: it is stored once and loaded once."""
 
 
@@ -42,9 +42,9 @@ def spilled(isa: str, numbers: Numbers) -> float:
 def around(isa: str, numbers: Numbers) -> float:
     """Instructions beside the operations' own: prologue, epilogues, spills, moves, jumps."""
     in_memory = spilled(isa, numbers)
-    sides = _sides(isa, numbers, in_memory > 0)
+    sides = num_sides(isa, numbers)
     returned = sides
-    total = _SLOT * in_memory
+    total = SLOT * in_memory
     if isa == "x86" and numbers["wide_vectors"] > 0:  # vzeroupper
         if numbers["real_calls"] > 0:
             total += numbers["wide_blocks"]
@@ -61,8 +61,9 @@ def around(isa: str, numbers: Numbers) -> float:
     return float(total)
 
 
-def _sides(isa: str, numbers: Numbers, in_memory: bool) -> float:
+def num_sides(isa: str, numbers: Numbers) -> float:
     """Instructions that save registers and make the frame; as many undo it."""
+    in_memory = spilled(isa, numbers) > 0
     calls = numbers["real_calls"] > numbers["tail_calls"]
     saved = min(max(numbers["kept_general"], numbers["live_general"] - FREE[isa]), SAVED[isa])
     slots = numbers["stack_slots"] + in_memory
