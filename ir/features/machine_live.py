@@ -98,9 +98,8 @@ def _targets(flat: Flat, alias: Ints) -> Ints:
     return np.asarray(found[found >= 0])
 
 
-def _lanes(flat: Flat) -> Ints:
+def _lanes(flat: Flat, lanes: Mask) -> Ints:
     """Floats that are lanes of vectors somewhere: results and operands of what takes lanes apart or joins bits."""
-    lanes = flat.table[:, C["lanes"]] > 0
     made = np.flatnonzero(flat.defined >= 0)
     return np.concatenate([flat.value[lanes[flat.user]], made[lanes[flat.defined[made]]]])
 
@@ -113,7 +112,9 @@ def _weights(flat: Flat) -> Numbers:
     weights[made, :KEPT] = rows[:, C["alive_general"] : C["alive_predicate"] + 1]
     weights[made, KEPT] = rows[:, C["alive_general"]]
     weights[made, KEPT_FLOATS] = (rows[:, C["alive_128"]] > 0) & (rows[:, C["bits"]] <= _KEPT_BITS)
-    weights[_lanes(flat), KEPT_FLOATS] = 0.0
+    lanes = flat.table[:, C["lanes"]] > 0
+    if lanes.any():
+        weights[_lanes(flat, lanes), KEPT_FLOATS] = 0.0
     kinds = flat.scan.kinds
     arguments = np.flatnonzero(flat.defined < 0)
     if len(arguments):
@@ -167,9 +168,10 @@ def _levels(
     ending = _summed(flat.size, last[~stays], weights[value[~stays]])
     change = _summed(flat.size, np.minimum(begin[born], flat.size), weights[born]) - ending
     change += _summed(flat.size, starts, np.concatenate([through, _NONE]) - np.concatenate([_NONE, ends]))
-    np.add.at(change[:, KEPT], lines[0], 1.0)
-    np.add.at(change[:, KEPT], lines[1], -1.0)
-    np.add.at(ending[:, KEPT], lines[1], 1.0)
+    if len(lines[0]):
+        np.add.at(change[:, KEPT], lines[0], 1.0)
+        np.add.at(change[:, KEPT], lines[1], -1.0)
+        np.add.at(ending[:, KEPT], lines[1], 1.0)
     levels = np.cumsum(change[:-1], axis=0, dtype=np.float32)
     return Live(
         levels=np.maximum(levels, 0),
