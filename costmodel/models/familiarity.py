@@ -27,6 +27,8 @@ KEY_BITS = 24
 LEAST_FUNCTIONS = 30
 _COMMON = 0.1
 """Weight of a detail that every family has."""
+UNSEEN = 0.5
+"""Weight of a detail that no family has, over that of one in a single family: every function has some of its own."""
 _ROUNDS, _RIDGE, _MOST = 50, 1e-3, 30.0
 
 
@@ -95,16 +97,18 @@ class Familiarity:
     def _shares(self, shingles: Array, without: int | None = None, counts: Array | None = None) -> tuple[float, float]:
         """1 - cover, and -gap; `without` a family, or, given `counts` of the pairs, without what it has once only."""
         keys, starts, rarity = self._starts
-        wanted = np.unique(_keys(shingles[: np.searchsorted(shingles, self.below)], self.below))
+        wanted = _keys(shingles[: np.searchsorted(shingles, self.below)], self.below)
         place = np.searchsorted(keys, wanted)
         place = place[keys[np.minimum(place, len(keys) - 1)] == wanted]
-        total = rarity[place].sum() + (len(wanted) - len(place)) * float(self._rarity(np.zeros(1))[0])
+        total = rarity[place].sum() + UNSEEN * (len(wanted) - len(place)) * float(self._rarity(np.ones(1))[0])
         length = starts[place + 1] - starts[place]
         pair = np.repeat(starts[place] - np.cumsum(length) + length, length) + np.arange(int(length.sum()))
         weight = np.repeat(rarity[place], length)
         if without is not None:
             gone = self.family[pair] == without
-            weight[gone if counts is None else gone & (counts[pair] == 1)] = 0.0
+            gone = gone if counts is None else gone & (counts[pair] == 1)
+            total -= (1 - UNSEEN) * weight[gone & np.repeat(length == 1, length)].sum()
+            weight[gone] = 0.0
         held = np.bincount(self.family[pair], weight, max(2, self.families)) / max(float(total), _COMMON)
         second, best = np.partition(held, -2)[-2:]
         return 1.0 - float(best), float(second - best)
