@@ -13,7 +13,7 @@ from costmodel.ir.features.machine_table import machine_features
 from costmodel.ir.features.nest import NEST_FEATURES
 from costmodel.ir.features.opcodes import GROUPS
 
-FEATURES_VERSION = 4
+FEATURES_VERSION = 5
 
 _ROOFLINE = "Williams et al., Roofline, 2009"
 _LIVENESS = "Brandner et al., Computing Liveness Sets for SSA-Form Programs, 2011"
