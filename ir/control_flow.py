@@ -84,15 +84,18 @@ def _dominators(order: list[Block], number: dict[Block, int], predecessors: dict
         changed = False
         for index in range(1, len(order)):
             known = before[index]
-            best = known[0] if len(known) == 1 else _meet([other for other in known if found[other] >= 0], found)
+            best = known[0] if len(known) == 1 else meet([other for other in known if found[other] >= 0], found)
             if best != found[index]:
                 found[index] = best
                 changed = again
     return found
 
 
-def _meet(blocks: list[int], dominator: list[int]) -> int:
-    """What dominates all of `blocks`, largest first; no block on the way is passed twice, however many they are."""
+def meet(blocks: list[int], dominator: list[int]) -> int:
+    """What dominates all of `blocks`, largest first, given each one's immediate dominator, which is smaller.
+
+    No block on the way is passed twice, however many they are.
+    """
     best, passed = blocks[0], set[int]()
     for block in blocks[1:]:
         while block != best and block not in passed:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from costmodel.ir.control_flow import meet
 from costmodel.ir.features.machine_columns import C, Kind
 from costmodel.ir.features.machine_flat import Flat, Ints, Mask
 from costmodel.ir.features.machine_flow import Flow
@@ -55,10 +56,7 @@ def _frame_block(wanted: Mask, flow: Flow) -> int:
     if not blocks or wanted[0] or (len(blocks) > 1 and len(_exits(flow, blocks)) > 1):
         return 0
     dominator = _dominators(flow)
-    found = blocks[0]
-    for block in blocks[1:]:
-        found = _meet(found, block, dominator, flow.place)
-    return _outside(found, flow, dominator)
+    return _outside(meet(sorted((flow.place[block] for block in blocks), reverse=True), dominator), flow, dominator)
 
 
 def _wanting(flat: Flat) -> Mask:
@@ -102,31 +100,18 @@ def _exits(flow: Flow, blocks: list[int]) -> set[int]:
     return {block for block in seen if not flow.after[block]}
 
 
-def _dominators(flow: Flow) -> dict[int, int]:
-    """Immediate dominators; one sweep, as control flow without irreducible cycles needs (Cooper et al. 2001)."""
-    place = flow.place
-    found = {0: 0}
-    for block in flow.order[1:]:
-        best = -1
-        for other in flow.before[block]:
-            if other in found:
-                best = other if best < 0 else _meet(best, other, found, place)
-        found[block] = max(best, 0)
+def _dominators(flow: Flow) -> list[int]:
+    """Immediate dominators by places in `flow.order`; one sweep, as control flow without irreducible cycles needs."""
+    found = [0]
+    for place, block in enumerate(flow.order[1:], 1):
+        before = {flow.place[other] for other in flow.before[block] if other in flow.place}
+        found.append(meet(sorted((other for other in before if other < place), reverse=True), found))
     return found
 
 
-def _meet(one: int, other: int, dominator: dict[int, int], place: dict[int, int]) -> int:
-    while one != other:
-        if place[one] > place[other]:
-            one = dominator[one]
-        else:
-            other = dominator[other]
-    return one
-
-
-def _outside(block: int, flow: Flow, dominator: dict[int, int]) -> int:
-    """The block or its nearest dominator that is in no loop and runs no more often than the function."""
+def _outside(place: int, flow: Flow, dominator: list[int]) -> int:
+    """The block at a place or its nearest dominator that is in no loop and runs no more often than the function."""
     inside = {member for members, _ in flow.loops.values() for member in members}
-    while block and (block in inside or flow.frequency[block] > 1.0):
-        block = dominator[block]
-    return block
+    while place and (flow.order[place] in inside or flow.frequency[flow.order[place]] > 1.0):
+        place = dominator[place]
+    return flow.order[place]
