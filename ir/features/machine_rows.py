@@ -74,7 +74,8 @@ class Rows:
     def add(self, key: tuple[object, ...], operation: Operation, facts: Facts) -> int:
         """The row of a new shape; `("address", symbol, True)` among the key's parts is a symbol of this module."""
         with self._lock:
-            return self._add(key, operation, facts)
+            known = self.index.get(key)  # another thread may have met the shape meanwhile
+            return known if known is not None else self._add(key, operation, facts)
 
     def _add(self, key: tuple[object, ...], operation: Operation, facts: Facts) -> int:
         number = len(self.index)

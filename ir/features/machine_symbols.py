@@ -55,16 +55,18 @@ def fills_memory(scan: Scan) -> bool:
 
 def _symbols(text: str) -> tuple[frozenset[str], frozenset[str]]:
     """Of a module: symbols no other one can see, and functions that are called through the table of offsets."""
-    if text not in _SYMBOLS:
-        if len(_SYMBOLS) >= _MOST_MODULES:
-            _SYMBOLS.clear()
-        local = frozenset(name.strip('"') for name in _LOCAL.findall(text))
-        eager: frozenset[str] = _NONE
-        if "nonlazybind" in text:
-            groups = frozenset(_EAGER.findall(text))
-            eager = frozenset(name.strip('"') for name, group in _DECLARED.findall(text) if group in groups)
-        _SYMBOLS[text] = local, eager
-    return _SYMBOLS[text]
+    known = _SYMBOLS.get(text)
+    if known is not None:
+        return known
+    local = frozenset(name.strip('"') for name in _LOCAL.findall(text))
+    eager: frozenset[str] = _NONE
+    if "nonlazybind" in text:
+        groups = frozenset(_EAGER.findall(text))
+        eager = frozenset(name.strip('"') for name, group in _DECLARED.findall(text) if group in groups)
+    if len(_SYMBOLS) >= _MOST_MODULES:
+        _SYMBOLS.clear()
+    _SYMBOLS[text] = local, eager
+    return local, eager
 
 
 def _text(scan: Scan) -> str:
