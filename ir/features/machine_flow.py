@@ -7,6 +7,7 @@ BranchProbabilityInfo) and block frequencies (entry 1). Loops that are counted r
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from costmodel.ir.features.scan import Scan
 from costmodel.ir.mlir.structure import Operation, Value
@@ -20,6 +21,8 @@ _LIKELY = 20.0 / 32.0
 _MOST = 1e15
 _MAX_SCALE = 4096.0
 _WEIGHTS = re.compile(r"!\"branch_weights\"(?:, !\"expected\")?((?:, i32 -?\d+)+)")
+_WEIGHT = re.compile(r"i32 (-?\d+)")
+_NUMBER = re.compile(r"!(\d+)")
 _FLOATS = {"1": 20 / 32, "6": 20 / 32, "7": 1 - 1 / 2**20, "8": 12 / 32, "13": 20 / 32, "14": 1 / 2**20}
 """Float comparisons by MLIR's number: equal or not as LLVM believes them (`isTrueWhenEqual` is false of `oeq`)."""
 _SWAPPED = {"2": "4", "4": "2", "3": "5", "5": "3", "6": "8", "8": "6", "7": "9", "9": "7"}
@@ -98,10 +101,8 @@ class Flow:
         mark = source.find("!prof !", operation.offset, end if end >= 0 else len(source))
         if mark < 0:
             return None
-        number = re.compile(r"\d+").match(source, mark + 7)
-        line = source.find(f"\n!{number[0]} = ", mark) if number else -1
-        found = _WEIGHTS.search(source, line, source.find("\n", line + 1)) if line >= 0 else None
-        weights = [float(int(item) % 2**32) for item in re.findall(r"i32 (-?\d+)", found[1])] if found else []
+        number = _NUMBER.match(source, mark + len("!prof "))
+        weights = _branch_weights(source).get(number[1], ()) if number else ()
         if len(weights) != count or sum(weights) <= 0:
             return None
         return [weight / sum(weights) for weight in weights]
@@ -153,6 +154,17 @@ class Flow:
     @staticmethod
     def _normal(mass: dict[int, float]) -> dict[int, float]:
         return {block: min(value, _MOST) for block, value in mass.items()}
+
+
+@lru_cache(maxsize=4)
+def _branch_weights(text: str) -> dict[str, tuple[float, ...]]:
+    """Those of a module by the number of the metadata that holds them; kept for a few modules."""
+    found: dict[str, tuple[float, ...]] = {}
+    for match in _WEIGHTS.finditer(text):
+        number = _NUMBER.match(text, text.rfind("\n", 0, match.start()) + 1)
+        if number is not None and number[1] not in found:
+            found[number[1]] = tuple(float(int(item) % 2**32) for item in _WEIGHT.findall(match[1]))
+    return found
 
 
 def successors(scan: Scan) -> list[list[int]]:
