@@ -221,10 +221,14 @@ class PlainCopy:
                 new.successors = [blocks[block] for block in new.successors]
 
     def _stands_for(self, value: Value) -> Value:
-        """The end of the chain from `value`; rings, which only dead code has, end anywhere."""
-        same, seen = self._same, [value]
-        while value in same and len(seen) <= len(same):
+        """The end of the chain from `value`; rings, which only dead code has, end where they are entered first."""
+        same, seen = self._same, {value: None}
+        while value in same:
             value = same[value]
-            seen.append(value)
-        same.update(dict.fromkeys(seen[:-1], value))
+            if value in seen:
+                break
+            seen[value] = None
+        else:
+            del seen[value]
+        same.update(dict.fromkeys(seen, value))
         return value
