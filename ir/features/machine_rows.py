@@ -22,6 +22,8 @@ from costmodel.ir.mlir.structure import Operation
 from costmodel.ir.semantics import callee_of, integer_constant
 
 _MOST_ROWS = 1 << 16
+_FARTHEST = 1 << 62
+"""Distances in bytes saturate here: what no address space holds need not fit an `int64` otherwise."""
 _PORTS = {
     "imul": Port.MUL, "idiv": Port.DIV, "fadd": Port.FLOAT, "fmul": Port.FLOAT, "fma": Port.FLOAT, "fdiv": Port.FDIV,
     "sqrt": Port.FDIV, "fminmax": Port.FLOAT, "fneg": Port.FLOAT, "fcmp": Port.FLOAT, "fround": Port.FLOAT,
@@ -259,10 +261,10 @@ def _address(name: str, operation: Operation, row: Row) -> None:
     offset = constant_offset(operation)
     vector = type_facts(operation.results[0].type_text).is_vector
     scale = sizes[0] or 0 if sizes else 0
-    row["dynamic"], row["scale"] = float(len(sizes)), float(scale)
+    row["dynamic"], row["scale"] = float(len(sizes)), float(min(scale, _FARTHEST))
     row["simple_scale"] = float(scale in (1, 2, 4, 8))
     row["offset"] = float(offset != 0 or not sizes)
-    row["displacement"] = float(offset or 0)
+    row["displacement"] = float(max(-_FARTHEST, min(offset or 0, _FARTHEST)))
     known = offset if offset is not None else 8
     row["a64_offset"], row["rv_offset"] = float(-256 <= known < 4096), float(-2048 <= known < 2048)
     more = float(known != 0 and bool(sizes))
