@@ -9,6 +9,8 @@ import re
 from hashlib import blake2b
 
 _MAX_TEXTS = 1 << 16
+_MAX_LENGTH = 1 << 12
+"""Of a text that is kept: constants may hold megabytes."""
 _NAMES = re.compile(
     r"@(?:\"[^\"]*\"|[\w.$-]+)|(?<=struct<)(?:\"[^\"]*\"|(?!packed\b|opaque\b)[\w.$-]+)(?:, )?"
     r"|[#!][A-Za-z_]\w*(?![\w.<])|\s"
@@ -20,10 +22,12 @@ class _Texts(dict[str, int]):
     """Hashes of 64 bits, by text; bounded."""
 
     def __missing__(self, text: str) -> int:
-        if len(self) > _MAX_TEXTS:
-            self.clear()
         plain = _NAMES.sub("", text).encode("utf-8", "surrogatepass")
-        found = self[text] = int.from_bytes(blake2b(plain, digest_size=8).digest(), "little")
+        found = int.from_bytes(blake2b(plain, digest_size=8).digest(), "little")
+        if len(text) <= _MAX_LENGTH:
+            if len(self) > _MAX_TEXTS:
+                self.clear()
+            self[text] = found
         return found
 
 
