@@ -59,8 +59,8 @@ class StaticFeatures:
     numbers: Numbers
     counts: Counts = field(default_factory=dict, repr=False)
     """Operations inside by name and type: of the first result, or of the first operand of those without."""
-    shingles: Shingles = field(default_factory=lambda: NO_SHINGLES, repr=False)
-    """Of the plain form only: hashes of its details (`shingles`)."""
+    shingles: Shingles = field(default_factory=lambda: NO_SHINGLES, repr=False, compare=False)
+    """Of the plain form only: hashes of its details (`shingles`); equality does not look at them."""
 
     def __getitem__(self, name: str) -> float:
         return self.numbers[name]
