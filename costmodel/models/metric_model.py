@@ -28,7 +28,7 @@ from costmodel.models.examples import Examples
 from costmodel.models.familiarity import Familiarity
 from costmodel.models.heads import LEAST_STD, SURE, Scale, combine, scale, scale_of, unscale
 from costmodel.models.monitor import Monitor
-from costmodel.models.novelty import Novelty
+from costmodel.models.novelty import LEAST_DISTANCE, Novelty
 from costmodel.models.tensors import pack_tensors, unpack_tensors
 
 Z90 = 1.6448536269514722
@@ -116,7 +116,7 @@ class MetricModel(Model):
         rows = [i for i, encoding in enumerate(examples.encodings) if len(encoding.shingles)]
         if not rows:
             return None
-        farthest = float(self.novelty.distance(functions[rows], leave_one_out=True).max())
+        farthest = max(float(self.novelty.distance(functions[rows], leave_one_out=True).max()), LEAST_DISTANCE)
         return Familiarity.fit([examples.encodings[i].shingles for i in rows], families[rows], farthest)
 
     def _checked(self, examples: Examples, targets: Array) -> Array:

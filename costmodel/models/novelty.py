@@ -26,6 +26,8 @@ _OLD_NEIGHBOURS = 3
 _RIDGE = 0.02
 UNSEEN_WEIGHT = 4.0
 SEEN_QUANTILE = 0.95
+LEAST_DISTANCE = 1e-3
+"""Of what others are divided by."""
 _CHUNK = 1024
 
 
@@ -57,9 +59,9 @@ class Novelty:
         references = (z @ components)[_drawn(len(z), MAX_REFERENCES, seed)].astype(np.float16)
         found = cls(center=center.astype(np.float32), spread=spread.astype(np.float32),
                     components=components, references=references, residual_scale=1.0)  # fmt: skip
-        found.residual_scale = max(float(np.quantile(found._residual(z, z @ components), 0.9)), 1e-3)
+        found.residual_scale = max(float(np.quantile(found._residual(z, z @ components), 0.9)), LEAST_DISTANCE)
         inside = found.distance(functions, leave_one_out=True)
-        found.threshold = max(float(np.quantile(inside, SEEN_QUANTILE)), 1e-3)
+        found.threshold = max(float(np.quantile(inside, SEEN_QUANTILE)), LEAST_DISTANCE)
         return found
 
     def _residual(self, z: Array, points: Array) -> Array:
@@ -99,7 +101,7 @@ class Novelty:
 
     def set_threshold(self, seen: Array, held_out: Array) -> None:
         """Take the threshold that tells training functions from held-out families best (`best_threshold`)."""
-        self.threshold = max(best_threshold(seen, held_out), 1e-3)
+        self.threshold = max(best_threshold(seen, held_out), LEAST_DISTANCE)
 
     def state(self) -> dict[str, Array]:
         """Arrays for a checkpoint."""
