@@ -91,7 +91,8 @@ class Predictor:
         Raises:
             UnknownNameError: an unknown target or metric.
             UnsupportedError: a metric that the model was not trained for or the architecture does not have.
-            UsageError: an empty function, a feature that is not finite, both a pipeline and a schedule.
+            UsageError: an empty function, a feature that is not finite, both a pipeline and a schedule, a text that was
+                not read.
         """
         functions = list(_functions(programs))
         with collector.paused():
@@ -173,6 +174,8 @@ def _functions(programs: Programs) -> Iterable[Function | Encoding]:
         yield programs
     elif isinstance(programs, Program):
         yield from programs.functions
+    elif isinstance(programs, str | bytes):
+        raise UsageError("a text is no program; give what `costmodel.ir.read` makes of it")
     else:
         for one in programs:
             yield from _functions(one)
