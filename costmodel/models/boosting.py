@@ -79,13 +79,7 @@ def train_booster(
     for name, rows in (("train", ~held), ("validation", held)):
         parts[name] = xgb.DMatrix(x[rows], y[rows], base_margin=None if margin is None else margin[rows])
     evaluated = [(parts["train"], "train")] + ([(parts["validation"], "validation")] if held.any() else [])
-    parameters = {
-        "max_depth": options.depth, "eta": options.eta, "min_child_weight": options.min_child_weight,
-        "subsample": options.subsample, "colsample_bynode": options.colsample, "lambda": options.l2,
-        "objective": objective, "tree_method": "hist", "nthread": options.threads, "verbosity": 0, "seed": seed,
-    }  # fmt: skip
-    if objective == QUANTILE:
-        parameters["quantile_alpha"] = quantile
+    parameters = _parameters(options, objective, quantile, seed)
     if margin is not None or objective != "reg:squarederror":
         parameters["base_score"] = 0.0 if margin is not None else 0.5
     booster = xgb.train(
@@ -98,6 +92,16 @@ def train_booster(
     packed = pack_booster(booster)
     monitor.keep(f"{key}.ubj.z", packed)
     return unpack_booster(packed)
+
+
+def _parameters(options: BoostingOptions, objective: str, quantile: float, seed: int) -> dict[str, Any]:
+    """As xgboost names them."""
+    found = {
+        "max_depth": options.depth, "eta": options.eta, "min_child_weight": options.min_child_weight,
+        "subsample": options.subsample, "colsample_bynode": options.colsample, "lambda": options.l2,
+        "objective": objective, "tree_method": "hist", "nthread": options.threads, "verbosity": 0, "seed": seed,
+    }  # fmt: skip
+    return found | {"quantile_alpha": quantile} if objective == QUANTILE else found
 
 
 def refitted(

@@ -15,7 +15,6 @@ COMMENT = {"x86-64": "#", "aarch64": "//", "riscv64": "#", "nvptx64": "//", "amd
 _BLOCK = re.compile(r"^(?:(\$?\.?L(?:__)?BB\d+_\d+)|(?:# |// |; )%bb\.(\d+)):")
 """Other labels (`.Ltmp0`, RISC-V's `.Lpcrel_hi0`) stand within blocks."""
 _IR_NAME = re.compile(r"%\"?([^\"\s]+)\"?")
-_PART_OF_LOOP = re.compile(r"(?:in Loop: Header=|Parent Loop |Loop Header: Depth=|Inner Loop Header: Depth=)(BB\S+)?")
 _SPILL = re.compile(r"(\d+)-byte (Folded )?(Spill|Reload)")
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _X86 = slice(0, 3)
 _A64 = 3
-_RV = slice(4, 6)
 _DEEPEST = 8
 _LIKELY = 0.8
 """An edge as likely as this is hot (`isEdgeHot`)."""

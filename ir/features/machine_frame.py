@@ -18,8 +18,6 @@ _RED_ZONE = 16.0
 """So many scalars lie below the stack pointer on x86-64 in a function that calls nothing."""
 _COPIED = {"x86": 4.0, "a64": 6.0, "rv": 6.0}
 """Up to so many instructions of what returns take the place of a jump there (LLVM's `tail-dup-placement`)."""
-
-
 SLOT = 2.0
 """Instructions of a value that lives in memory: it is stored once and loaded once."""
 

@@ -105,7 +105,7 @@ def _lanes(flat: Flat, lanes: Mask) -> Ints:
 
 
 def _weights(flat: Flat) -> Numbers:
-    """`[values, 5]` registers that each value takes."""
+    """`[values, 7]` registers that each value takes."""
     weights = np.zeros((len(flat.defined), _CLASSES), np.float32)
     made = np.flatnonzero(flat.defined >= 0)
     rows = flat.table[flat.defined[made]]
@@ -199,14 +199,14 @@ def _last_uses(used: Ints, operation: Ints, place: Ints, home: Ints, blocks: int
 
 
 def _summed(size: int, points: Ints, weights: Numbers) -> Numbers:
-    """Weights `[k, 5]` added up by point, `[size + 1, 5]`."""
+    """Weights `[k, 7]` added up by point, `[size + 1, 7]`."""
     flat = (points[:, None] * _CLASSES + _COLUMNS).reshape(-1)
     total = np.bincount(flat, weights.reshape(-1), (size + 1) * _CLASSES)
     return total.astype(np.float32).reshape(-1, _CLASSES)
 
 
 def _counts(sets: list[int], crossing: Ints, weights: Numbers) -> Numbers:
-    """Registers of each set of crossing values, `[blocks, 5]`."""
+    """Registers of each set of crossing values, `[blocks, 7]`."""
     found = np.zeros((len(sets), _CLASSES), np.float32)
     if not len(crossing):
         return found

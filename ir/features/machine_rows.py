@@ -381,11 +381,6 @@ def _intrinsic(name: str, operation: Operation, row: Row) -> None:
             _immediates(operation, row, "add", range(min(1 if word in _FLAGGED else 2, len(operation.operands))))
 
 
-def _free(name: str, operation: Operation, row: Row) -> None:
-    row["kind"] = Kind.FREE
-    _set(row, same(0.0))
-
-
 _RULES = {
     "load": _load, "store": _store, "getelementptr": _address, "icmp": _compare, "fcmp": _compare, "select": _select,
     "call": _call, "invoke": _call, "callbr": _call, "inline_asm": _general, "br": _jump, "cond_br": _jump,

@@ -65,7 +65,6 @@ TYPED_OPERAND_BRACE = re.compile(
     rf"{OPERAND_BRACE.pattern}|\{{{SPACE}{VALUE_TEXT}{SPACE}(?:,{SPACE}{VALUE_TEXT}{SPACE})*+:{SPACE}[A-Za-z!]"
 )
 REGION = re.compile(rf'\{{{SPACE}(?:[%^}}A-Za-z_]|"(?:[^"\\\n]++|\\.)*+"{SPACE}\()')
-SHORT_BODY = re.compile(rf"\{{{SPACE}({DOTTED}){SPACE}(?:\{{[^{{}}\n]*+\}}{SPACE})?\}}")
 LABEL_AMID = re.compile(rf"\^[\w$.\-]++(?:\({BALANCED}\))?:")
 LABEL_DEFINITION = re.compile(rf"\^[\w$.\-]++{SPACE}(?:\({BALANCED}\){SPACE})?:")
 HEADER_VALUE = re.compile(
