@@ -14,9 +14,7 @@ from costmodel.datasets.labellers.assembly import Block, Instruction
 from costmodel.datasets.labellers.frequencies import Frequencies
 
 _LABEL = re.compile(r"\.?LBB\d+_\d+")
-_ENDS = frozenset(
-    "jmp jmpq ret retq ud2 hlt int3 b br braa brab retaa retab udf brk j jr tail ebreak unimp".split()
-)
+_ENDS = frozenset("jmp jmpq ret retq ud2 hlt int3 b br braa brab retaa retab udf brk j jr tail ebreak unimp".split())
 """Instructions that control never passes."""
 _TABLES = frozenset("jmpq br jr".split())
 """Those of them that go where a table says, if they name no block."""
