@@ -1,6 +1,8 @@
 """Blocks in machine code: their order, jumps, returns, and what several of them share; against what LLVM 22 emits."""
 
 from costmodel import ir
+from costmodel.ir.features.machine_flow import Flow
+from costmodel.ir.features.scan import scan
 
 HEAD = "define i32 @f(ptr %p, i32 %x, i64 %n, ptr %q)"
 
@@ -99,3 +101,12 @@ def test_functions_that_are_bound_early_are_called_through_a_table_on_aarch64():
     early, late = (read(body, tail=EARLY.replace("MARK", mark)) for mark in ("nonlazybind", "nounwind"))
     assert early.machine_body_a64 == late.machine_body_a64 + 2
     assert early.machine_body_x86_256 == late.machine_body_x86_256
+
+
+def test_weights_that_end_the_text_without_a_newline_count():
+    text = (
+        "define i32 @f(i1 %c) {\n  br i1 %c, label %a, label %b, !prof !0\na:\n  ret i32 1\nb:\n  ret i32 2\n}\n"
+        '!0 = !{!"branch_weights", i32 1, i32 99}\n'
+    )
+    scanned = [scan(ir.read(one, format="llvm").functions[0].operation) for one in (text, text.rstrip("\n"))]
+    assert [Flow(one).probability[0] for one in scanned] == [[0.01, 0.99]] * 2

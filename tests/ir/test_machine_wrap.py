@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from costmodel import ir
+from costmodel.ir.features.machine_flow import Flow
+from costmodel.ir.features.machine_wrap import _dominators
+from costmodel.ir.features.scan import scan
 
 LIKELY = '!0 = !{!"branch_weights", i32 999999, i32 1}\n'
 GUARDED = (
@@ -41,3 +46,17 @@ def test_a_loop_does_not_save_again_and_again(name: str) -> None:
     )
     features = ir.read(loop, format="llvm").functions[0].features()
     assert executed("", loop)[name] < 9 * features.machine_executed_blocks
+
+
+def test_what_many_guards_lead_to_takes_few_steps() -> None:
+    count = 20_000
+    lines = ["declare void @g()", "define void @f(i32 %x, ptr %p) {", "entry:", "  br label %b0"]
+    for i in range(count):
+        lines += [f"b{i}:", f"  %c{i} = load i1, ptr %p", f"  br i1 %c{i}, label %b{i + 1}, label %cold"]
+    lines += [f"b{count}:", "  ret void", "cold:", "  call void @g()", "  store i32 1, ptr %p", "  ret void", "}", ""]
+    chain = Flow(scan(ir.read("\n".join(lines), format="llvm").functions[0].operation))
+    begun = time.process_time()
+    dominator = _dominators(chain)
+    assert time.process_time() - begun < 2  # 10 and more where each guard is followed to the first one
+    assert dominator[chain.place[len(chain.after) - 1]] == chain.place[1]
+    assert dominator[chain.place[len(chain.after) - 2]] == chain.place[count]

@@ -1,5 +1,7 @@
 """The plain form: what needless blocks do not change, and what stays as it is."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -189,3 +191,16 @@ def test_long_chains_of_members_are_followed_so_far_only():
     lines += [f"  %r{i} = extractvalue {{ i64, i64 }} %a{i}, {i % 2}" for i in range(count)]
     text = "define void @f(i64 %m) {\n" + "\n".join([*lines, "  ret void", "}", ""])
     assert numbers(text)["blocks"] == 1
+
+
+def test_many_rings_of_values_in_unreachable_code_take_few_steps():
+    count = 4000
+    lines = ["define void @f() {", "entry:", "  ret void", "dead:", "  br label %b0"]
+    for i in range(count):
+        before = f"b{i - 1}" if i else "dead"
+        lines += [f"b{i}:", f"  %p{i} = phi i32 [ %q{i}, %{before} ]", f"  %q{i} = phi i32 [ %p{i}, %{before} ]"]
+        lines.append(f"  br label %b{i + 1}")
+    root = ir.read("\n".join([*lines, f"b{count}:", "  ret void", "}", ""])).functions[0].operation
+    begun = time.process_time()
+    assert len(plain(root).root.regions[0].blocks) == 2
+    assert time.process_time() - begun < 2  # 5 and more where each ring is followed as far as all of them together

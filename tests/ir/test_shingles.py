@@ -87,3 +87,9 @@ def test_there_is_a_bound():
 def test_only_llvm_functions_have_any():
     text = "func.func @f(%a: f32) -> f32 {\n  %b = arith.addf %a, %a : f32\n  return %b : f32\n}\n"
     assert not len(shingles(text))
+
+
+def test_features_are_compared_by_their_numbers():
+    one, other = (ir.read(TEXT).functions[0].features(simplify=True) for _ in range(2))
+    assert one == other
+    assert one != ir.read(TEXT.replace("add nsw", "mul nsw")).functions[0].features(simplify=True)

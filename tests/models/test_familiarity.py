@@ -1,6 +1,7 @@
 """Familiarity: new functions of a known code base are nearer than those of a new one; checkpoints with and without."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,3 +115,12 @@ def test_code_unlike_any_is_not_known(folder):
 declare <8 x double> @llvm.exp.v8f64(<8 x double>)
 """
     assert not Predictor.load(folder).predict(read(strange), TARGETS[0])[0].known
+
+
+def test_functions_that_are_all_alike_teach_a_model_that_answers(tmp_path):
+    examples, targets, groups = sample(60)
+    same = [examples.encodings[0]] * len(examples.encodings)
+    model = MODELS.get("boosted-trees")(METRICS, seed=1, rounds=2)
+    model.fit(replace(examples, encodings=same, kept={}), targets, groups)
+    assert model.familiarity.farthest > 0
+    assert np.isfinite(model.predict(examples).mean).all()

@@ -132,6 +132,11 @@ def test_an_empty_function_is_refused(predictor):
         )
 
 
+def test_a_text_that_was_not_read_is_refused(predictor):
+    with pytest.raises(UsageError, match="a text is no program"):
+        predictor.predict("define void @f() {\n  ret void\n}\n", TARGETS[0])
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_feature_that_is_not_finite_is_refused(predictor, value):
     good = encode_function(read(text(3, 1)).functions[0])

@@ -169,7 +169,7 @@ class Predictor:
         return by_level.get(level_of(encoding.numbers))
 
 
-def _functions(programs: Programs) -> Iterable[Function | Encoding]:
+def _functions(programs: Programs | str | bytes) -> Iterable[Function | Encoding]:
     if isinstance(programs, Function | Encoding):
         yield programs
     elif isinstance(programs, Program):
