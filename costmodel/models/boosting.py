@@ -65,10 +65,11 @@ def train_booster(
     objective: str = "reg:squarederror",
     margin: Array | None = None,
     quantile: float = 0.5,
+    weight: Array | None = None,
 ) -> Any:
     """Train on rows `x[n, F]`, `y[n]`; groups held out by `seed` say when to stop. Finished work is recalled.
 
-    `quantile` is what `reg:quantileerror` learns.
+    `quantile` is what `reg:quantileerror` learns; `weight` `[n]` is what rows count for, alike where it is None.
     """
     xgb = library()
     kept = monitor.recall(f"{key}.ubj.z")
@@ -76,8 +77,10 @@ def train_booster(
         return unpack_booster(kept)
     held = held_out(groups, options.validation_share, seed)
     parts = {}
+    beside = {"base_margin": margin, "weight": weight}
     for name, rows in (("train", ~held), ("validation", held)):
-        parts[name] = xgb.DMatrix(x[rows], y[rows], base_margin=None if margin is None else margin[rows])
+        chosen = {what: values[rows] for what, values in beside.items() if values is not None}
+        parts[name] = xgb.DMatrix(x[rows], y[rows], **chosen)
     evaluated = [(parts["train"], "train")] + ([(parts["validation"], "validation")] if held.any() else [])
     parameters = _parameters(options, objective, quantile, seed)
     if margin is not None or objective != "reg:squarederror":

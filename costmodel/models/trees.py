@@ -38,6 +38,8 @@ from costmodel.models.pairs import pair_numbers
 from costmodel.models.tensors import pack_tensors, unpack_tensors
 
 _MIN_ROWS = 4
+_LEAST_SPREAD = 0.01
+"""Of an architecture's values, over the widest one's."""
 _QUANTILE, _TIMED_QUANTILE = 0.5, 0.42
 """What corrections of an estimate learn: the median, so that one that is right for most functions stays as it is.
 
@@ -55,6 +57,16 @@ def regimes(examples: Examples) -> Array:
     if not stands.any():
         return names
     return np.where(stands, np.char.add(names, AS_IT_STANDS), names)
+
+
+def _weights(y: Array, archs: Array) -> Array:
+    """What rows `[n]` count for: less where an architecture's values spread wide, so that no other's go unlearned."""
+    _, index = np.unique(archs, return_inverse=True)
+    counts = np.bincount(index)
+    means = np.bincount(index, y) / counts
+    spread = np.sqrt(np.bincount(index, (y - means[index]) ** 2) / counts)
+    found = 1 / np.maximum(spread, max(_LEAST_SPREAD * float(spread.max()), 1e-9))[index]
+    return np.asarray(found / found.mean())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,20 +115,26 @@ class BoostedTrees(MetricModel):
                 wanted = self._gate_targets(i, rows, examples, x, targets)
                 parts[i, "gate"] = self._gate(x[rows], wanted, groups[rows], shared)
                 rows, y = (rows[y > 0], y[y > 0]) if (y > 0).sum() >= _MIN_ROWS else (rows, y)
+            archs = regimes(examples)[rows]
             margin = None
             if metric in BASES or metric in DIRECT:
-                archs = regimes(examples)[rows]
                 counts = self._counts(functions[rows], metric)
                 self._guesses[i] = self._guess(metric, counts, archs, y)
                 margin = self._guesses[i].log1p(counts, archs)
-            objective = "reg:squarederror" if margin is None else QUANTILE
-            quantile = _TIMED_QUANTILE if metric in BASES and BASES[metric].timed else _QUANTILE
-            data = (x[rows], y, groups[rows])
-            how = {"key": "mean", "margin": margin, "objective": objective, "quantile": quantile, **shared}
+            data, how = (x[rows], y, groups[rows]), {**self._loss(i, y, archs, margin), **shared}
             stopped = train_booster(*data, **how)
             self._deviation[i] = self._residual(stopped, *data, margin)
             parts[i, "mean"] = refitted(stopped, *data, **how)
         self._take(parts)
+
+    def _loss(self, i: int, y: Array, archs: Array, margin: Array | None) -> dict[str, Any]:
+        """What metric i's magnitude is learned by, from scaled targets `y[n]`; arguments of `train_booster`."""
+        if margin is not None:
+            timed = self.metrics[i] in BASES and BASES[self.metrics[i]].timed
+            quantile = _TIMED_QUANTILE if timed else _QUANTILE
+            return {"key": "mean", "objective": QUANTILE, "margin": margin, "quantile": quantile}
+        weight = _weights(y, archs) if self.scales[i] is Scale.LINEAR else None
+        return {"key": "mean", "objective": "reg:squarederror", "weight": weight}
 
     def _guess(self, metric: str, counts: Array, archs: Array, y: Array) -> LinearGuess:
         """What trees correct: a sum that is learned from `counts[n, P]` and scaled targets `y[n]`, or one column."""
