@@ -96,9 +96,11 @@ class Flow:
         if not self.is_told:
             return None
         operation = self.scan.blocks[block].block.operations[-1]
-        source = operation._chunk.source.text
-        end = source.find("\n", operation.offset)
-        mark = source.find("!prof !", operation.offset, end if end >= 0 else len(source))
+        source, start = operation._chunk.source.text, operation.offset
+        if operation.name == "llvm.switch":  # its cases stand on lines of their own
+            start = max(start, source.find("]", start))
+        end = source.find("\n", start)
+        mark = source.find("!prof !", start, end if end >= 0 else len(source))
         if mark < 0:
             return None
         number = _NUMBER.match(source, mark + len("!prof "))

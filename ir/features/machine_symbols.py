@@ -79,7 +79,10 @@ _SYMBOLS: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
 _LOCAL = re.compile(
     r'^@("[^"\n]*"|[\w$.\-]+) = (?:linkonce |weak )?(?:private|internal|dso_local|(?:external )?hidden)\b', re.MULTILINE
 )
-_FILLED = re.compile(r"\((?:ptr|%[\w$.\-]+: !llvm\.ptr)[^,\n]*?[ .]sret(?:\(| = )")
+_FILLED = re.compile(
+    r"\((?:ptr|%[\w$.\-]+: !llvm\.ptr)[^,\n]*?[ .]sret(?:\(| = )|\barg_attrs = \[\{[^{}\n]*\bllvm\.sret\b"
+)
+"""Of LLVM's text, of MLIR's custom form, of its generic form."""
 _WORD = re.compile(r"[\w$.\-]+")
 _EAGER = re.compile(r"^attributes #(\d+) = \{[^\n]*\bnonlazybind\b", re.MULTILINE)
 _DECLARED = re.compile(r'^declare [^\n]*?@("[^"\n]*"|[\w$.\-]+)\([^\n]*\) (?:[a-z_]+ )*#(\d+)', re.MULTILINE)

@@ -115,6 +115,19 @@ def test_weights_above_two_to_the_thirty_first_are_no_negative_ones():
     assert always > even
 
 
+def test_weights_of_a_switch_count_however_its_cases_are_broken_into_lines():
+    def calls(lines, weights):
+        space = "\n    " if lines else " "
+        cases = space.join(["switch i32 %x, label %a [", "i32 1, label %b", "i32 2, label %a", f"], !prof !0{weights}"])
+        tail = "\n".join(["declare void @g()", '!0 = !{!"branch_weights", i32 1, i32 98, i32 1}',
+                          '!01 = !{!"branch_weights", i32 1, i32 1, i32 1}'])  # fmt: skip
+        body = f"  {cases}\na:\n  ret i32 0\nb:\n  call void @g()\n  ret i32 1"
+        return read(body, "define i32 @f(i32 %x)", tail).machine_executed_x86
+
+    assert calls(True, "") == calls(False, "")
+    assert calls(True, "1") == calls(False, "1") < calls(True, "")
+
+
 def test_landing_pads_hardly_run():
     features = read(
         "  %r = invoke i32 @g() to label %a unwind label %b\na:\n  ret i32 %r\nb:\n"

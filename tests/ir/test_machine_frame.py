@@ -63,3 +63,17 @@ def test_a_result_in_memory_is_returned_on_x86():
     plain = features(body, "define void @f(ptr %p)")
     assert given["machine_instructions_x86_256"] - plain["machine_instructions_x86_256"] == 1
     assert given["machine_instructions_a64"] == plain["machine_instructions_a64"]
+
+
+def test_a_result_in_memory_is_seen_in_mlirs_generic_form():
+    text = """"builtin.module"() ({
+  "llvm.func"() <{CConv = #llvm.cconv<ccc>, ATTRIBUTES function_type = !llvm.func<void (ptr)>, \
+linkage = #llvm.linkage<external>, sym_name = "f", visibility_ = 0 : i64}> ({
+  ^bb0(%p: !llvm.ptr):
+    "llvm.return"() : () -> ()
+  }) : () -> ()
+}) : () -> ()
+"""
+    marked = text.replace("ATTRIBUTES", "arg_attrs = [{llvm.noalias, llvm.sret = i64}],")
+    assert ir.read(marked, format="mlir").functions[0].features()["machine_fills_memory"] == 1
+    assert ir.read(text.replace("ATTRIBUTES ", ""), format="mlir").functions[0].features()["machine_fills_memory"] == 0
