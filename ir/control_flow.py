@@ -7,6 +7,7 @@ cycles are not loops here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from costmodel.core.errors import ParseError
@@ -46,7 +47,7 @@ def natural_loops(region: Region) -> list[NaturalLoop]:
     for block in order:
         for target in successors(block):
             predecessors[target].append(block)
-    dominator = _dominators(order, number, predecessors)
+    dominator = immediate_dominators([[number[other] for other in predecessors[block]] for block in order])
     latches: dict[Block, list[Block]] = {}
     for index, block in enumerate(order):
         for target in successors(block):
@@ -73,16 +74,19 @@ def reverse_postorder(entry: Block) -> list[Block]:
     return order[::-1]
 
 
-def _dominators(order: list[Block], number: dict[Block, int], predecessors: dict[Block, list[Block]]) -> list[int]:
-    """Immediate dominators by number (Cooper, Harvey, Kennedy: "A Simple, Fast Dominance Algorithm")."""
-    before = [sorted({number[block] for block in predecessors[block]}, reverse=True) for block in order]
+def immediate_dominators(predecessors: Sequence[Iterable[int]]) -> list[int]:
+    """Of blocks numbered in reverse postorder; the entry's is itself.
+
+    Source: Cooper, Harvey, Kennedy, "A Simple, Fast Dominance Algorithm".
+    """
+    before = [sorted(set(numbers), reverse=True) for numbers in predecessors]
     again = any(known and known[0] >= index for index, known in enumerate(before))
-    found = [-1] * len(order)
+    found = [-1] * len(before)
     found[0] = 0
     changed = True
     while changed:
         changed = False
-        for index in range(1, len(order)):
+        for index in range(1, len(before)):
             known = before[index]
             best = known[0] if len(known) == 1 else meet([other for other in known if found[other] >= 0], found)
             if best != found[index]:

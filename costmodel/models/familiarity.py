@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -74,10 +74,7 @@ class Familiarity:
         without = np.array([self._shares(own, one) for own, one in zip(shingles, family, strict=True)])
         cover, gap = _logistic(alone, without)
         seen, held = (x @ (cover, gap) for x in (alone, without))
-        return type(self)(
-            keys=self.keys, family=self.family, below=self.below, farthest=self.farthest,
-            weights=(cover, gap, -best_threshold(seen, held)),
-        )  # fmt: skip
+        return replace(self, weights=(cover, gap, -best_threshold(seen, held)))
 
     @cached_property
     def _starts(self) -> tuple[Array, Array, Array]:

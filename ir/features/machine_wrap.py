@@ -8,10 +8,11 @@ control leaves them for good. Arguments do not count where they come in: their c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
-from costmodel.ir.control_flow import meet
+from costmodel.ir.control_flow import immediate_dominators, meet
 from costmodel.ir.features.machine_columns import C, Kind
 from costmodel.ir.features.machine_flat import Flat, Ints, Mask
 from costmodel.ir.features.machine_flow import Flow
@@ -24,7 +25,7 @@ class Frames:
 
     def __init__(self, flat: Flat, flow: Flow, levels: Live, free: Sequence[float]) -> None:
         """General registers that need no saving are `free` by instruction set; `levels` are those of the function."""
-        self.frequency = flow.frequency
+        self.flow = flow
         self.blocks = [0] * len(free)
         if len(flow.after) < 2:
             return
@@ -38,25 +39,29 @@ class Frames:
             all_wanted[flat.block[general > own]] = True
             key = all_wanted.tobytes()
             if key not in found:
-                found[key] = _frame_block(all_wanted, flow)
+                found[key] = self._frame_block(all_wanted)
             self.blocks[place] = found[key]
 
     def shares(self, exits: Ints) -> Counts:
         """Which part of the runs of the blocks that return (`exits[blocks]`, 0 or 1) had a frame made, `[sets]`."""
         if not any(self.blocks):
             return np.ones(len(self.blocks))
-        leaves = float(exits @ np.array(self.frequency))
+        leaves = float(exits @ np.array(self.flow.frequency))
         return np.array([
-            min(1.0, self.frequency[block] / leaves) if block and leaves > 0 else 1.0 for block in self.blocks
+            min(1.0, self.flow.frequency[block] / leaves) if block and leaves > 0 else 1.0 for block in self.blocks
         ])  # fmt: skip
 
+    @cached_property
+    def _dominator(self) -> list[int]:
+        return _dominators(self.flow)
 
-def _frame_block(wanted: Mask, flow: Flow) -> int:
-    blocks = [block for block in np.flatnonzero(wanted).tolist() if block in flow.place]
-    if not blocks or wanted[0] or (len(blocks) > 1 and len(_exits(flow, blocks)) > 1):
-        return 0
-    dominator = _dominators(flow)
-    return _outside(meet(sorted((flow.place[block] for block in blocks), reverse=True), dominator), flow, dominator)
+    def _frame_block(self, wanted: Mask) -> int:
+        flow = self.flow
+        blocks = [block for block in np.flatnonzero(wanted).tolist() if block in flow.place]
+        if not blocks or wanted[0] or (len(blocks) > 1 and len(_exits(flow, blocks)) > 1):
+            return 0
+        places = sorted((flow.place[block] for block in blocks), reverse=True)
+        return _outside(meet(places, self._dominator), flow, self._dominator)
 
 
 def _wanting(flat: Flat) -> Mask:
@@ -101,12 +106,9 @@ def _exits(flow: Flow, blocks: list[int]) -> set[int]:
 
 
 def _dominators(flow: Flow) -> list[int]:
-    """Immediate dominators by places in `flow.order`; one sweep, as control flow without irreducible cycles needs."""
-    found = [0]
-    for place, block in enumerate(flow.order[1:], 1):
-        before = {flow.place[other] for other in flow.before[block] if other in flow.place}
-        found.append(meet(sorted((other for other in before if other < place), reverse=True), found))
-    return found
+    """Immediate dominators by places in `flow.order`."""
+    place = flow.place
+    return immediate_dominators([[place[other] for other in flow.before[b] if other in place] for b in flow.order])
 
 
 def _outside(place: int, flow: Flow, dominator: list[int]) -> int:
