@@ -60,7 +60,9 @@ def _numbers(flat: Flat, flow: Flow, layout: Layout) -> Numbers:
     calls = (flat.table[:, C["is_call"]] > 0) & flat.alive
     levels = live(flat, folded, flow.before, calls & ~flat.tail)
     numbers, totals = _sizes(flat, folded, flow, layout, levels), folded.totals()
-    beside = {isa: around(isa, numbers) for isa in ISAS}
+    numbers.update({f"spilled_{isa}": spilled(isa, numbers) for isa in ISAS})
+    sides = {isa: num_sides(isa, numbers) for isa in ISAS}
+    beside = {isa: around(isa, numbers, sides[isa]) for isa in ISAS}
     body = totals.sum(axis=0).tolist()
     for index, variant in enumerate(VARIANTS):
         numbers[f"body_{variant}"] = body[index]
@@ -68,16 +70,15 @@ def _numbers(flat: Flat, flow: Flow, layout: Layout) -> Numbers:
     for index, name in enumerate(ISAS):
         numbers[f"immediates_{name}"] = float(folded.immediates[:, index].sum())
         everywhere = numbers["live_general"] / (FREE[name] + SAVED[name])
-        numbers[f"spilled_{name}"] = spilled(name, numbers)
         numbers[f"taken_{name}"] = max(numbers["kept_general"] / SAVED[name], everywhere)
     frames = Frames(flat, flow, levels, [FREE[isa] for isa in ISAS])
-    by_block = _beside(flat, folded, layout, numbers, frames)
+    by_block = _beside(flat, folded, layout, numbers, frames, [sides[isa] for isa in ISAS])
     numbers.update(cycle_numbers(flat, folded, flow, totals, by_block))
     return numbers
 
 
-def _beside(flat: Flat, folded: Folded, layout: Layout, numbers: Numbers, frames: Frames) -> Beside:
-    """What `around` counts, block by block; what is spilled wherever there are operations."""
+def _beside(flat: Flat, folded: Folded, layout: Layout, numbers: Numbers, frames: Frames, saved: list[float]) -> Beside:
+    """What `around` counts, block by block, `saved` by instruction set; what is spilled wherever operations are."""
     blocks = len(flat.scan.blocks)
     own = folded.moves + flat.constant_moves
     moves = np.asarray(np.bincount(flat.block, own, blocks), np.float64)
@@ -87,7 +88,6 @@ def _beside(flat: Flat, folded: Folded, layout: Layout, numbers: Numbers, frames
     exits[layout.bare] = 0
     moves[layout.bare] -= 1.0
     exits[list(layout.leaving)] = 1
-    saved = [num_sides(isa, numbers) for isa in ISAS]
     spills = np.array([SLOT * numbers[f"spilled_{isa}"] / max(flat.size, 1) for isa in ISAS])
     there = np.multiply.outer(spills, np.bincount(flat.block, minlength=blocks))
     restored = np.multiply.outer(saved * frames.shares(exits), exits)

@@ -37,12 +37,10 @@ def spilled(isa: str, numbers: Numbers) -> float:
     return found + numbers["lost_wide_vectors"] + numbers["lost_targets"] + floats
 
 
-def around(isa: str, numbers: Numbers) -> float:
-    """Instructions beside the operations' own: prologue, epilogues, spills, moves, jumps."""
-    in_memory = spilled(isa, numbers)
-    sides = num_sides(isa, numbers)
+def around(isa: str, numbers: Numbers, sides: float) -> float:
+    """Instructions beside the operations' own: prologue, epilogues, spills, moves, jumps; `sides` as of `num_sides`."""
     returned = sides
-    total = SLOT * in_memory
+    total = SLOT * numbers[f"spilled_{isa}"]
     if isa == "x86" and numbers["wide_vectors"] > 0:  # vzeroupper
         if numbers["real_calls"] > 0:
             total += numbers["wide_blocks"]
@@ -60,8 +58,8 @@ def around(isa: str, numbers: Numbers) -> float:
 
 
 def num_sides(isa: str, numbers: Numbers) -> float:
-    """Instructions that save registers and make the frame; as many undo it."""
-    in_memory = spilled(isa, numbers) > 0
+    """Instructions that save registers and make the frame, where `spilled` is known; as many undo it."""
+    in_memory = numbers[f"spilled_{isa}"] > 0
     calls = numbers["real_calls"] > numbers["tail_calls"]
     saved = min(max(numbers["kept_general"], numbers["live_general"] - FREE[isa]), SAVED[isa])
     slots = numbers["stack_slots"] + in_memory
