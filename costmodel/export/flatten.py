@@ -19,11 +19,11 @@ from costmodel.core.target_table import Core
 from costmodel.export.compact import FIGURES, FLOOR, Compact, Intervals, Part, Slot, Trees, no_trees
 from costmodel.models import Model
 from costmodel.models.base import Array
-from costmodel.models.boosting import Forest
 from costmodel.models.columns import share_columns
 from costmodel.models.conformal import ALL, Conformal
 from costmodel.models.encode import SIZE_NAME, versions
 from costmodel.models.ensemble import Ensemble
+from costmodel.models.forest import Forest
 from costmodel.models.heads import Scale, scale_of
 from costmodel.models.linear import AS_IT_STANDS
 from costmodel.models.metric_model import MetricModel

@@ -18,7 +18,7 @@ from costmodel.core.target import Target
 from costmodel.export.compact import Compact, Part, Slot
 from costmodel.export.evaluate import guess, main_matrix
 from costmodel.models.base import Array
-from costmodel.models.boosting import library
+from costmodel.models.booster_files import library
 from costmodel.models.columns import Columns, compressed
 from costmodel.models.context import CODEGEN, context_names, context_rows
 from costmodel.models.examples import Encoding, Examples

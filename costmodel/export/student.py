@@ -19,8 +19,9 @@ from costmodel.export.genetic import NetworkShape, Shape, TreeShape
 from costmodel.export.soft import Soft, body
 from costmodel.models.adamw import adamw_step, no_moments
 from costmodel.models.base import Array
-from costmodel.models.boosting import Forest, library
+from costmodel.models.booster_files import library
 from costmodel.models.columns import compressed
+from costmodel.models.forest import Forest
 
 EPOCHS = 60
 BATCH = 128

@@ -18,7 +18,8 @@ import numpy as np
 
 from costmodel.core.errors import UsageError
 from costmodel.models.base import Array, Prediction
-from costmodel.models.boosting import FEW_ROWS, Boosters, BoostingOptions, pack_booster, train_booster, unpack_booster
+from costmodel.models.booster_files import pack_booster, unpack_booster
+from costmodel.models.boosting import FEW_ROWS, Boosters, BoostingOptions, train_booster
 from costmodel.models.encode import SIZE_NAME
 from costmodel.models.examples import Examples
 from costmodel.models.heads import SURE

@@ -16,20 +16,13 @@ import numpy as np
 from costmodel.core.errors import CheckpointError, UsageError
 from costmodel.models.base import Array
 from costmodel.models.bases import BASES, DIRECT, ESTIMATED, PROMOTED, STANDING, first_weight, grows
-from costmodel.models.boosting import (
-    QUANTILE,
-    Boosters,
-    BoostingOptions,
-    held_out,
-    pack_booster,
-    refitted,
-    train_booster,
-    unpack_booster,
-)
+from costmodel.models.booster_files import pack_booster, unpack_booster
+from costmodel.models.boosting import QUANTILE, Boosters, BoostingOptions, held_out, refitted, train_booster
 from costmodel.models.context import CODEGEN, pipeline_bucket
 from costmodel.models.demand import register_limits, spill_targets
 from costmodel.models.encode import SIZE_NAME
 from costmodel.models.examples import Examples
+from costmodel.models.grafting import joined
 from costmodel.models.heads import Scale, unscale
 from costmodel.models.linear import AS_IT_STANDS, Guesses, LinearGuess
 from costmodel.models.metric_model import MetricModel, Scaled, zero_inflated
@@ -38,6 +31,10 @@ from costmodel.models.pairs import pair_numbers
 from costmodel.models.tensors import pack_tensors, unpack_tensors
 
 _MIN_ROWS = 4
+_OWN_ROWS = 1000
+"""Of IR that stands as it is, for trees of its own: what optimisers do to small loops is no matter there."""
+_STANDS = f"pipeline:{pipeline_bucket(CODEGEN)}"
+_LEAST_DEVIATION = 0.02
 _LEAST_SPREAD = 0.01
 """Of an architecture's values, over the widest one's."""
 _QUANTILE, _TIMED_QUANTILE = 0.5, 0.42
@@ -50,10 +47,9 @@ Relative errors of what is log-normal are least at its quantile Φ(-σ): of exec
 def regimes(examples: Examples) -> Array:
     """Architectures `[n]`, told apart by whether the IR goes to code generation as it stands."""
     names = np.asarray(examples.archs, "U32")
-    column = f"pipeline:{pipeline_bucket(CODEGEN)}"
-    if column not in examples.context_names:
+    if _STANDS not in examples.context_names:
         return names
-    stands = examples.context[:, examples.context_names.index(column)] > 0
+    stands = examples.context[:, examples.context_names.index(_STANDS)] > 0
     if not stands.any():
         return names
     return np.where(stands, np.char.add(names, AS_IT_STANDS), names)
@@ -121,20 +117,47 @@ class BoostedTrees(MetricModel):
                 counts = self._counts(functions[rows], metric)
                 self._guesses[i] = self._guess(metric, counts, archs, y)
                 margin = self._guesses[i].log1p(counts, archs)
-            data, how = (x[rows], y, groups[rows]), {**self._loss(i, y, archs, margin), **shared}
-            stopped = train_booster(*data, **how)
-            self._deviation[i] = self._residual(stopped, *data, margin)
-            parts[i, "mean"] = refitted(stopped, *data, **how)
+            parts[i, "mean"], errors = self._magnitude(i, (x[rows], y, groups[rows]), archs, margin, shared)
+            self._deviation[i] = max(float(np.sqrt(np.mean(errors**2))), _LEAST_DEVIATION)
         self._take(parts)
+
+    def _magnitude(
+        self, i: int, data: tuple[Array, Array, Array], archs: Array, margin: Array | None, shared: Mapping[str, Any]
+    ) -> tuple[Any, Array]:
+        """Metric i's booster and errors `[k]` on groups it did not see, from `data`: `x[n, F]`, scaled `y[n]`, groups.
+
+        IR that stands as it is has trees of its own where there are examples of both.
+        """
+        assert self.columns is not None
+        booster, errors, seen = self._grown(i, data, archs, margin, {"key": "mean", **shared})
+        stands = np.char.endswith(archs, AS_IT_STANDS)
+        if stands.sum() < _OWN_ROWS or stands.all():
+            return booster, errors
+        part = data[0][stands], data[1][stands], data[2][stands]
+        of_part = None if margin is None else margin[stands]
+        own, own_errors, _ = self._grown(i, part, archs[stands], of_part, {"key": "mean-standing", **shared})
+        return joined(booster, own, self.columns.names.index(_STANDS)), np.concatenate([errors[~stands[seen]], own_errors])
+
+    def _grown(
+        self, i: int, data: tuple[Array, Array, Array], archs: Array, margin: Array | None, how: Mapping[str, Any]
+    ) -> tuple[Any, Array, Array]:
+        """A booster, and its errors on the rows that it was stopped by, or all where none were, with their numbers."""
+        x, y, groups = data
+        loss = {**self._loss(i, y, archs, margin), **how}
+        stopped = train_booster(x, y, groups, **loss)
+        held = held_out(groups, self._boosting.validation_share, self.seed)
+        rows = np.flatnonzero(held) if held.any() else np.arange(len(y))
+        found = Boosters([stopped]).margins(x[rows], None if margin is None else margin[rows, None])[:, 0]
+        return refitted(stopped, x, y, groups, **loss), found - y[rows], rows
 
     def _loss(self, i: int, y: Array, archs: Array, margin: Array | None) -> dict[str, Any]:
         """What metric i's magnitude is learned by, from scaled targets `y[n]`; arguments of `train_booster`."""
         if margin is not None:
             timed = self.metrics[i] in BASES and BASES[self.metrics[i]].timed
             quantile = _TIMED_QUANTILE if timed else _QUANTILE
-            return {"key": "mean", "objective": QUANTILE, "margin": margin, "quantile": quantile}
+            return {"objective": QUANTILE, "margin": margin, "quantile": quantile}
         weight = _weights(y, archs) if self.scales[i] is Scale.LINEAR else None
-        return {"key": "mean", "objective": "reg:squarederror", "weight": weight}
+        return {"objective": "reg:squarederror", "weight": weight}
 
     def _guess(self, metric: str, counts: Array, archs: Array, y: Array) -> LinearGuess:
         """What trees correct: a sum that is learned from `counts[n, P]` and scaled targets `y[n]`, or one column."""
@@ -158,14 +181,6 @@ class BoostedTrees(MetricModel):
         units = {name: unscale(targets[rows, j], self.scales[j]) for j, name in enumerate(self.metrics)}
         limits = register_limits(self.columns.names, x[rows, : self.columns.width])
         return spill_targets(self.metrics[i], units, np.asarray(examples.archs)[rows], limits)
-
-    def _residual(self, booster: Any, x: Array, y: Array, groups: Array, margin: Array | None) -> float:
-        """Standard deviation of the errors on the held-out groups, or on all where none were."""
-        held = held_out(groups, self._boosting.validation_share, self.seed)
-        rows = held if held.any() else np.ones(len(y), bool)
-        only = Boosters([booster])
-        found = only.margins(x[rows], None if margin is None else margin[rows, None])[:, 0]
-        return max(float(np.sqrt(np.mean((found - y[rows]) ** 2))), 0.02)
 
     def _priors(self, metric: str, archs: Array) -> dict[str, Array]:
         """What each column is worth before any data, `[P]` for each architecture."""

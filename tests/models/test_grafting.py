@@ -1,0 +1,86 @@
+"""Trees of two regimes in one booster, and what a checkpoint keeps of boosters."""
+
+import numpy as np
+import pytest
+
+from costmodel.core.target import Target
+from costmodel.models.booster_files import library, pack_booster, unpack_booster
+from costmodel.models.boosting import Boosters
+from costmodel.models.context import CODEGEN, context_names, context_rows
+from costmodel.models.examples import Encoding, Examples
+from costmodel.models.grafting import joined
+from costmodel.models.trees import BoostedTrees
+
+SIDE = 5
+STANDING, OPTIMISED = 1100, 400
+
+
+def rows(seed):
+    x = np.random.default_rng(seed).normal(size=(400, SIDE + 1)).astype(np.float32)
+    x[:, SIDE] = x[:, SIDE] > 0
+    return x
+
+
+def boosters(x, objective):
+    xgb = library()
+    y = np.where(x[:, SIDE] > 0, 40 + 9 * x[:, 0], x[:, 1])
+    y = y + 20 * x[:, 2] > np.median(y) if objective == "binary:logistic" else y
+    parameters = {"objective": objective, "max_depth": 3, "nthread": 1}
+    sides = (x[:, SIDE] == 0, x[:, SIDE] > 0)
+    return [xgb.train(parameters, xgb.DMatrix(x[side], y[side]), 12) for side in sides]
+
+
+@pytest.mark.parametrize("objective", ["reg:squarederror", "binary:logistic"])
+@pytest.mark.parametrize("few", [True, False])
+def test_answers_as_the_booster_of_each_side(objective, few):
+    x = rows(1)
+    below, above = boosters(x, objective)
+    both = unpack_booster(pack_booster(joined(below, above, SIDE)))
+    asked = rows(2)[: 20 if few else None]
+    of_sides = Boosters([below, above]).margins(asked)
+    expected = np.where(asked[:, SIDE] > 0, of_sides[:, 1], of_sides[:, 0])
+    np.testing.assert_allclose(Boosters([both]).margins(asked)[:, 0], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_three_regimes_by_joining_twice():
+    x = rows(3)
+    (below, above), third = boosters(x, "reg:squarederror"), boosters(rows(4), "reg:squarederror")[1]
+    found = Boosters([joined(joined(below, above, SIDE), third, 0, threshold=1.0)]).margins(x)[:, 0]
+    each = Boosters([below, above, third]).margins(x)
+    expected = np.where(x[:, 0] >= 1, each[:, 2], np.where(x[:, SIDE] > 0, each[:, 1], each[:, 0]))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_checkpoint_keeps_answers_and_no_statistics():
+    x = rows(5)
+    booster = boosters(x, "reg:squarederror")[0]
+    packed = pack_booster(booster)
+    data = library().DMatrix(x)
+    assert (unpack_booster(packed).predict(data) == booster.predict(data)).all()
+    assert pack_booster(unpack_booster(packed)) == packed
+    assert not any(unpack_booster(packed).get_score(importance_type="total_gain").values())
+
+
+def functions(counts):
+    target = Target.parse("x86-64/znver4")
+    pipelines = [CODEGEN] * STANDING + ["O3-retarget-v1"] * OPTIMISED
+    return Examples(
+        encodings=[Encoding(numbers={"static:ops": float(c)}, tokens=None, graph=None) for c in counts],
+        program=np.arange(len(counts)),
+        context=context_rows([(target, pipeline, None) for pipeline in pipelines]),
+        context_names=context_names(),
+        archs=np.array([target.arch] * len(counts)),
+    )
+
+
+@pytest.mark.parametrize("metric", ["instructions", "registers_general"])
+def test_what_optimisers_do_does_not_reach_ir_that_stands(metric):
+    counts = np.random.default_rng(0).integers(1, 40, STANDING + OPTIMISED).astype(float)
+    asked, answers = functions(counts), []
+    for optimised in (0.25, 4.0):
+        y = counts + np.where(np.arange(len(counts)) < STANDING, 0.0, optimised * counts)
+        model = BoostedTrees((metric,), rounds=8, threads=1)
+        model.fit(asked, y[:, None], np.arange(len(counts)) % 7)
+        answers.append(model.predict(asked).mean[:, 0])
+    np.testing.assert_allclose(answers[0][:STANDING], answers[1][:STANDING], rtol=1e-6)
+    assert np.abs(answers[0][STANDING:] / answers[1][STANDING:] - 1).min() > 0.2
