@@ -22,7 +22,7 @@ GENERATED = (
     ("aarch64/neoverse-v2", "x86-64/skylake-avx512"),
     ("aarch64/neoverse-n1", "x86-64/znver2"),
 )  # fmt: skip
-"""Beside `ALWAYS`, by the hash of the lowering; the last are targets that only a subset knows.
+"""By the hash of the lowering; the last are targets that only a subset knows.
 
 Registers of GPUs come with the Triton kernels: one unrolled for a CPU takes a GPU compiler minutes, and tells nothing.
 """
@@ -32,23 +32,21 @@ WRITTEN = (
     ("aarch64/neoverse-n1", "x86-64/znver2"),
 )  # fmt: skip
 """For functions that people wrote, beside `x86-64/znver4`: they call others, so GPUs are not asked."""
-QUICK = ("llvmlite", "ptxas")
-"""Labellers of generated code; cycles from llvm-mca only for every fourth lowering, because wide tiles keep it busy."""
 PART = 200
 
 
 def label(rows: Sequence[FunctionRow], work: Path, jobs: int) -> list[LabelRow]:
     """Labels of all rows but Triton's; what was labelled before is taken from `work`."""
     cache = LabelCache(work / "labels.sqlite")
-    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[FunctionRow]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[FunctionRow]] = defaultdict(list)
     for row in rows:
         if row.level not in ("ttir", "ttgir", "torch"):
-            groups[_asked(row)].append(row)
+            groups[_targets(row)].append(row)
     found = list[LabelRow]()
     done, total, begin = 0, sum(map(len, groups.values())), time.monotonic()
-    for (targets, labellers), members in sorted(groups.items()):
+    for targets, members in sorted(groups.items()):
         for part in _parts(members):
-            found += label_rows(part, targets, cache=cache, jobs=jobs, labellers=labellers or None)
+            found += label_rows(part, targets, cache=cache, jobs=jobs)
             done += len(part)
             say(f"labels: {done} of {total} rows, {time.monotonic() - begin:.0f} s")
     return found + _optimised_again(rows, cache, jobs)
@@ -59,7 +57,7 @@ def _optimised_again(rows: Sequence[FunctionRow], cache: LabelCache, jobs: int) 
     groups: dict[tuple[str, ...], list[FunctionRow]] = defaultdict(list)
     for row in rows:
         if row.stage == AFTER and int(sha256_text(row.ir)[8:16], 16) % 3 == 0:
-            groups[_asked(row)[0]].append(row)
+            groups[_targets(row)].append(row)
     found = list[LabelRow]()
     for targets, members in sorted(groups.items()):
         for part in _parts(members):
@@ -68,13 +66,11 @@ def _optimised_again(rows: Sequence[FunctionRow], cache: LabelCache, jobs: int) 
     return found
 
 
-def _asked(row: FunctionRow) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Targets and labellers, none named where the default is meant."""
+def _targets(row: FunctionRow) -> tuple[str, ...]:
+    """What a row is labelled for, by its content."""
     if not row.project.startswith("generator-"):
-        choice = WRITTEN[int(sha256_text(row.ir)[:8], 16) % len(WRITTEN)]
-        return ("x86-64/znver4", *choice), ()
-    number = int(sha256_text(f"{row.workload_id} {row.schedule}")[:8], 16)
-    return GENERATED[number % len(GENERATED)], () if number // len(GENERATED) % 4 == 0 else QUICK
+        return ("x86-64/znver4", *WRITTEN[int(sha256_text(row.ir)[:8], 16) % len(WRITTEN)])
+    return GENERATED[int(sha256_text(f"{row.workload_id} {row.schedule}")[:8], 16) % len(GENERATED)]
 
 
 def _parts(rows: Sequence[FunctionRow]) -> list[list[FunctionRow]]:
