@@ -84,6 +84,11 @@ class Familiarity:
         return keys, starts, self._rarity(np.diff(starts))
 
     @cached_property
+    def _rarest(self) -> float:
+        """Weight of a detail of a single family."""
+        return float(self._rarity(np.ones(1))[0])
+
+    @cached_property
     def families(self) -> int:
         """How many there are."""
         return int(self.family.max(initial=0)) + 1
@@ -94,13 +99,13 @@ class Familiarity:
     def _shares(self, shingles: Array, without: int | None = None, counts: Array | None = None) -> tuple[float, float]:
         """1 - cover, and -gap; `without` a family, or, given `counts` of the pairs, without what it has once only."""
         keys, starts, rarity = self._starts
-        wanted = _keys(shingles[: np.searchsorted(shingles, self.below)], self.below)
-        place = np.searchsorted(keys, wanted)
+        wanted = _keys(shingles[: shingles.searchsorted(self.below)], self.below)
+        place = keys.searchsorted(wanted)
         place = place[keys[np.minimum(place, len(keys) - 1)] == wanted]
-        total = rarity[place].sum() + UNSEEN * (len(wanted) - len(place)) * float(self._rarity(np.ones(1))[0])
+        total = rarity[place].sum() + UNSEEN * (len(wanted) - len(place)) * self._rarest
         length = starts[place + 1] - starts[place]
-        pair = np.repeat(starts[place] - np.cumsum(length) + length, length) + np.arange(int(length.sum()))
-        weight = np.repeat(rarity[place], length)
+        pair = (starts[place] - length.cumsum() + length).repeat(length) + np.arange(int(length.sum()))
+        weight = rarity[place].repeat(length)
         if without is not None:
             gone = self.family[pair] == without
             gone = gone if counts is None else gone & (counts[pair] == 1)
@@ -119,7 +124,8 @@ class Familiarity:
         if not len(shingles) or shingles[0] >= self.below:
             return float("nan")
         cover, gap = self._shares(shingles)
-        return float(np.exp(np.clip(self.weights[0] * cover + self.weights[1] * gap + self.weights[2], -_MOST, _MOST)))
+        odds = self.weights[0] * cover + self.weights[1] * gap + self.weights[2]
+        return float(np.exp(min(max(odds, -_MOST), _MOST)))
 
     def state(self) -> dict[str, Array]:
         """Arrays for a checkpoint: bytes of the keys' differences and of the families, by place, compressed."""

@@ -142,7 +142,7 @@ class _Ranges:
         first = 0
         before = _predecessors(self.scan) if len(value) else []
         while first < len(value):
-            last = int(np.searchsorted(value, value[min(first + _TOGETHER, len(value)) - 1], "right"))
+            last = int(value.searchsorted(value[min(first + _TOGETHER, len(value)) - 1], "right"))
             numbers, bit = np.unique(value[first:last], return_inverse=True)
             self._mark(numbers, bit, place[first:last], point[first:last], before)
             first = last
@@ -155,7 +155,7 @@ class _Ranges:
             gathered(place.tolist(), bit.tolist(), blocks), gathered(home, range(len(home)), blocks), before
         )
         for one in np.unique(weight).tolist():
-            mask = sum(1 << i for i in np.flatnonzero(weight == one).tolist())
+            mask = sum(1 << i for i in (weight == one).nonzero()[0].tolist())
             self.entering[one] += [(bits & mask).bit_count() for bits in entering]
             self.leaving[one] += [(bits & mask).bit_count() for bits in leaving]
         stays = [leaving[b] >> i & 1 for b, i in zip(place.tolist(), bit.tolist(), strict=True)]
@@ -173,7 +173,7 @@ class _Ranges:
         scan, ends, at = self.scan, self.ends, self.scan.points_at
         begins = np.array([entry.point for entry in scan.blocks], np.int64)
         early = (ends > 0) & (ends <= at)
-        if early.any():  # used before its definition, as in blocks that nothing reaches
+        if np.count_nonzero(early):  # used before its definition, as in blocks that nothing reaches
             at = np.where(early, begins[self.home], at)
         limits = np.append(begins[1:], scan.points)[: len(begins)]  # no block, no limit
         size = scan.points + 1
@@ -184,7 +184,7 @@ class _Ranges:
         change = (change - np.bincount(np.concatenate(gone), minlength=shape[0] * size)).reshape(shape)
         change[:, begins] += self.entering
         change[:, limits] -= self.leaving
-        return np.asarray(self.weights.T @ np.cumsum(change[:, :-1], axis=1))
+        return np.asarray(self.weights.T @ change[:, :-1].cumsum(axis=1))
 
     def across(self, entry: BlockScan, index: int, place: int) -> tuple[list[int], list[int]]:
         """Values to add to and to take from what is alive after an operation, to have what is alive across it."""
@@ -212,7 +212,7 @@ def _uses(scan: Scan) -> tuple[Levels, Levels]:
     uses = [one for entry in scan.blocks for one in entry.uses]
     counts = np.fromiter(map(len, uses), np.int64, len(uses))
     values = np.fromiter(chain.from_iterable(uses), np.int64, int(counts.sum()))
-    return values, np.repeat(np.arange(len(uses)), counts)
+    return values, np.arange(len(uses)).repeat(counts)
 
 
 def gathered(blocks: Iterable[int], bits: Iterable[int], count: int) -> list[int]:
@@ -281,4 +281,4 @@ def _add_around(scan: Scan, ranges: _Ranges, levels: Levels) -> None:
     nothing = [0] * _COLUMNS
     rows = np.array([around.get(entry.region, nothing) for entry in scan.blocks], np.int64)
     sizes = [len(entry.facts) + 1 for entry in scan.blocks]
-    levels += np.repeat(rows, sizes, axis=0).T
+    levels += rows.repeat(sizes, axis=0).T

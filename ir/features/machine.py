@@ -49,16 +49,15 @@ def machine_numbers(scan: Scan) -> Numbers:
     layout = Layout(flow, *_ends(flat), merged)
     numbers = _numbers(flat, flow, layout)
     found = {f"machine_{name}": value for name, value in numbers.items()}
-    standing = _numbers(Flat(scan, lists, promote=False), flow, layout) if flat.variable.any() else numbers
+    standing = _numbers(Flat(scan, lists, promote=False), flow, layout) if np.count_nonzero(flat.variable) else numbers
     found.update((f"frame_{name}", standing[name]) for name in FRAME)
-    found["machine_variables"] = float(flat.variable.sum())
+    found["machine_variables"] = float(np.count_nonzero(flat.variable))
     return found
 
 
 def _numbers(flat: Flat, flow: Flow, layout: Layout) -> Numbers:
     folded = Folded(flat, layout.merged.gone, flow.probability)
-    calls = (flat.table[:, C["is_call"]] > 0) & flat.alive
-    levels = live(flat, folded, flow.before, calls & ~flat.tail)
+    levels = live(flat, folded, flow.before, flat.calls & flat.alive & ~flat.tail)
     numbers, totals = _sizes(flat, folded, flow, layout, levels), folded.totals()
     numbers.update({f"spilled_{isa}": spilled(isa, numbers) for isa in ISAS})
     sides = {isa: num_sides(isa, numbers) for isa in ISAS}
@@ -112,14 +111,13 @@ def _sizes(flat: Flat, folded: Folded, flow: Flow, layout: Layout, levels: Live)
 
 def _calls(flat: Flat, levels: Live, numbers: Numbers) -> None:
     """What stays alive across calls."""
-    calls = np.flatnonzero(flat.table[:, C["is_call"]] > 0)
-    calls = calls[flat.alive[calls]]
+    calls = (flat.calls & flat.alive).nonzero()[0]
     across = levels.levels[calls]
     returns = flat.kind == Kind.RETURN
     numbers["saved_moves"] = _saved_moves(flat, calls[~flat.tail[calls]])
-    numbers["outside_symbols"] = float((flat.table[:, C["outside"]] > 0).sum())
+    numbers["outside_symbols"] = float(np.count_nonzero(flat.table[:, C["outside"]] > 0))
     numbers["real_calls"] = float(len(calls))
-    numbers["tail_calls"] = float(flat.tail[calls].sum())
+    numbers["tail_calls"] = float(np.count_nonzero(flat.tail[calls]))
     numbers["kept_general"] = float(levels.before[:, KEPT].max(initial=0))
     numbers["kept_floats"] = float(levels.before[:, KEPT_FLOATS].max(initial=0))
     numbers["lost_vectors"], numbers["lost_wide_vectors"] = levels.lost, levels.lost_wide
@@ -129,13 +127,13 @@ def _calls(flat: Flat, levels: Live, numbers: Numbers) -> None:
     numbers["across_vector"] = float(across[:, UNITS128].max(initial=0))
     numbers["across_general_sum"] = float(across[:, GENERAL].sum())
     numbers["across_vector_sum"] = float(across[:, UNITS128].sum())
-    numbers["returns"] = float(returns.sum())
-    numbers["stack_slots"] = float(((flat.kind == Kind.ALLOCA) & ~flat.variable).sum())
-    numbers["scalar_slots"] = float((flat.plain_variables() & ~flat.variable).sum())
+    numbers["returns"] = float(np.count_nonzero(returns))
+    numbers["stack_slots"] = float(np.count_nonzero((flat.kind == Kind.ALLOCA) & ~flat.variable))
+    numbers["scalar_slots"] = float(np.count_nonzero(flat.plain_variables() & ~flat.variable))
     wide = (flat.table[:, C["register"]] == 2) & (flat.table[:, C["units128"]] > 1)
     wide |= (flat.kind == Kind.BLOCK) & (flat.table[:, C["x86_256"]] < flat.table[:, C["x86_128"]])
-    numbers["wide_vectors"] = float((wide & flat.alive).sum())
-    numbers["wide_blocks"] = float(len(np.unique(flat.block[wide & flat.alive])))
+    numbers["wide_vectors"] = float(np.count_nonzero(wide & flat.alive))
+    numbers["wide_blocks"] = float(len({*flat.block[wide & flat.alive].tolist()}))
 
 
 def _saved_moves(flat: Flat, calls: Ints) -> float:
@@ -144,9 +142,9 @@ def _saved_moves(flat: Flat, calls: Ints) -> float:
         return 0.0
     kind = np.where(flat.source >= 0, flat.kind[flat.source], -1)
     home = flat.home[flat.value]
-    begin = np.where(flat.source >= 0, flat.source, np.searchsorted(flat.block, home) - 1)
+    begin = np.where(flat.source >= 0, flat.source, flat.block.searchsorted(home) - 1)
     movable = (kind == Kind.CALL) | ((kind == -1) & (home == 0))
-    between = np.searchsorted(calls, flat.user) - np.searchsorted(calls, begin, side="right")
+    between = calls.searchsorted(flat.user) - calls.searchsorted(begin, side="right")
     return float(len(np.unique(flat.value[movable & (between > 0)])))
 
 
@@ -163,8 +161,8 @@ def _pressure(flat: Flat, flow: Flow, levels: Live, numbers: Numbers) -> None:
     found = levels.before * there[:, None]
     most = found.max(axis=0, initial=0).tolist()
     hottest = flow.frequency.index(max(flow.frequency))
-    first, last = np.searchsorted(flat.block, [hottest, hottest + 1]).tolist()
-    hot = found[first:last].max(axis=0, initial=0).tolist()
+    first, last = flat.block.searchsorted([hottest, hottest + 1]).tolist()
+    hot = found[first:last].max(axis=0, initial=0).tolist() if last - first < flat.size else most
     for column, name in enumerate((*FILES, "predicate")):
         numbers[f"live_{name}"], numbers[f"hot_{name}"] = most[column], hot[column]
     blocks = np.maximum(levels.through[:, _FILE_COLUMNS] - _FILE_SIZES, 0).sum(axis=0).tolist()

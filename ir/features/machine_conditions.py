@@ -41,7 +41,7 @@ class Joined:
         self.folded, flat = folded, folded.flat
         self.flags = condition
         self.chosen: Mask = np.zeros(flat.size, bool)
-        if not logic.any():
+        if not np.count_nonzero(logic):
             return
         once = logic & (folded.uses == 1)
         near = folded.local | ~(folded.inside & once[flat.source])
@@ -53,7 +53,7 @@ class Joined:
 
     def charge(self, share: list[list[float]]) -> None:
         """What joining costs; `share` are the probabilities of each block's successors."""
-        if not self.chosen.any():
+        if not np.count_nonzero(self.chosen):
             return
         flat, cost = self.folded.flat, self.folded.cost
         cost[self.chosen] = 0.0
@@ -64,7 +64,7 @@ class Joined:
         user[flat.source[chosen]] = flat.user[chosen]
         ends: dict[int, int] = {}
         apart: dict[int, bool] = {}
-        for place in np.flatnonzero(joins & (user >= 0))[::-1].tolist():
+        for place in (joins & (user >= 0)).nonzero()[0][::-1].tolist():
             after = int(user[place])
             while self.chosen[after] and after not in ends and user[after] >= 0:
                 after = int(user[after])  # an inversion
@@ -81,7 +81,7 @@ class Joined:
     def _sources(self, place: int) -> list[int]:
         """Where an operation's operands are made, in order; -1 for arguments."""
         flat = self.folded.flat
-        first, last = np.searchsorted(flat.user, [place, place + 1])
+        first, last = flat.user.searchsorted([place, place + 1])
         return [int(source) for source in flat.source[first:last]]
 
     def _branches(self, place: int, apart: bool) -> None:
@@ -90,7 +90,7 @@ class Joined:
         compares = [s for s in self._sources(place) if s >= 0 and flat.kind[s] in _COMPARES and uses[s] == 1]
         cost[place] = 1.0
         cost[place, _X86] += 0.0 if apart else len(compares)
-        if not (flat.table[compares, C["zero_test"]] > 0).any():
+        if not np.count_nonzero(flat.table[compares, C["zero_test"]] > 0):
             cost[place, _A64] = _CHAINED
 
     def _apart(self, place: int, share: list[float]) -> bool:

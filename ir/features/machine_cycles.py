@@ -65,7 +65,7 @@ def cycle_numbers(flat: Flat, folded: Folded, flow: Flow, totals: Numbers, besid
 def _by_machine(flat: Flat, folded: Folded, totals: Numbers, counts: Counts, beside: Beside) -> Counts:
     """What blocks hold on each machine `[machines, blocks, classes]`, from what they hold on all of them."""
     blocks = len(counts)
-    found = np.repeat(counts[None], len(_MACHINES), axis=0)
+    found = counts[None].repeat(len(_MACHINES), axis=0)
     found[:, :, _ACCESSES] = _accesses(flat, folded, blocks)
     found[:, :, PLACE["restores"]] = beside.restored
     sets = np.arange(len(_MACHINES))
@@ -119,8 +119,8 @@ def _executed(frequency: Counts, counts: Counts, chain: Numbers) -> dict[str, fl
 def _accesses(flat: Flat, folded: Folded, blocks: int) -> Counts:
     """Loads, stores, and those of them that are no instructions of their own, `[machines, blocks, 4]`."""
     kind = flat.kind
-    chosen = np.flatnonzero((kind == Kind.LOAD) | (kind == Kind.STORE))
-    copies = np.flatnonzero(kind == Kind.BLOCK)
+    chosen = ((kind == Kind.LOAD) | (kind == Kind.STORE)).nonzero()[0]
+    copies = (kind == Kind.BLOCK).nonzero()[0]
     rows = chosen[:, None]
     cost, both = folded.cost[rows, _COLUMNS], np.empty((len(chosen), 2 * len(_COLUMNS)), np.float32)
     narrow = flat.table[chosen, C["bytes"]] <= _PART_BYTES
@@ -161,7 +161,7 @@ class _Chains:
 
     def __init__(self, flat: Flat, folded: Folded) -> None:
         self.flat, self.folded = flat, folded
-        self.starts = np.searchsorted(flat.block, np.arange(len(flat.scan.blocks) + 1)).tolist()
+        self.starts = flat.block.searchsorted(np.arange(len(flat.scan.blocks) + 1)).tolist()
 
     @cached_property
     def lists(self) -> tuple[list[int], list[int], list[float], list[int]]:
@@ -199,7 +199,7 @@ class _Chains:
         if not flat.scan.blocks:
             return 0.0, 0.0
         kinds = flat.kind[: self.starts[1]]
-        ends = np.flatnonzero((kinds == Kind.CALL) | (kinds == Kind.RETURN)).tolist()
+        ends = ((kinds == Kind.CALL) | (kinds == Kind.RETURN)).nonzero()[0].tolist()
         is_call = [kinds[end] == Kind.CALL for end in ends[:2]]
         if not ends or is_call == [True, True]:
             return 0.0, 0.0
@@ -211,15 +211,14 @@ class _Chains:
 
     def _through(self, operation: int, arguments: tuple[list[int], list[int]]) -> tuple[float, float]:
         """Longest chains that end in what an operation takes in general and in vector registers."""
-        shift, floats = int(self.flat.table[operation, C["indirect"]]), 0
-        longest = [0.0, 0.0]
-        edges, values, _, defined = self.lists
-        for edge in range(edges[operation], edges[operation + 1]):
-            value = values[edge]
-            kind = int(self.flat.scan.kinds[value].register == FLOAT_VECTOR)
-            place = floats if kind else int(self.flat.position[edge]) - shift - floats
+        flat, floats = self.flat, 0
+        shift, longest = int(flat.table[operation, C["indirect"]]), [0.0, 0.0]
+        first, last = flat.user.searchsorted([operation, operation + 1]).tolist()
+        values, positions = flat.value[first:last], flat.position[first:last].tolist()
+        for value, position, made in zip(values.tolist(), positions, flat.defined[values].tolist(), strict=True):
+            kind = int(flat.scan.kinds[value].register == FLOAT_VECTOR)
+            place = floats if kind else position - shift - floats
             floats += kind
-            made = defined[value]
             if 0 <= place < len(arguments[kind]) and 0 <= made < self.starts[1]:
                 longest[kind] = max(longest[kind], self._distance(arguments[kind][place], made, 0))
         return longest[0], longest[1]

@@ -30,7 +30,7 @@ class Flat:
     """By operation `[n]`: `table` `[n, columns]`, `kind`, `block`, `own` (operands that are not forwarded), `alive`.
 
     By edge from a definition to a use `[E]`: `source` (operation, -1 for an argument), `value`, `user`, `position`.
-    `defined[v]` is the operation of value v, -1 for arguments. `variable` marks promoted `alloca`s.
+    `defined[v]` is the operation of value v, -1 for arguments. `variable` marks promoted `alloca`s, `calls` what calls.
     """
 
     def __init__(self, scan: Scan, lists: Lists, *, promote: bool = True) -> None:
@@ -38,6 +38,7 @@ class Flat:
         self.size = len(lists.table)
         self.table: Numbers = lists.table.copy()
         self.rows = lists.rows
+        self.calls: Mask = self.table[:, C["is_call"]] > 0
         self.kind: Ints = self.table[:, C["kind"]].astype(np.int64)
         self.block, self.own, self.counts = lists.block, lists.own, lists.counts
         self.defined, self.home = lists.defined, lists.home
@@ -57,10 +58,15 @@ class Flat:
         else:
             self._forward()
         self._drop_dead()
+        self.kinds = frozenset(np.bincount(self.kind).nonzero()[0].tolist())
+
+    def has(self, *kinds: int) -> bool:
+        """Whether some operation is of one of these kinds."""
+        return not self.kinds.isdisjoint(kinds)
 
     def _merged(self, values: Ints, user: Ints, chosen: Mask) -> int:
         """Constants that merges are given, each once for each block that it goes to."""
-        if not chosen.any():
+        if not np.count_nonzero(chosen):
             return 0
         index = self.scan.block_of
         targets = {}
@@ -78,11 +84,13 @@ class Flat:
     def tail(self) -> Mask:
         """Calls that become jumps: nothing but a return comes after, here or in the block that is gone to."""
         found = np.zeros(self.size, bool)
+        if not self.has(Kind.CALL):
+            return found
         kind, block = self.kind, self.block
-        busy = np.flatnonzero((kind != Kind.FREE) & (kind != Kind.ALLOCA))
+        busy = ((kind != Kind.FREE) & (kind != Kind.ALLOCA)).nonzero()[0]
         here, after = busy[:-1], busy[1:]
         last = (kind[after] == Kind.RETURN) | (kind[after] == Kind.JUMP)
-        maybe = np.flatnonzero((kind[here] == Kind.CALL) & last & (block[here] == block[after]))
+        maybe = ((kind[here] == Kind.CALL) & last & (block[here] == block[after])).nonzero()[0]
         if not len(maybe):
             return found
         only = self._only_returns(busy)
@@ -96,7 +104,7 @@ class Flat:
         return found
 
     def _first(self, operation: int) -> int:
-        return int(np.searchsorted(self.block, self.block[operation]))
+        return int(self.block.searchsorted(self.block[operation]))
 
     def _only_returns(self, busy: Ints) -> frozenset[int]:
         """Blocks that do nothing but return."""
@@ -118,7 +126,7 @@ class Flat:
 
     def starts(self) -> Ints:
         """Where the edges to each operation begin, `[n + 1]`; they come in the order of their users."""
-        return np.concatenate([_ZERO, np.cumsum(np.bincount(self.user, minlength=self.size))])
+        return np.concatenate([_ZERO, np.bincount(self.user, minlength=self.size).cumsum()])
 
     def _keep(self, chosen: Mask) -> None:
         """Drop the other edges."""
@@ -129,14 +137,14 @@ class Flat:
     def _promote(self) -> None:
         """Variables become values: addresses that only loads and stores use, directly or at a constant offset."""
         kind = self.kind
-        if not (kind == Kind.ALLOCA).any():
+        if not np.count_nonzero(kind == Kind.ALLOCA):
             return
         access = self._accesses()
         addresses = (kind == Kind.ADDRESS) & (self.table[:, C["dynamic"]] == 0)
         addresses &= self.uses(~access) == 0
         fine = access | (addresses[self.user] & (self.position == 0))
         self.variable = (kind == Kind.ALLOCA) & (self.uses(~fine) == 0) & (self.counts <= 1)
-        if not self.variable.any():
+        if not np.count_nonzero(self.variable):
             return
         from_variable = (self.source >= 0) & self.variable[self.source]
         inner = np.zeros(self.size, bool)
@@ -155,11 +163,11 @@ class Flat:
         """Loads of variables that their block has stored or loaded since the last call are those values."""
         variables = self.plain_variables()
         chosen = (self.source >= 0) & variables[self.source] & (self.kind[self.user] != Kind.FREE)
-        if not chosen.any():
+        if not np.count_nonzero(chosen):
             return
-        calls = np.cumsum(self.table[:, C["is_call"]] > 0)
+        calls = self.calls.cumsum()
         result = np.full(self.size, -1, np.int64)
-        there = np.flatnonzero(self.defined >= 0)
+        there = (self.defined >= 0).nonzero()[0]
         result[self.defined[there]] = there
         stored = self.operand(0)
         alias = np.arange(len(self.defined))
@@ -189,7 +197,7 @@ class Flat:
     def plain_variables(self) -> Mask:
         """`alloca`s that only loads and stores of one width use, directly, `[n]`."""
         variables = (self.kind == Kind.ALLOCA) & (self.counts <= 1)
-        if not variables.any():
+        if not np.count_nonzero(variables):
             return np.asarray(variables)
         variables &= self.uses(~self._accesses()) == 0
         wide = np.where(self.kind[self.user] == Kind.FREE, 0.0, self.table[self.user, C["bytes"]])
@@ -213,7 +221,7 @@ class Flat:
         if self.promoted is not None:
             removable |= self.promoted & (self.table[:, C["register"]] > 0)
         uses = self.uses()
-        if not (removable & (uses == 0)).any():
+        if not np.count_nonzero(removable & (uses == 0)):
             return
         self._sweep(removable, uses)
         self.table[~self.alive, : C["kind"]] = 0.0
@@ -289,12 +297,12 @@ class Lists:
         self.home, at = scan.homes, scan.points_at
         points = np.array([entry.point for entry in blocks], np.int64)
         self.defined: Ints = np.where(at == points[self.home], -1, at - 1 - self.home)
-        first = np.cumsum(self.counts) - self.counts
+        first = self.counts.cumsum() - self.counts
         self.position: Ints = np.arange(len(self.values)) - first[self.user]
 
     def _eager_calls(self, scan: Scan, operations: list[Operation]) -> None:
         """On AArch64 calls of functions that are bound early load where they go."""
-        calls = np.flatnonzero(self.table[:, C["kind"]] == Kind.CALL).tolist()
+        calls = (self.table[:, C["kind"]] == Kind.CALL).nonzero()[0].tolist()
         eager = eager_functions(scan) if calls else ()
         if eager:
             found = [place for place in calls if callee_of(operations[place]) in eager]

@@ -74,9 +74,9 @@ class Folded:
     def _extensions(self) -> None:
         """Loads extend, and writing half a register clears the rest."""
         flat, cost = self.flat, self.cost
-        extends = (self.to_kind == Kind.ZEXT) | (self.to_kind == Kind.SEXT)
-        if not extends.any():
+        if not flat.has(Kind.ZEXT, Kind.SEXT):
             return
+        extends = (self.to_kind == Kind.ZEXT) | (self.to_kind == Kind.SEXT)
         cost[self._edges(extends & (self.from_kind == Kind.LOAD))] = 0.0
         computed = (self.from_kind == Kind.INTEGER) | (self.from_kind == Kind.SHIFT) | (self.from_kind == Kind.SELECT)
         words = self.inside & (flat.table[flat.source, C["bits"]] == 32)
@@ -105,14 +105,14 @@ class Folded:
     def _compares(self, share: list[list[float]]) -> None:
         """Flags: a comparison with its branch or select; what is wanted as a value needs one more."""
         flat, cost, to = self.flat, self.cost, self.to_kind
-        compare = (flat.kind == Kind.ICMP) | (flat.kind == Kind.FCMP)
-        logic = flat.kind == Kind.LOGIC
-        condition = ((to == Kind.BRANCH) | (to == Kind.SELECT)) & (flat.position == 0)
-        if not (compare.any() or logic.any() or condition.any()):
+        if not flat.has(Kind.ICMP, Kind.FCMP, Kind.LOGIC, Kind.BRANCH, Kind.SELECT):
             self.tested = np.zeros(flat.size, bool)
             self.parts.update(dict.fromkeys(_COMPARED, 0.0))
             self.bare = np.zeros(len(flat.user), bool)
             return
+        compare = (flat.kind == Kind.ICMP) | (flat.kind == Kind.FCMP)
+        logic = flat.kind == Kind.LOGIC
+        condition = ((to == Kind.BRANCH) | (to == Kind.SELECT)) & (flat.position == 0)
         vector = self.inside & (flat.table[flat.source, C["register"]] > 1)
         joined = Joined(self, condition, logic)
         flags = joined.flags
@@ -126,13 +126,13 @@ class Folded:
         cost[integer & as_value & (zero == 0), _RV] += 0.5
         cost[integer & branch_only & (zero > 0), _A64] = 0.0
         joined.charge(share)
-        self.parts["joined_conditions"] = float((joined.chosen & (self.uses > 0)).sum())
+        self.parts["joined_conditions"] = float(np.count_nonzero(joined.chosen & (self.uses > 0)))
         self._carries(value)
         self._tests(compare, zero)
-        self.parts["compare_values"] = float(value.sum())
-        self.parts["float_branches"] = float(((flat.kind == Kind.FCMP) & ~as_value & (self.uses > 0)).sum())
+        self.parts["compare_values"] = float(np.count_nonzero(value))
+        self.parts["float_branches"] = float(np.count_nonzero((flat.kind == Kind.FCMP) & ~as_value & (self.uses > 0)))
         bare = condition & ~_CONDITIONS[self.from_kind] & ~vector
-        self.parts["bare_conditions"] = float(bare.sum())
+        self.parts["bare_conditions"] = float(np.count_nonzero(bare))
         self.bare = bare
 
     def _carries(self, value: Mask) -> None:
@@ -162,7 +162,7 @@ class Folded:
         """Fields of bits are one instruction on AArch64, single bits on RISC-V; halves are compared as they are."""
         flat, cost = self.flat, self.cost
         mask = flat.table[:, C["mask"]]
-        if not mask.any():
+        if not np.count_nonzero(mask):
             return
         into = mask[flat.user] * (self.local & self.single)
         field = (into > 0) & (self.from_kind == Kind.SHIFT) & (flat.table[flat.source, C["amount"]] < 0)
@@ -174,12 +174,12 @@ class Folded:
     def _addresses(self) -> None:
         """Address computations that loads and stores hold themselves."""
         flat, table = self.flat, self.flat.table
-        address = flat.kind == Kind.ADDRESS
         access = self.access = ((self.to_kind == Kind.LOAD) & (flat.position == 0)) | (
             (self.to_kind == Kind.STORE) & (flat.position == 1)
         )
-        if not address.any():
+        if not flat.has(Kind.ADDRESS):
             return
+        address = flat.kind == Kind.ADDRESS
         access = access | ((self.to_kind == Kind.BLOCK) & (flat.position < 2))
         dynamic, scale = table[:, C["dynamic"]], table[:, C["scale"]]
         constant = dynamic == 0
@@ -198,15 +198,15 @@ class Folded:
         wide[flat.source[access & ~fits & self.inside]] = True
         indexed = address & (dynamic == 1) & (table[:, C["offset"]] == 0) & outside & ~wide
         self.cost[indexed, _A64] = 0.0
-        self.parts["addresses_left"] = float((address & ~x86).sum())
-        self.parts["indexed_addresses"] = float((address & (dynamic > 0)).sum())
+        self.parts["addresses_left"] = float(np.count_nonzero(address & ~x86))
+        self.parts["indexed_addresses"] = float(np.count_nonzero(address & (dynamic > 0)))
 
     def _far(self, folded: Mask) -> None:
         """Constant distances that accesses hold; those too far share what brings them near (CodeGenPrepare splits)."""
         flat, table = self.flat, self.flat.table
         far = folded & (table[:, C["rv_offset"]] == 0)
         self.cost[folded, _A64:] = 0.0
-        if not far.any():
+        if not np.count_nonzero(far):
             return
         place = table[:, C["displacement"]].astype(np.int64)
         width = np.maximum(table[flat.user, C["bytes"]].astype(np.int64), 1)
@@ -216,7 +216,7 @@ class Folded:
             (slice(_A64, _A64 + 1), far & (table[:, C["a64_offset"]] == 0) & (flat.uses(outside) > 0), 1.0),
             (_RV, far, 2.0),
         ):
-            chosen = np.flatnonzero(rows)
+            chosen = rows.nonzero()[0]
             _, first = np.unique(flat.operand(0)[chosen] * (1 << 32) + (place[chosen] >> 12), return_index=True)
             self.cost[chosen[first], columns] = each
 
@@ -226,11 +226,11 @@ class Folded:
         what, amount = flat.table[:, C["arithmetic"]], flat.table[:, C["amount"]]
         self._indices(what, amount)
         takers = (what > 0) | (flat.kind == Kind.ICMP)
-        near = np.flatnonzero(self.local & self.single & takers[flat.user])
+        near = (self.local & self.single & takers[flat.user]).nonzero()[0]
         source, user = flat.source[near], flat.user[near]
         useful = (what[source] == MUL) | (what[source] == ADD) | (amount[source] != 0)
         useful |= flat.table[source, C["mask"]] < 0
-        if not useful.any():
+        if not np.count_nonzero(useful):
             return
         near, source, user = near[useful], source[useful], user[useful]
         into, second = what[user], flat.position[near] == 1
@@ -253,7 +253,7 @@ class Folded:
     def _remainders(self) -> None:
         """A remainder by a constant is found from the quotient where there is one of the same."""
         flat, table = self.flat, self.flat.table
-        divides = np.flatnonzero((table[:, C["divides"]] > 0) & flat.alive)
+        divides = ((table[:, C["divides"]] > 0) & flat.alive).nonzero()[0]
         if len(divides) < 2:
             return
         kind = table[divides, C["divides"]].astype(np.int64)
@@ -268,7 +268,7 @@ class Folded:
         flat, table = self.flat, self.flat.table
         shifts = (amount >= 1) & (amount <= 3)
         adds = (what == ADD) & (flat.constants_own > 0)
-        if not (shifts.any() or adds.any()):
+        if not (np.count_nonzero(shifts) or np.count_nonzero(adds)):
             return
         index = (table[flat.user, C["dynamic"]] == 1) & (self.to_kind == Kind.ADDRESS) & (flat.position > 0)
         index &= self.inside & self.local
@@ -283,35 +283,49 @@ class Folded:
     def _moves(self) -> None:
         """Copies that calls, returns and merges may need."""
         flat = self.flat
-        call = (self.to_kind == Kind.CALL) & self.own_edge
-        from_frame = self.from_kind == Kind.ALLOCA
-        near = self.local & self.single
-        moved = call & ~near & ~from_frame
-        moved &= ~self._in_place(moved)
-        self.parts["moved_arguments"] = float(moved.sum())
-        self.parts["computed_arguments"] = float((call & near & ~from_frame).sum())
-        frame = from_frame & ~((self.to_kind == Kind.LOAD) | (self.to_kind == Kind.ADDRESS))
-        frame &= ~((self.to_kind == Kind.STORE) & (flat.position == 1)) & (self.to_kind != Kind.FREE)
-        self.parts["frame_addresses"] = float(frame.sum())
+        moved, frame, near = self._moved_arguments(), self._frame_addresses(), self.local & self.single
         self.parts["constants_merged"] = float(flat.constants_forwarded)
         merged = ~self.own_edge
-        if merged.any():
+        if np.count_nonzero(merged):
             leaving = np.bincount(flat.block[flat.tail], minlength=len(flat.scan.blocks)) > 0
             merged &= ~leaving[flat.block[flat.user]]
-        self.parts["values_merged"] = float(merged.sum())
+        self.parts["values_merged"] = float(np.count_nonzero(merged))
         shared = merged & ((flat.source < 0) | ~self.single)
-        self.parts["values_merged_shared"] = float(shared.sum())
+        self.parts["values_merged_shared"] = float(np.count_nonzero(shared))
         returned = (self.to_kind == Kind.RETURN) & ~near & ((flat.source >= 0) | (flat.home[flat.value] == 0))
-        self.parts["moved_results"] = float(returned.sum())
+        self.parts["moved_results"] = float(np.count_nonzero(returned))
         constant = (flat.kind == Kind.RETURN) & (flat.constants_own > 0)
-        self.parts["constants_returned"] = float(constant.sum())
+        self.parts["constants_returned"] = float(np.count_nonzero(constant))
         weight = 0.9 * moved + frame + 0.3 * shared + 0.7 * returned + 0.7 * self.bare
         self.moves = np.bincount(flat.user, weight, flat.size)
+
+    def _moved_arguments(self) -> Mask:
+        """Edges to calls whose values must be brought to where the call wants them."""
+        if not self.flat.has(Kind.CALL):
+            self.parts["moved_arguments"] = self.parts["computed_arguments"] = 0.0
+            return np.zeros(len(self.flat.user), bool)
+        given = (self.to_kind == Kind.CALL) & self.own_edge & (self.from_kind != Kind.ALLOCA)
+        near = self.local & self.single
+        moved = given & ~near
+        moved &= ~self._in_place(moved)
+        self.parts["moved_arguments"] = float(np.count_nonzero(moved))
+        self.parts["computed_arguments"] = float(np.count_nonzero(given & near))
+        return np.asarray(moved)
+
+    def _frame_addresses(self) -> Mask:
+        """Edges from stack slots to what wants their addresses in registers."""
+        if not self.flat.has(Kind.ALLOCA):
+            self.parts["frame_addresses"] = 0.0
+            return np.zeros(len(self.flat.user), bool)
+        frame = (self.from_kind == Kind.ALLOCA) & ~((self.to_kind == Kind.LOAD) | (self.to_kind == Kind.ADDRESS))
+        frame &= ~((self.to_kind == Kind.STORE) & (self.flat.position == 1)) & (self.to_kind != Kind.FREE)
+        self.parts["frame_addresses"] = float(np.count_nonzero(frame))
+        return np.asarray(frame)
 
     def _in_place(self, moved: Mask) -> Mask:
         """What stands in its place with no call before: arguments handed on, values that are wanted nowhere else."""
         flat = self.flat
-        calls = np.flatnonzero(flat.table[:, C["is_call"]] > 0)
+        calls = flat.calls.nonzero()[0]
         if not len(calls):
             return np.zeros(len(moved), bool)
         position = flat.position - flat.table[flat.user, C["indirect"]].astype(np.int64)
@@ -321,7 +335,7 @@ class Folded:
         np.minimum.at(least, flat.value[moved], position[moved])
         np.maximum.at(most, flat.value[moved], position[moved])
         alike = ~entry & (least == most)[flat.value]
-        first = np.searchsorted(calls, flat.user) == 0
+        first = calls.searchsorted(flat.user) == 0
         return np.asarray((alike | (entry & (flat.value == position))) & (first | flat.tail[flat.user]))
 
     def _immediates(self) -> Numbers:
@@ -330,7 +344,7 @@ class Folded:
         needs = flat.table[:, C["imm_x86"] : C["imm_rv"] + 1]
         which = flat.table[:, C["imm"]].astype(np.int64)
         found = np.zeros((flat.size, 3), np.float32)
-        rows = np.flatnonzero((which > 0) & flat.alive & ~self.gone)
+        rows = ((which > 0) & flat.alive & ~self.gone).nonzero()[0]
         if not len(rows):
             return found
         symbol = (flat.table[rows, C["outside"]] > 0) | (flat.table[rows, C["global_address"]] > 0)

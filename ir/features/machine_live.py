@@ -71,16 +71,16 @@ def _aliases(flat: Flat, folded: Folded) -> Ints:
     """What each value is made of where it costs nothing; -1 for what is never alive."""
     alias = np.arange(len(flat.defined))
     kind = flat.kind
-    frame = np.flatnonzero((kind == Kind.ALLOCA) & ~flat.variable)
+    frame = ((kind == Kind.ALLOCA) & ~flat.variable).nonzero()[0]
     free = (kind == Kind.FREE) | (kind == Kind.TRUNC)
     free |= (kind == Kind.ADDRESS) & (folded.cost[:, 0] == 0) & (flat.table[:, C["dynamic"]] == 0)
     free &= ~flat.variable & flat.alive
     first = flat.operand(0)
     result = np.full(flat.size, -1, np.int64)
-    there = np.flatnonzero(flat.defined >= 0)
+    there = (flat.defined >= 0).nonzero()[0]
     result[flat.defined[there]] = there
     alias[result[frame[result[frame] >= 0]]] = -1
-    chosen = np.flatnonzero(free & (result >= 0))
+    chosen = (free & (result >= 0)).nonzero()[0]
     if not len(chosen):
         return alias
     found = alias.tolist()
@@ -91,7 +91,7 @@ def _aliases(flat: Flat, folded: Folded) -> Ints:
 
 def _targets(flat: Flat, alias: Ints) -> Ints:
     """Values that calls which are jumps go to."""
-    if not flat.tail.any():
+    if not np.count_nonzero(flat.tail):
         return np.zeros(0, np.int64)
     jumps = flat.tail & (flat.table[:, C["indirect"]] > 0)
     found = np.unique(alias[flat.value[jumps[flat.user] & (flat.position == 0)]])
@@ -100,23 +100,23 @@ def _targets(flat: Flat, alias: Ints) -> Ints:
 
 def _lanes(flat: Flat, lanes: Mask) -> Ints:
     """Floats that are lanes of vectors somewhere: results and operands of what takes lanes apart or joins bits."""
-    made = np.flatnonzero(flat.defined >= 0)
+    made = (flat.defined >= 0).nonzero()[0]
     return np.concatenate([flat.value[lanes[flat.user]], made[lanes[flat.defined[made]]]])
 
 
 def _weights(flat: Flat) -> Numbers:
     """`[values, 7]` registers that each value takes."""
     weights = np.zeros((len(flat.defined), _CLASSES), np.float32)
-    made = np.flatnonzero(flat.defined >= 0)
+    made = (flat.defined >= 0).nonzero()[0]
     rows = flat.table[flat.defined[made]]
     weights[made, :KEPT] = rows[:, C["alive_general"] : C["alive_predicate"] + 1]
     weights[made, KEPT] = rows[:, C["alive_general"]]
     weights[made, KEPT_FLOATS] = (rows[:, C["alive_128"]] > 0) & (rows[:, C["bits"]] <= _KEPT_BITS)
     lanes = flat.table[:, C["lanes"]] > 0
-    if lanes.any():
+    if np.count_nonzero(lanes):
         weights[_lanes(flat, lanes), KEPT_FLOATS] = 0.0
     kinds = flat.scan.kinds
-    arguments = np.flatnonzero(flat.defined < 0)
+    arguments = (flat.defined < 0).nonzero()[0]
     if len(arguments):
         weights[arguments] = [_argument_weights(kinds[number]) for number in arguments.tolist()]
     return weights
@@ -139,7 +139,7 @@ def _sets(before: list[list[int]], used: Ints, place: Ints, home: Ints, crossing
         return [0] * count, [0] * count
     bit = np.full(len(home), -1, np.int64)
     bit[crossing] = np.arange(len(crossing))
-    outside = np.flatnonzero((bit[used] >= 0) & (home[used] != place))
+    outside = ((bit[used] >= 0) & (home[used] != place)).nonzero()[0]
     gen = gathered(place[outside].tolist(), bit[used[outside]].tolist(), count)
     return spread(gen, gathered(home[crossing].tolist(), range(len(crossing)), count), before)
 
@@ -150,13 +150,13 @@ def _levels(
 ) -> Live:  # fmt: skip
     """Sum of what begins and ends before each operation."""
     blocks = len(flat.scan.blocks)
-    starts = np.searchsorted(flat.block, np.arange(blocks + 1))
+    starts = flat.block.searchsorted(np.arange(blocks + 1))
     place = flat.block[operation]
     begin = np.where(flat.defined >= 0, flat.defined + 1, starts[home])
     own, value, last = _last_uses(used, operation, place, home, blocks)
     stays = _stays(value, flat.block[last], crossing, leaving)
     born = np.concatenate([own, _unused_here(own, crossing, leaving, home)])
-    done = np.concatenate([[0], np.cumsum(calls)])
+    done = np.concatenate([[0], calls.cumsum()])
     uses = _Uses(value=value, last=last, stays=stays, begin=begin, starts=starts, elsewhere=born[len(own) :])
     kept = _kept(flat, home, uses, done, crossing, entering, leaving) if done[-1] else np.zeros(len(home), bool)
     lines = _symbol_lines(flat, done) if done[-1] else _NO_LINES
@@ -172,14 +172,14 @@ def _levels(
         np.add.at(change[:, KEPT], lines[0], 1.0)
         np.add.at(change[:, KEPT], lines[1], -1.0)
         np.add.at(ending[:, KEPT], lines[1], 1.0)
-    levels = np.cumsum(change[:-1], axis=0, dtype=np.float32)
+    levels = change[:-1].cumsum(axis=0, dtype=np.float32)
     return Live(
         levels=np.maximum(levels, 0),
         before=np.maximum(levels + ending[:-1], 0),
         through=through,
         lost=lost,
         lost_wide=lost_wide,
-        lost_targets=float(kept[targets].sum()),
+        lost_targets=float(np.count_nonzero(kept[targets])),
     )
 
 
@@ -188,7 +188,7 @@ def _last_uses(used: Ints, operation: Ints, place: Ints, home: Ints, blocks: int
     last = np.full(len(home), -1, np.int64)
     inside = home[used] == place
     last[used[inside]] = operation[inside]  # in order, so that the last one stays
-    own = np.flatnonzero(last >= 0)
+    own = (last >= 0).nonzero()[0]
     if len(inside) == np.count_nonzero(inside):
         return own, own, last[own]
     value, user = used[~inside], operation[~inside]
@@ -245,7 +245,7 @@ def _kept(
     out = uses.elsewhere
     kept[out[done[starts[home[out] + 1]] > done[np.minimum(begin[out], flat.size)]]] = True
     through = 0
-    for block in np.flatnonzero(done[starts[1:]] > done[starts[:-1]]).tolist():
+    for block in (done[starts[1:]] > done[starts[:-1]]).nonzero()[0].tolist():
         through |= entering[block] & leaving[block]
     kept[crossing] |= _bits(through, len(crossing))
     return kept
@@ -253,7 +253,7 @@ def _kept(
 
 def _symbol_lines(flat: Flat, done: Ints) -> tuple[Ints, Ints]:
     """Where addresses of other modules' symbols begin and end that a block asks for before and after a call."""
-    rows = np.flatnonzero((flat.table[:, C["outside"]] > 0) & (flat.table[:, C["imm"]] > 0) & flat.alive)
+    rows = ((flat.table[:, C["outside"]] > 0) & (flat.table[:, C["imm"]] > 0) & flat.alive).nonzero()[0]
     if len(rows) < 2:
         return _NO_LINES
     key = (flat.block[rows] << 32) + flat.table[rows, C["imm"]].astype(np.int64)
@@ -276,9 +276,9 @@ def _stays(value: Ints, block: Ints, crossing: Ints, leaving: list[int]) -> Mask
     found = np.zeros(len(value), bool)
     if not len(crossing):
         return found
-    bit = np.searchsorted(crossing, value)
+    bit = crossing.searchsorted(value)
     near = np.minimum(bit, len(crossing) - 1)
-    maybe = np.flatnonzero(crossing[near] == value)
+    maybe = (crossing[near] == value).nonzero()[0]
     numbers, places = near[maybe].tolist(), block[maybe].tolist()
     found[maybe] = [bool(leaving[place] >> number & 1) for number, place in zip(numbers, places, strict=True)]
     return found
@@ -291,6 +291,6 @@ def _unused_here(seen: Ints, crossing: Ints, leaving: list[int], home: Ints) -> 
     used = np.zeros(len(home), bool)
     used[seen] = True
     rest = crossing[~used[crossing]]
-    bit = np.searchsorted(crossing, rest).tolist()
+    bit = crossing.searchsorted(rest).tolist()
     kept = [bool(leaving[place] >> number & 1) for number, place in zip(bit, home[rest].tolist(), strict=True)]
     return np.asarray(rest[np.array(kept, bool)])

@@ -39,16 +39,18 @@ def join_neighbours(folded: Folded) -> None:
 def _operands(folded: Folded) -> None:
     """On x86-64 one operand may lie in memory."""
     flat, table = folded.flat, folded.flat.table
+    if not flat.has(Kind.LOAD):
+        return
     loads = folded.local & folded.single & (folded.from_kind == Kind.LOAD) & (flat.position < 2)
     loads &= table[flat.source, C["fixed"]] == 0
-    if not loads.any():
+    if not np.count_nonzero(loads):
         return
     takes = np.where(flat.position == 0, table[flat.user, C["mem0"]], table[flat.user, C["mem1"]]) > 0
     binary = (folded.to_kind == Kind.INTEGER) | (folded.to_kind == Kind.SHIFT) | (folded.to_kind == Kind.FLOAT)
     free = ~(binary & (flat.constants_own[flat.user] > 0)) | folded.tested[flat.user]
     free |= table[flat.user, C["port"]] == Port.MUL  # a multiplication by a constant has three operands
     extend = (folded.to_kind == Kind.ZEXT) | (folded.to_kind == Kind.SEXT)
-    edges = np.flatnonzero(loads & takes & free & ~extend)
+    edges = (loads & takes & free & ~extend).nonzero()[0]
     users = flat.user[edges]
     first = np.ones(len(edges), bool)
     first[1:] = users[1:] != users[:-1]  # edges come in the order of their users
@@ -60,15 +62,17 @@ def _operands(folded: Folded) -> None:
 def _updates(folded: Folded) -> None:
     """On x86-64 memory is updated in place: load, operation and store are one, whose flags may be tested."""
     flat = folded.flat
+    folded.parts["updates"] = 0.0
+    if not (flat.has(Kind.INTEGER, Kind.SHIFT) and flat.has(Kind.LOAD) and flat.has(Kind.STORE)):
+        return
     tests = folded.local & (folded.to_kind == Kind.ICMP) & (flat.table[flat.user, C["zero_test"]] > 0)
     once = folded.inside & (folded.uses - flat.uses(tests) == 1)[flat.source] & ~tests
     stored = folded.local & once & (folded.to_kind == Kind.STORE) & (flat.position == 0)
     stored &= (folded.from_kind == Kind.INTEGER) | (folded.from_kind == Kind.SHIFT)
     fixed = flat.table[:, C["fixed"]] > 0
     stored &= ~fixed[flat.user]
-    edges = np.flatnonzero(stored)
+    edges = stored.nonzero()[0]
     if not len(edges):
-        folded.parts["updates"] = 0.0
         return
     first, second = flat.operand(0), flat.operand(1)
     operation, store = flat.source[edges], flat.user[edges]
@@ -82,14 +86,14 @@ def _updates(folded: Folded) -> None:
         folded.cost[load[fits], _X86] = 0.0
         folded.cost[store[fits], _X86] = 0.0
         folded.cost[operation[fits], _X86] = 1.0
-    folded.parts["updates"] = float(found.sum())
+    folded.parts["updates"] = float(np.count_nonzero(found))
 
 
 def _swaps(folded: Folded) -> None:
     """On x86-64 loads and stores swap bytes."""
     flat, near = folded.flat, folded.local & folded.single
     swaps = flat.table[:, C["swaps"]] > 0
-    if not swaps.any():
+    if not np.count_nonzero(swaps):
         return
     loaded = near & swaps[flat.user] & (folded.from_kind == Kind.LOAD)
     folded.cost[flat.user[loaded], _X86] = 0.0
@@ -101,11 +105,13 @@ def _swaps(folded: Folded) -> None:
 def _callees(folded: Folded) -> None:
     """On x86-64 a call takes where it goes from memory, where nothing is written or called between."""
     flat, table = folded.flat, folded.flat.table
+    if not flat.has(Kind.CALL):
+        return
     chosen = folded.local & folded.single & (folded.from_kind == Kind.LOAD) & (flat.position == 0)
     chosen &= (table[flat.user, C["indirect"]] > 0) & (folded.to_kind == Kind.CALL)
-    if not chosen.any():
+    if not np.count_nonzero(chosen):
         return
-    busy = np.cumsum((flat.kind == Kind.STORE) | (table[:, C["is_call"]] > 0))
+    busy = ((flat.kind == Kind.STORE) | flat.calls).cumsum()
     load, call = flat.source[chosen], flat.user[chosen]
     folded.cost[load[busy[load] == busy[call] - 1], _X86] = 0.0
 
@@ -114,18 +120,20 @@ def _constants(folded: Folded) -> None:
     """Constants that are stored side by side are stored in as few pieces as there are powers of two."""
     flat, table = folded.flat, folded.flat.table
     given = np.where(table[:, C["fixed"]] > 0, 0.0, table[:, C["constant_store"]])
-    edges = np.flatnonzero(folded.access & (given[flat.user] > 0) & (table[flat.user, C["register"]] < 2))
+    if np.count_nonzero(given) < 2:
+        return
+    edges = (folded.access & (given[flat.user] > 0) & (table[flat.user, C["register"]] < 2)).nonzero()[0]
     if len(edges) < 2:
         return
     user, base, place = _places(folded, edges)
     width = table[user, C["bytes"]].astype(np.int64)
-    segment = np.cumsum(table[:, C["is_call"]] > 0)[user] + flat.block[user]
+    segment = flat.calls.cumsum()[user] + flat.block[user]
     key = segment * len(flat.defined) + base
     order = np.lexsort((place, key))
     user, place, key, width = user[order], place[order], key[order], width[order]
     follows = np.zeros(len(user), bool)
     follows[1:] = (key[1:] == key[:-1]) & (place[1:] == place[:-1] + width[:-1])
-    starts = np.flatnonzero(~follows)
+    starts = (~follows).nonzero()[0]
     for first, last in zip(starts.tolist(), [*starts[1:].tolist(), len(user)], strict=True):
         if last - first < 2:
             continue
@@ -152,7 +160,7 @@ def _parted_loads(folded: Folded) -> None:
     """Bytes that are loaded, shifted and joined into a word are one load, its bytes swapped where in reverse."""
     flat, table = folded.flat, folded.flat.table
     joins = table[:, C["arithmetic"]] == OR
-    if not joins.any():
+    if not np.count_nonzero(joins):
         return
     near = folded.local & folded.single
     wide = near & (folded.from_kind == Kind.LOAD) & (folded.to_kind == Kind.ZEXT)
@@ -165,7 +173,7 @@ def _parted_loads(folded: Folded) -> None:
     made[flat.user[near]] = flat.source[near]
     trees: dict[int, list[int]] = {}
     root = np.arange(flat.size)
-    for edge in np.flatnonzero(near & joins[flat.user])[::-1].tolist():
+    for edge in (near & joins[flat.user]).nonzero()[0][::-1].tolist():
         source, user = int(flat.source[edge]), int(flat.user[edge])
         if joins[source]:
             root[source] = root[user]
@@ -187,6 +195,8 @@ def _parted_loads(folded: Folded) -> None:
 def _parted_stores(folded: Folded) -> None:
     """Parts of one value that are stored side by side are one store, of swapped bytes where they are in reverse."""
     flat = folded.flat
+    if not flat.has(Kind.TRUNC):
+        return
     narrow = (folded.to_kind == Kind.STORE) & (flat.position == 0) & (folded.from_kind == Kind.TRUNC) & folded.local
     narrow &= (flat.table[flat.user, C["bytes"]] <= 2) & (flat.table[flat.user, C["fixed"]] == 0)
     stores, cut = flat.user[narrow], flat.source[narrow]
@@ -213,12 +223,12 @@ def _pairs(folded: Folded) -> None:
     """On AArch64 two neighbours in memory are loaded or stored at once."""
     flat, table = folded.flat, folded.flat.table
     free = (table[:, C["bytes"]] >= 4) & (table[:, C["fixed"]] == 0) & (folded.cost[:, _A64] == 1)
-    edges = np.flatnonzero(folded.access & free[flat.user])
+    edges = (folded.access & free[flat.user]).nonzero()[0]
     if len(edges) < 2:
         return
     user, base, place = _places(folded, edges)
     width = table[user, C["bytes"]].astype(np.int64)
-    segment = np.cumsum(table[:, C["is_call"]] > 0)[user] + flat.block[user]  # grows with both
+    segment = flat.calls.cumsum()[user] + flat.block[user]  # grows with both
     kind = (flat.kind[user] == Kind.LOAD) + 2 * (table[user, C["register"]] == 2)
     key = ((segment * len(flat.defined) + base) * 4 + kind) * 64 + np.minimum(width, 63)
     order = np.lexsort((place, key))

@@ -30,7 +30,7 @@ class Merged:
         scan = flat.scan
         if len(scan.blocks) < _LEAST:
             return
-        ends = np.searchsorted(flat.block, np.arange(len(scan.blocks)), side="right")
+        ends = flat.block.searchsorted(np.arange(len(scan.blocks)), side="right")
         self._starts = [0, *ends[:-1].tolist()]
         alike: dict[object, list[int]] = {}
         for block, end in enumerate(ends.tolist()):
@@ -53,7 +53,7 @@ class Merged:
             start, end = self._starts[block], ends[block]
             keys = self._keys(max(start, end - _MOST), end)
             depth = max((i + 1 for i, key in enumerate(keys) if key in known), default=0)
-            busy = int((kind[end - depth : end] != Kind.FREE).sum()) if depth else 0
+            busy = np.count_nonzero(kind[end - depth : end] != Kind.FREE) if depth else 0
             whole = depth == end - start
             if depth and (whole or busy > _LEAST):
                 self.gone[end - depth : end] = True

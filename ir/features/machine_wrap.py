@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from costmodel.ir.control_flow import immediate_dominators, meet
-from costmodel.ir.features.machine_columns import C, Kind
+from costmodel.ir.features.machine_columns import Kind
 from costmodel.ir.features.machine_flat import Flat, Ints, Mask
 from costmodel.ir.features.machine_flow import Flow
 from costmodel.ir.features.machine_live import GENERAL, Live
@@ -57,7 +57,7 @@ class Frames:
 
     def _frame_block(self, wanted: Mask) -> int:
         flow = self.flow
-        blocks = [block for block in np.flatnonzero(wanted).tolist() if block in flow.place]
+        blocks = [block for block in wanted.nonzero()[0].tolist() if block in flow.place]
         if not blocks or wanted[0] or (len(blocks) > 1 and len(_exits(flow, blocks)) > 1):
             return 0
         places = sorted((flow.place[block] for block in blocks), reverse=True)
@@ -67,12 +67,12 @@ class Frames:
 def _wanting(flat: Flat) -> Mask:
     """Blocks that touch what only a frame holds, `[blocks]`."""
     wanted = np.zeros(len(flat.scan.blocks), bool)
-    calls = np.flatnonzero((flat.table[:, C["is_call"]] > 0) & flat.alive & ~flat.tail)
+    calls = (flat.calls & flat.alive & ~flat.tail).nonzero()[0]
     wanted[flat.block[calls]] = True
     if wanted[0]:
         return wanted
     slots = (flat.kind == Kind.ALLOCA) & ~flat.variable
-    if slots.any():
+    if np.count_nonzero(slots):
         touched = slots.copy()
         inner = (flat.source >= 0) & slots[flat.source] & (flat.kind[flat.user] == Kind.ADDRESS)
         touched[flat.user[inner]] = True
@@ -84,8 +84,8 @@ def _wanting(flat: Flat) -> Mask:
 
 def _kept(flat: Flat, calls: Ints, wanted: Mask) -> None:
     """Values that are used behind a call: where they are made and used."""
-    begin = np.where(flat.source >= 0, flat.source, np.searchsorted(flat.block, flat.home[flat.value]) - 1)
-    behind = np.searchsorted(calls, flat.user) > np.searchsorted(calls, begin, side="right")
+    begin = np.where(flat.source >= 0, flat.source, flat.block.searchsorted(flat.home[flat.value]) - 1)
+    behind = calls.searchsorted(flat.user) > calls.searchsorted(begin, side="right")
     kept = np.zeros(len(flat.defined), bool)
     kept[flat.value[behind]] = True
     uses = kept[flat.value] & (flat.kind[flat.user] != Kind.FREE)

@@ -38,9 +38,9 @@ def uncount(found: Scan) -> Counter[Facts]:
     for loop, facts in _dead(found):
         dropped.setdefault(loop, Counter())[facts] += 1
     for loop, gone in dropped.items():
-        left, kept = gone.copy(), []
+        left, kept = dict(gone), []
         for facts in loop.facts:
-            if left[facts]:
+            if left.get(facts):
                 left[facts] -= 1
             else:
                 kept.append(facts)
@@ -51,7 +51,7 @@ def uncount(found: Scan) -> Counter[Facts]:
 def _dead(found: Scan) -> Iterator[tuple[Loop, Facts]]:
     """Loop and facts of operations without effect whose results nothing alive uses."""
     uses = np.bincount(found.values[found.values >= 0], minlength=len(found.kinds))
-    stack = np.flatnonzero(uses == 0).tolist()
+    stack = (uses == 0).nonzero()[0].tolist()
     left = uses.tolist() if stack else []
     dead: set[Operation] = set()
     while stack:

@@ -328,13 +328,13 @@ def _uses(state: Scan) -> None:
     operands = [operation.operands for entry in state.blocks for operation in entry.block.operations]
     numbers = [*map(number_of, chain.from_iterable(operands))]
     counts = state.counts = np.fromiter(map(len, operands), np.int64, len(operands))
-    ends = np.cumsum(counts).tolist()
+    ends = counts.cumsum().tolist()
     found = state.operands = [numbers[first:last] for first, last in zip([0, *ends], ends, strict=False)]
-    state.homes = np.repeat(np.arange(len(state.blocks)), [entry.limit - entry.first for entry in state.blocks])
-    state.places = np.repeat(np.arange(len(state.blocks)), [len(entry.facts) for entry in state.blocks])
+    state.homes = np.arange(len(state.blocks)).repeat([entry.limit - entry.first for entry in state.blocks])
+    state.places = np.arange(len(state.blocks)).repeat([len(entry.facts) for entry in state.blocks])
     state.points_at = np.array(state.at, np.int64)
     values = state.values = np.array(numbers, np.int64)
-    state.user = np.repeat(np.arange(len(found)), counts)
+    state.user = np.arange(len(found)).repeat(counts)
     uses = found
     if state.outside:
         uses = found[:]

@@ -55,7 +55,7 @@ class _Uses:
         self.found = found
         self.own = _mixed(_codes(found), _properties(found))
         """Of each operation by name, type and properties."""
-        self.first = np.concatenate((np.zeros(1, np.int64), np.cumsum(found.counts)))
+        self.first = np.concatenate((np.zeros(1, np.int64), found.counts.cumsum()))
         self.at = (np.arange(len(found.user)) - self.first[found.user]).astype(np.uint64)
         inside = found.points_at - found.homes - 1
         points = np.array([entry.point for entry in found.blocks], np.int64)
@@ -90,8 +90,8 @@ class _Uses:
 
     def _sums(self, uses: Hashes) -> Hashes:
         """Over each operation's uses, modulo 2 to the 64."""
-        sums = np.concatenate((_NONE, np.cumsum(uses, dtype=np.uint64)))[self.first]
-        return sums[1:] - sums[:-1]
+        sums = np.concatenate((_NONE, uses.cumsum(dtype=np.uint64)))[self.first]
+        return np.asarray(sums[1:] - sums[:-1])
 
 
 def _codes(found: Scan) -> Hashes:

@@ -96,15 +96,15 @@ class FunctionParser(FunctionText):
             operation.name, operation.parent, operation._chunk = template.name, block, chunk
             operation._property_text, operation._attribute_text = template.properties, ""
             operation.regions, operation.successors = _NO_REGIONS, _NO_BLOCKS
-            operation.offset, operation.results = start + 2, _NO_VALUES
             if template.result is not None:
-                value = _new_value(Value)
-                value.name, value.type_text, value.owner, value.index = found[begin], template.types or "", operation, 0
-                operation.results = [value]
-                operation.offset += len(value.name) + 3
-                values[value.name] = value
-            elif template.types is not None:
-                operation.results = [Value("", template.types, operation, 0)]
+                value = values[found[begin]] = _new_value(Value)
+                name = value.name = found[begin]
+                value.type_text, value.owner, value.index = template.types or "", operation, 0
+                operation.offset, operation.results = start + len(name) + 5, [value]
+            else:
+                operation.offset, operation.results = start + 2, _NO_VALUES
+                if template.types is not None:
+                    operation.results = [Value("", template.types, operation, 0)]
             try:
                 if kind == PLAIN:
                     operation.operands = [*map(value_of, found[begin + template.first : at])]

@@ -25,6 +25,8 @@ _LOCAL_OR_STRING = re.compile(r"(%\"[^\"]*\"|%[\w$.\-]+)|\"[^\"]*\"|;.*$")
 
 def names_of_types(text: str) -> frozenset[str]:
     """Names that a module's lines `%name = type ...` define."""
+    if "type" not in text:
+        return frozenset()
     first = _TYPE_NAME.match(f"\n{text[:_LONG_NAME]}")
     return frozenset([*_TYPE_NAME.findall(text), *([first[1]] if first is not None else ())])
 
@@ -33,7 +35,7 @@ def cut(body: str, types: frozenset[str]) -> tuple[list[str], list[str], list[st
     """Lines, the shape of each, and the names in all of them in order; blind to strings and comments."""
     if _UNUSUAL.search(body) is not None:
         body = _CONTINUED.sub(" ", body)
-    pieces = _LOCAL.split(_METADATA.sub("", body) if ", !" in body else body)
+    pieces = _LOCAL.split(_METADATA.sub("", body) if "!" in body else body)
     shapes, names = _join(pieces, types)
     return body.split("\n"), shapes.split("\n"), names
 
