@@ -18,22 +18,18 @@ from costmodel.models.base import Array
 from costmodel.models.bases import BASES, DIRECT, ESTIMATED, PROMOTED, STANDING, first_weight, grows
 from costmodel.models.booster_files import pack_booster, unpack_booster
 from costmodel.models.boosting import QUANTILE, Boosters, BoostingOptions, held_out, refitted, train_booster
-from costmodel.models.context import CODEGEN, pipeline_bucket
 from costmodel.models.demand import register_limits, spill_targets
 from costmodel.models.encode import SIZE_NAME
 from costmodel.models.examples import Examples
-from costmodel.models.grafting import joined
 from costmodel.models.heads import Scale, unscale
 from costmodel.models.linear import AS_IT_STANDS, Guesses, LinearGuess
 from costmodel.models.metric_model import MetricModel, Scaled, zero_inflated
 from costmodel.models.monitor import Monitor
 from costmodel.models.pairs import pair_numbers
+from costmodel.models.regimes import STANDS, Regime, grafted
 from costmodel.models.tensors import pack_tensors, unpack_tensors
 
 _MIN_ROWS = 4
-_OWN_ROWS = 1000
-"""Of IR that stands as it is, for trees of its own: what optimisers do to small loops is no matter there."""
-_STANDS = f"pipeline:{pipeline_bucket(CODEGEN)}"
 _LEAST_DEVIATION = 0.02
 _LEAST_SPREAD = 0.01
 """Of an architecture's values, over the widest one's."""
@@ -47,9 +43,9 @@ Relative errors of what is log-normal are least at its quantile Φ(-σ): of exec
 def regimes(examples: Examples) -> Array:
     """Architectures `[n]`, told apart by whether the IR goes to code generation as it stands."""
     names = np.asarray(examples.archs, "U32")
-    if _STANDS not in examples.context_names:
+    if STANDS not in examples.context_names:
         return names
-    stands = examples.context[:, examples.context_names.index(_STANDS)] > 0
+    stands = examples.context[:, examples.context_names.index(STANDS)] > 0
     if not stands.any():
         return names
     return np.where(stands, np.char.add(names, AS_IT_STANDS), names)
@@ -106,10 +102,9 @@ class BoostedTrees(MetricModel):
             told = monitor.child(metric, 1 / len(self.metrics))
             if len(rows) < _MIN_ROWS:
                 raise UsageError(f"metric {metric} has {len(rows)} labels, at least {_MIN_ROWS} are needed to learn it")
-            shared: dict[str, Any] = {"options": self._boosting, "seed": self.seed, "monitor": told}
             if self.scales[i] is Scale.ZERO_INFLATED:
                 wanted = self._gate_targets(i, rows, examples, x, targets)
-                parts[i, "gate"] = self._gate(x[rows], wanted, groups[rows], shared)
+                parts[i, "gate"] = self._gate(x[rows], wanted, groups[rows], told)
                 rows, y = (rows[y > 0], y[y > 0]) if (y > 0).sum() >= _MIN_ROWS else (rows, y)
             archs = regimes(examples)[rows]
             margin = None
@@ -117,38 +112,31 @@ class BoostedTrees(MetricModel):
                 counts = self._counts(functions[rows], metric)
                 self._guesses[i] = self._guess(metric, counts, archs, y)
                 margin = self._guesses[i].log1p(counts, archs)
-            parts[i, "mean"], errors = self._magnitude(i, (x[rows], y, groups[rows]), archs, margin, shared)
+            parts[i, "mean"], errors = self._magnitude(i, (x[rows], y, groups[rows]), archs, margin, told)
             self._deviation[i] = max(float(np.sqrt(np.mean(errors**2))), _LEAST_DEVIATION)
         self._take(parts)
 
     def _magnitude(
-        self, i: int, data: tuple[Array, Array, Array], archs: Array, margin: Array | None, shared: Mapping[str, Any]
+        self, i: int, data: tuple[Array, Array, Array], archs: Array, margin: Array | None, monitor: Monitor
     ) -> tuple[Any, Array]:
-        """Metric i's booster and errors `[k]` on groups it did not see, from `data`: `x[n, F]`, scaled `y[n]`, groups.
-
-        IR that stands as it is has trees of its own where there are examples of both.
-        """
+        """Metric i's booster and errors `[k]` on groups not seen, from `data`: `x[n, F]`, scaled `y[n]`, groups."""
         assert self.columns is not None
-        booster, errors, seen = self._grown(i, data, archs, margin, {"key": "mean", **shared})
-        stands = np.char.endswith(archs, AS_IT_STANDS)
-        if stands.sum() < _OWN_ROWS or stands.all():
-            return booster, errors
-        part = data[0][stands], data[1][stands], data[2][stands]
-        of_part = None if margin is None else margin[stands]
-        own, own_errors, _ = self._grown(i, part, archs[stands], of_part, {"key": "mean-standing", **shared})
-        return joined(booster, own, self.columns.names.index(_STANDS)), np.concatenate([errors[~stands[seen]], own_errors])
 
-    def _grown(
-        self, i: int, data: tuple[Array, Array, Array], archs: Array, margin: Array | None, how: Mapping[str, Any]
-    ) -> tuple[Any, Array, Array]:
-        """A booster, and its errors on the rows that it was stopped by, or all where none were, with their numbers."""
-        x, y, groups = data
-        loss = {**self._loss(i, y, archs, margin), **how}
-        stopped = train_booster(x, y, groups, **loss)
-        held = held_out(groups, self._boosting.validation_share, self.seed)
-        rows = np.flatnonzero(held) if held.any() else np.arange(len(y))
-        found = Boosters([stopped]).margins(x[rows], None if margin is None else margin[rows, None])[:, 0]
-        return refitted(stopped, x, y, groups, **loss), found - y[rows], rows
+        def grow(rows: Array, regime: Regime | None) -> tuple[Any, Array, Array]:
+            x, y, groups = (part[rows] for part in data)
+            start = None if margin is None else margin[rows]
+            loss = {**self._loss(i, y, archs[rows], start), **self._how("mean", regime, monitor)}
+            stopped = train_booster(x, y, groups, **loss)
+            held = held_out(groups, self._boosting.validation_share, self.seed)
+            seen = np.flatnonzero(held) if held.any() else np.arange(len(y))
+            found = Boosters([stopped]).margins(x[seen], None if start is None else start[seen, None])[:, 0]
+            return refitted(stopped, x, y, groups, **loss), found - y[seen], seen
+
+        return grafted(self.columns.names, data[0], grow)
+
+    def _how(self, part: str, regime: Regime | None, monitor: Monitor) -> dict[str, Any]:
+        key = part if regime is None else f"{part}-{regime.name}"
+        return {"key": key, "options": self._boosting, "seed": self.seed, "monitor": monitor}
 
     def _loss(self, i: int, y: Array, archs: Array, margin: Array | None) -> dict[str, Any]:
         """What metric i's magnitude is learned by, from scaled targets `y[n]`; arguments of `train_booster`."""
@@ -171,9 +159,16 @@ class BoostedTrees(MetricModel):
         signed, trusted = self._signed(metric), self._trusted(metric)
         return LinearGuess.fit(counts, archs, np.expm1(y), self._priors(metric, archs), signed, trusted, self.seed)
 
-    def _gate(self, x: Array, wanted: Array, groups: Array, shared: Mapping[str, Any]) -> Any:
-        how = {"key": "gate", "objective": "binary:logistic", **shared}
-        return refitted(train_booster(x, wanted, groups, **how), x, wanted, groups, **how)
+    def _gate(self, x: Array, wanted: Array, groups: Array, monitor: Monitor) -> Any:
+        assert self.columns is not None
+
+        def grow(rows: Array, regime: Regime | None) -> tuple[Any, Array, Array]:
+            data = x[rows], wanted[rows], groups[rows]
+            how = {"objective": "binary:logistic", **self._how("gate", regime, monitor)}
+            nothing = np.zeros(0, np.int64)
+            return refitted(train_booster(*data, **how), *data, **how), nothing, nothing
+
+        return grafted(self.columns.names, x, grow, gate=True)[0]
 
     def _gate_targets(self, i: int, rows: Array, examples: Examples, x: Array, targets: Array) -> Array:
         """Probabilities of not being zero `[rows]` that metric i's gate learns."""

@@ -84,3 +84,43 @@ def test_what_optimisers_do_does_not_reach_ir_that_stands(metric):
         answers.append(model.predict(asked).mean[:, 0])
     np.testing.assert_allclose(answers[0][:STANDING], answers[1][:STANDING], rtol=1e-6)
     assert np.abs(answers[0][STANDING:] / answers[1][STANDING:] - 1).min() > 0.2
+
+
+def kernels(numbers, laid_out):
+    target = Target.parse("nvptx64/sm_90")
+    named = [
+        {"static:ops": float(n), "static:gpu_has_layouts": float(own)} for n, own in zip(numbers, laid_out, strict=True)
+    ]
+    return Examples(
+        encodings=[Encoding(numbers=own, tokens=None, graph=None) for own in named],
+        program=np.arange(len(named)),
+        context=context_rows([(target, "triton-3.6.0", None)] * len(named)),
+        context_names=context_names(),
+        archs=np.array([target.arch] * len(named)),
+    )
+
+
+def test_kernels_with_layouts_have_trees_and_gates_of_their_own():
+    numbers = np.random.default_rng(0).integers(1, 40, 2400).astype(float)
+    laid_out = np.arange(len(numbers)) % 3 == 0
+    asked, answers = kernels(numbers, laid_out), []
+    for others in (2.0, 30.0):
+        y = np.where(numbers > np.where(laid_out, 20.0, others), 8.0 * numbers, 0.0)
+        model = BoostedTrees(("spills",), rounds=8, threads=1)
+        model.fit(asked, y[:, None], np.arange(2400) % 7)
+        answers.append(model.predict(asked))
+    for name in ("mean", "nonzero"):
+        first, second = (getattr(answer, name)[:, 0] for answer in answers)
+        np.testing.assert_allclose(first[laid_out], second[laid_out], rtol=1e-5)
+        assert np.abs(first - second)[~laid_out].max() > 0.2
+
+
+def test_few_kernels_with_layouts_share_the_trees_of_all():
+    numbers = np.random.default_rng(0).integers(1, 40, 900).astype(float)
+    few = np.arange(900) < 90
+    model, told = BoostedTrees(("registers_general",), rounds=8, threads=1), np.arange(900) % 7
+    model.fit(kernels(numbers, few), numbers[:, None], told)
+    alike = BoostedTrees(("registers_general",), rounds=8, threads=1)
+    alike.fit(kernels(numbers, few), np.where(few, numbers, 2 * numbers)[:, None], told)
+    found = [m.predict(kernels(numbers, few)).mean[few, 0] for m in (model, alike)]
+    assert np.abs(found[0] - found[1]).max() > 0.5

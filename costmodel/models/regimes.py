@@ -1,0 +1,58 @@
+"""Rows whose trees are of their own: code of one kind, which examples of other kinds would blur.
+
+Owns the table of kinds and how their boosters are put together. A column tells a kind; a root split on it joins its
+trees to those that all rows share (`grafting`). A new kind is one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from costmodel.models.base import Array
+from costmodel.models.context import CODEGEN, pipeline_bucket
+from costmodel.models.grafting import joined
+
+STANDS = f"pipeline:{pipeline_bucket(CODEGEN)}"
+_LAID_OUT = "static:gpu_has_layouts"
+_SET = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regime:
+    """Rows where `column` is set, if there are `least_rows`; `gates` where chances of not being zero are theirs too."""
+
+    name: str
+    column: str
+    least_rows: int
+    gates: bool = False
+
+
+Grow = Callable[[Array, Regime | None], tuple[Any, Array, Array]]
+"""Of rows `[k]`, all of one regime or of any: a booster, errors `[h]` of rows not seen, and their places `[h]`."""
+REGIMES = (
+    Regime(name="standing", column=STANDS, least_rows=1000),
+    Regime(name="laid-out", column=_LAID_OUT, least_rows=200, gates=True),
+)
+"""LLVM IR that no optimiser sees any more: what optimisers do to small loops is no matter there.
+
+GPU kernels whose values have layouts: what a thread holds is known, which is a guess at a level above.
+"""
+
+
+def grafted(names: Sequence[str], x: Array, grow: Grow, *, gate: bool = False) -> tuple[Any, Array]:
+    """A booster of rows `x[n, F]`, whose first columns are `names`, and its errors `[h]` on rows it did not see."""
+    regimes = [regime for regime in REGIMES if regime.column in names and (regime.gates or not gate)]
+    chosen = {regime: np.flatnonzero(x[:, names.index(regime.column)] >= _SET) for regime in regimes}
+    owners = {regime: rows for regime, rows in chosen.items() if len(rows) >= regime.least_rows}
+    alone = next((regime for regime, rows in owners.items() if len(rows) == len(x)), None)
+    booster, errors, seen = grow(np.arange(len(x)), alone)
+    for regime, rows in owners.items() if alone is None else ():
+        own, own_errors, places = grow(rows, regime)
+        booster = joined(booster, own, names.index(regime.column))
+        kept = ~np.isin(seen, rows)
+        errors, seen = np.concatenate([errors[kept], own_errors]), np.concatenate([seen[kept], rows[places]])
+    return booster, errors
