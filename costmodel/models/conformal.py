@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -140,7 +139,7 @@ class Conformal(Wrapper):
             for i in range(len(self.metrics)):
                 size[:, i] = self._widths.one(i, self._width_inputs(examples, found, distance, slice(i, i + 1))[:, 0])
         size = np.maximum(np.exp(size), _LEAST) * self._deviations
-        return replace(found, std=np.maximum(size, _LEAST), distance=distance)
+        return Scaled(mean=found.mean, std=np.maximum(size, _LEAST), nonzero=found.nonzero, distance=distance)
 
     def predict(self, features: Examples) -> Prediction:
         """See `MetricModel`; intervals are conformal."""

@@ -112,8 +112,8 @@ class Familiarity:
             total -= (1 - UNSEEN) * weight[gone & np.repeat(length == 1, length)].sum()
             weight[gone] = 0.0
         held = np.bincount(self.family[pair], weight, max(2, self.families)) / max(float(total), _COMMON)
-        second, best = np.partition(held, -2)[-2:]
-        return 1.0 - float(best), float(second - best)
+        *_, second, best = sorted(held.tolist())
+        return 1.0 - best, second - best
 
     def distances(self, shingles: Iterable[Array]) -> Array:
         """`[N]`, one of each function."""

@@ -11,7 +11,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -258,10 +258,16 @@ def check_versions(folder: Path, card: Mapping[str, object]) -> None:
             )
 
 
+@lru_cache(maxsize=64)
+def _inflated(kinds: tuple[Scale, ...]) -> Array:
+    """Places of the zero-inflated ones."""
+    return np.flatnonzero([kind is Scale.ZERO_INFLATED for kind in kinds])
+
+
 def zero_inflated(nonzero: Array, magnitude: Array, std: Array, kinds: Sequence[Scale], floor: float = 0.02) -> Scaled:
     """Put magnitudes `[n, M]` and probabilities of not being zero together; the latter count for zero-inflated only."""
     mean, spread, probability = magnitude.copy(), std.copy(), np.full(magnitude.shape, np.nan)
-    some = np.flatnonzero([kind is Scale.ZERO_INFLATED for kind in kinds])
+    some = _inflated(tuple(kinds))
     if len(some):
         probability[:, some] = chance = nonzero[:, some]
         mean[:, some], spread[:, some] = combine(chance, np.maximum(magnitude[:, some], 0.0), std[:, some])

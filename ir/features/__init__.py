@@ -45,6 +45,7 @@ __all__ = [
 Numbers = dict[str, float]
 Counts = Mapping[tuple[str, str], int]
 _LARGEST = 1e300
+_ZEROS: Numbers = dict.fromkeys(NAMES, 0.0)
 
 
 def feature_names() -> tuple[str, ...]:
@@ -123,7 +124,7 @@ def _counts(found: Scan, dead: Counter[Facts] | None) -> Counts:
 
 
 def _numbers(root: Operation, found: Scan) -> Numbers:
-    numbers: Numbers = dict.fromkeys(NAMES, 0.0)
+    numbers = _ZEROS.copy()
     _operations(found, numbers)
     _blocks(root, found, numbers)
     _loops(found, numbers)

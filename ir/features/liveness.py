@@ -175,15 +175,15 @@ class _Ranges:
         early = (ends > 0) & (ends <= at)
         if np.count_nonzero(early):  # used before its definition, as in blocks that nothing reaches
             at = np.where(early, begins[self.home], at)
-        limits = np.append(begins[1:], scan.points)[: len(begins)]  # no block, no limit
         size = scan.points + 1
         shape = (len(self.weights), size)
         row = self.weight_of * size
         change = np.bincount((row + at)[ends != 0], minlength=shape[0] * size)
         gone = [(row + ends)[ends > 0], *(weight * size + point for weight, point in self.last_uses)]
         change = (change - np.bincount(np.concatenate(gone), minlength=shape[0] * size)).reshape(shape)
-        change[:, begins] += self.entering
-        change[:, limits] -= self.leaving
+        if self.last_uses:
+            change[:, begins] += self.entering
+            change[:, np.append(begins[1:], scan.points)] -= self.leaving
         return np.asarray(self.weights.T @ change[:, :-1].cumsum(axis=1))
 
     def across(self, entry: BlockScan, index: int, place: int) -> tuple[list[int], list[int]]:

@@ -24,9 +24,14 @@ from costmodel.ir.features.machine_wrap import Frames
 from costmodel.ir.features.scan import Scan
 
 Numbers = dict[str, float]
-_FILE_NAMES = tuple(FILES)
-_FILE_COLUMNS = [column for column, sizes in enumerate(FILES.values()) for _ in sizes]
-_FILE_SIZES = np.array([size for sizes in FILES.values() for size in sizes], np.float32)
+_EXCESS = [
+    (column, float(size), f"excess_{name}_{size}")
+    for column, (name, sizes) in enumerate(FILES.items())
+    for size in sizes
+]
+"""Of each file of known size: the column of its class, its size, the feature's name."""
+_FILE_COLUMNS = [column for column, _, _ in _EXCESS]
+_FILE_SIZES = np.array([size for _, size, _ in _EXCESS], np.float32)
 _ISA_OF = {variant: "rv" if variant == "rvv" else variant.partition("_")[0] for variant in VARIANTS}
 _SHORT = 2
 """Operations of a block that does little but return."""
@@ -166,6 +171,5 @@ def _pressure(flat: Flat, flow: Flow, levels: Live, numbers: Numbers) -> None:
     for column, name in enumerate((*FILES, "predicate")):
         numbers[f"live_{name}"], numbers[f"hot_{name}"] = most[column], hot[column]
     blocks = np.maximum(levels.through[:, _FILE_COLUMNS] - _FILE_SIZES, 0).sum(axis=0).tolist()
-    for column, size, total in zip(_FILE_COLUMNS, _FILE_SIZES, blocks, strict=True):
-        name = f"excess_{_FILE_NAMES[column]}_{int(size)}"
-        numbers[name], numbers[f"{name}_blocks"] = max(most[column] - float(size), 0.0), total
+    for (column, size, name), total in zip(_EXCESS, blocks, strict=True):
+        numbers[name], numbers[f"{name}_blocks"] = max(most[column] - size, 0.0), total

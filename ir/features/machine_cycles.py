@@ -22,8 +22,9 @@ from costmodel.ir.features.scan import BlockScan
 from costmodel.ir.mlir.structure import Operation
 from costmodel.ir.semantics import forwarded
 
-_MACHINES = {"x86": 1, "a64": 3, "rv": 5}
-_COLUMNS = list(_MACHINES.values())
+_MACHINES = ("x86", "a64", "rv")
+_COLUMNS = slice(1, 6, 2)
+"""Of the machines among `VARIANTS`."""
 _ACCESSES = [PLACE[name] for name in ("loads", "stores", "loads_folded", "stores_folded")]
 _PART_BYTES = 2
 """Accesses so narrow become parts of a wider one where they cost nothing, wider ones operands in memory."""
@@ -85,7 +86,7 @@ def _counts(flat: Flat, beside: Beside) -> Counts:
     counts = np.zeros((blocks, len(CLASSES)))
     for name, unit in _PORTS.items():
         counts[:, PLACE[name]] = ports[:, unit]
-    if ports[:, (Port.DIV, Port.FDIV)].any():
+    if np.count_nonzero(ports[:, Port.DIV]) or np.count_nonzero(ports[:, Port.FDIV]):
         wide = np.where(flat.table[:, C["bits"]] > 32, work, 0.0)
         ports = np.bincount(port, wide, blocks * NUM_PORTS).reshape(blocks, NUM_PORTS)
         for name, unit in (("divisions", Port.DIV), ("float_divisions", Port.FDIV)):
@@ -121,17 +122,17 @@ def _accesses(flat: Flat, folded: Folded, blocks: int) -> Counts:
     kind = flat.kind
     chosen = ((kind == Kind.LOAD) | (kind == Kind.STORE)).nonzero()[0]
     copies = (kind == Kind.BLOCK).nonzero()[0]
-    rows = chosen[:, None]
-    cost, both = folded.cost[rows, _COLUMNS], np.empty((len(chosen), 2 * len(_COLUMNS)), np.float32)
+    sets = len(_MACHINES)
+    cost, both = folded.cost[:, _COLUMNS][chosen], np.empty((len(chosen), 2 * sets), np.float32)
     narrow = flat.table[chosen, C["bytes"]] <= _PART_BYTES
-    made = both[:, : len(_COLUMNS)] = np.where(narrow[:, None], cost, flat.table[rows, _COLUMNS])
-    np.maximum(made - cost, 0.0, out=both[:, len(_COLUMNS) :])
+    made = both[:, :sets] = np.where(narrow[:, None], cost, flat.table[:, _COLUMNS][chosen])
+    np.maximum(made - cost, 0.0, out=both[:, sets:])
     place = flat.block[chosen] * 2 + (kind[chosen] == Kind.STORE)
-    found = _by_block(place, both, 2 * blocks).reshape(blocks, 2, 2, len(_COLUMNS))
+    found = _by_block(place, both, 2 * blocks).reshape(blocks, 2, 2, sets)
     if len(copies):
-        moved = _by_block(flat.block[copies], folded.cost[copies][:, _COLUMNS], blocks)
+        moved = _by_block(flat.block[copies], folded.cost[:, _COLUMNS][copies], blocks)
         found[:, :, 0] += moved[:, None] * _COPY_SHARES[:, None]
-    return np.asarray(found.transpose(3, 0, 2, 1).reshape(len(_COLUMNS), blocks, 4))
+    return np.asarray(found.transpose(3, 0, 2, 1).reshape(sets, blocks, 4))
 
 
 def _by_block(block: Ints, values: Numbers, blocks: int) -> Counts:

@@ -124,6 +124,11 @@ class Flat:
         found[self.user[chosen]] = self.value[chosen]
         return found
 
+    @cached_property
+    def first(self) -> Ints:
+        """The value that is each operation's first operand, as `operand` gives it; for finished edges."""
+        return self.operand(0)
+
     def starts(self) -> Ints:
         """Where the edges to each operation begin, `[n + 1]`; they come in the order of their users."""
         return np.concatenate([_ZERO, np.bincount(self.user, minlength=self.size).cumsum()])

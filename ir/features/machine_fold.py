@@ -217,7 +217,7 @@ class Folded:
             (_RV, far, 2.0),
         ):
             chosen = rows.nonzero()[0]
-            _, first = np.unique(flat.operand(0)[chosen] * (1 << 32) + (place[chosen] >> 12), return_index=True)
+            _, first = np.unique(flat.first[chosen] * (1 << 32) + (place[chosen] >> 12), return_index=True)
             self.cost[chosen[first], columns] = each
 
     def _arithmetic(self) -> None:
@@ -258,7 +258,7 @@ class Folded:
             return
         kind = table[divides, C["divides"]].astype(np.int64)
         divisor = (flat.block[divides] << 32) + table[divides, C["imm"]].astype(np.int64)
-        keys = list(zip(flat.operand(0)[divides].tolist(), divisor.tolist(), (kind % 2).tolist(), strict=True))
+        keys = list(zip(flat.first[divides].tolist(), divisor.tolist(), (kind % 2).tolist(), strict=True))
         quotients = {key for key, what in zip(keys, kind.tolist(), strict=True) if what <= 2}
         both = [key in quotients and what > 2 for key, what in zip(keys, kind.tolist(), strict=True)]
         self.cost[divides[np.array(both, bool)]] = 2.0

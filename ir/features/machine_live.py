@@ -62,7 +62,8 @@ def live(flat: Flat, folded: Folded, before: list[list[int]], calls: Mask) -> Li
     used: Ints = value[wanted]
     home = flat.home
     place = flat.block[operation]
-    crossing = np.unique(used[home[used] != place])
+    crossing = used[home[used] != place]
+    crossing = np.unique(crossing) if len(crossing) else crossing
     entering, leaving = _sets(before, used, place, home, crossing)
     return _levels(flat, used, operation, home, crossing, entering, leaving, weights, calls, targets)
 
@@ -75,7 +76,6 @@ def _aliases(flat: Flat, folded: Folded) -> Ints:
     free = (kind == Kind.FREE) | (kind == Kind.TRUNC)
     free |= (kind == Kind.ADDRESS) & (folded.cost[:, 0] == 0) & (flat.table[:, C["dynamic"]] == 0)
     free &= ~flat.variable & flat.alive
-    first = flat.operand(0)
     result = np.full(flat.size, -1, np.int64)
     there = (flat.defined >= 0).nonzero()[0]
     result[flat.defined[there]] = there
@@ -84,7 +84,7 @@ def _aliases(flat: Flat, folded: Folded) -> Ints:
     if not len(chosen):
         return alias
     found = alias.tolist()
-    for target, base in zip(result[chosen].tolist(), first[chosen].tolist(), strict=True):
+    for target, base in zip(result[chosen].tolist(), flat.first[chosen].tolist(), strict=True):
         found[target] = found[base] if base >= 0 else -1
     return np.array(found, np.int64)
 
@@ -160,14 +160,15 @@ def _levels(
     uses = _Uses(value=value, last=last, stays=stays, begin=begin, starts=starts, elsewhere=born[len(own) :])
     kept = _kept(flat, home, uses, done, crossing, entering, leaving) if done[-1] else np.zeros(len(home), bool)
     lines = _symbol_lines(flat, done) if done[-1] else _NO_LINES
-    wide = weights[:, UNITS128] * kept
-    lost, lost_wide = float(wide.sum()), float(wide[weights[:, KEPT_FLOATS] == 0].sum())
+    wide = weights[kept, UNITS128]
+    lost, lost_wide = float(wide.sum()), float(wide[weights[kept, KEPT_FLOATS] == 0].sum())
     weights[~kept, KEPT:] = 0.0
     through = _counts(entering, crossing, weights)
     ends = _counts(leaving, crossing, weights)
     ending = _summed(flat.size, last[~stays], weights[value[~stays]])
     change = _summed(flat.size, np.minimum(begin[born], flat.size), weights[born]) - ending
-    change += _summed(flat.size, starts, np.concatenate([through, _NONE]) - np.concatenate([_NONE, ends]))
+    if len(crossing):
+        change += _summed(flat.size, starts, np.concatenate([through, _NONE]) - np.concatenate([_NONE, ends]))
     if len(lines[0]):
         np.add.at(change[:, KEPT], lines[0], 1.0)
         np.add.at(change[:, KEPT], lines[1], -1.0)

@@ -74,7 +74,7 @@ def _updates(folded: Folded) -> None:
     edges = stored.nonzero()[0]
     if not len(edges):
         return
-    first, second = flat.operand(0), flat.operand(1)
+    first, second = flat.first, flat.operand(1)
     operation, store = flat.source[edges], flat.user[edges]
     found = np.zeros(len(edges), bool)
     for operand in (first, second):
@@ -149,7 +149,7 @@ def _places(folded: Folded, edges: Ints) -> tuple[Ints, Ints, Ints]:
     flat, table = folded.flat, folded.flat.table
     base = flat.value[edges]
     address = np.maximum(flat.source[edges], 0)
-    inner = flat.operand(0)[address]
+    inner = flat.first[address]
     constant = (flat.source[edges] >= 0) & (flat.kind[address] == Kind.ADDRESS) & (inner >= 0)
     constant &= table[address, C["dynamic"]] == 0
     place = np.where(constant, table[address, C["displacement"]], 0.0).astype(np.int64)
@@ -202,7 +202,7 @@ def _parted_stores(folded: Folded) -> None:
     stores, cut = flat.user[narrow], flat.source[narrow]
     if len(stores) < 2:
         return
-    first = flat.operand(0)
+    first = flat.first
     root = first[cut]
     shift = np.where(root >= 0, flat.defined[root], -1)
     shifted = (shift >= 0) & (flat.kind[shift] == Kind.SHIFT) & (first[shift] >= 0)

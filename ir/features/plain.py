@@ -63,7 +63,7 @@ def _dead(found: Scan) -> Iterator[tuple[Loop, Facts]]:
         operation = entry.block.operations[place]
         if operation in dead or not _removable(operation, entry.facts[place]):
             continue
-        if any(left[found.number[value]] for value in operation.results):
+        if len(operation.results) > 1 and any(left[found.number[value]] for value in operation.results):
             continue
         dead.add(operation)
         yield entry.loop, entry.facts[place]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import repeat
 from math import isfinite
 from pathlib import Path
@@ -182,7 +183,11 @@ def _functions(programs: Programs | str | bytes) -> Iterable[Function | Encoding
 
 
 def _target(target: str | Target) -> Target:
-    return target if isinstance(target, Target) else Target.parse(target)
+    return target if isinstance(target, Target) else _named(target)
+
+
+_named = lru_cache(maxsize=256)(Target.parse)
+"""Targets by name: parsing one takes longer than looking at a tiny function."""
 
 
 def _encoding(function: Function | Encoding, needs: Needs) -> Encoding:
