@@ -104,4 +104,4 @@ def context_rows(
     """Contexts `[n, C]` of (target, pipeline, schedule), and of each row's blocks where they are known."""
     owns = [()] * len(rows) if blocks is None else blocks
     found = [encode_context(*row, own) for row, own in zip(rows, owns, strict=True)]
-    return np.stack(found) if found else np.zeros((0, len(context_names())), np.float32)
+    return np.array(found) if found else np.zeros((0, len(context_names())), np.float32)

@@ -96,7 +96,7 @@ class Guesses:
             rows: Array | slice = slice(None) if len(archs) == 1 else archs == name
             used, weights, constants = self._of(name)
             counts = functions[rows][:, used]
-            found[rows] = np.stack([(counts * own).sum(axis=1) for own in weights], axis=1) + constants
+            found[rows] = np.array([(counts * own).sum(axis=1) for own in weights]).T + constants
         return np.asarray(np.log1p(np.maximum(found, 0.0)))
 
     def _of(self, name: str) -> tuple[Array, Array, Array]:

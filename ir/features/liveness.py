@@ -113,7 +113,7 @@ class _Ranges:
         self.home = scan.homes
         self.ends = np.zeros(len(scan.kinds), np.int64)
         self.entering = np.zeros((len(weights), len(scan.blocks)), np.int64)
-        self.leaving = np.zeros_like(self.entering)
+        self.leaving = np.zeros(self.entering.shape, np.int64)
         self.last_uses: list[tuple[Levels, Levels]] = []
         self.holders: dict[Place, int] = {}
         """Of values used in blocks that hold regions, by block and value: the point after the last use there."""

@@ -216,7 +216,7 @@ def _operations(state: Scan, index: int, stack: list[tuple[Region, Loop, tuple[i
     ]
     values, at = args[:], [point] * len(args)
     kinds = [type_facts(value.type_text) for value in args]
-    for place, (operation, known) in enumerate(zip(operations, facts, strict=True)):
+    for operation, known in zip(operations, facts, strict=True):
         point += 1
         results = operation.results
         if results and known.defines:
@@ -232,7 +232,7 @@ def _operations(state: Scan, index: int, stack: list[tuple[Region, Loop, tuple[i
         if known.only_accesses and not operation.regions:
             loop.accesses.append((operation, known.num_bytes))
         else:
-            _unusual(state, operation, known, loop, (index, place), stack)
+            _unusual(state, operation, known, loop, (index, point - entry.point - 1), stack)
     entry.limit = first + len(values)
     state.number.update(zip(values, range(first, entry.limit), strict=True))
     state.kinds += kinds

@@ -117,7 +117,7 @@ class Predictor:
         rows = [(one, through, schedule) for through in pipelines for one in targets]
         blocks = [own for function in functions for own in repeat(_blocks(function, schedule), len(targets))]
         examples = Examples(
-            encodings=encodings, program=np.repeat(np.arange(len(functions)), len(targets)),
+            encodings=encodings, program=np.arange(len(functions)).repeat(len(targets)),
             context=context_rows(rows, blocks), context_names=context_names(),
             archs=np.array([one.arch for one, _, _ in rows]),
         )  # fmt: skip
