@@ -2,13 +2,13 @@
 
     pip download --no-deps --no-binary :all: -d SDISTS lz4==4.4.5 …   # as `python benchmarks/bundle.py --list` prints,
     apt-get download librust-json-dev …                               # and these, into SDISTS too
-    python benchmarks/bundle.py --sdists SDISTS --work WORK           # about an hour; killed and run again, goes on
+    python benchmarks/bundle.py --sdists SDISTS --work WORK           # a few hours; killed and run again, goes on
     python benchmarks/bundle.py --sdists SDISTS --work WORK --quick   # a small one, to see that it works
 
 Parts, each kept under WORK: Triton kernels, linalg families, networks, functions of C and C++ packages (built, which
-runs their build's own code; some need `pip install setuptools-scm==10.3.4`), labels, and the committed measurements
-turned into rows. Ends with `benchmarks/data/bundle/labelled` and `benchmarks/data/bundle/measured`, each with card,
-manifest and coverage.
+runs their build's own code; some need `pip install setuptools-scm==10.3.4 Cython==3.3.1 cffi==2.1.1 cppy==1.3.1
+pybind11==3.1.0`), labels, and the committed measurements turned into rows. Ends with `benchmarks/data/bundle/labelled`
+and `benchmarks/data/bundle/measured`, each with card, manifest and coverage.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import tarfile
 import tempfile
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from bundle_parts.quota import say
 from costmodel.core.errors import CostModelError
@@ -23,9 +24,9 @@ from costmodel.datasets.extract.commands import AFTER, BEFORE
 from costmodel.datasets.store import read_dataset
 
 TABLE = Path(__file__).with_name("sources.json")
-"""Package, version, sha256 of the source package, and the family of its functions."""
+"""Package, version, sha256 of the source package, the family of its functions, and the `most` of each stage."""
 PER_PROJECT = 700
-"""Of each stage."""
+"""Of each stage, where the table says no other `most`: many projects tell more than many functions of few."""
 
 
 def requirements() -> list[str]:
@@ -42,13 +43,13 @@ def crates() -> list[str]:
     return [f"librust-{name}-dev" for name, entry in sorted(_table().items()) if "crate" in entry]
 
 
-def _table() -> dict[str, dict[str, str]]:
-    table: dict[str, dict[str, str]] = json.loads(TABLE.read_text())
+def _table() -> dict[str, dict[str, Any]]:
+    table: dict[str, dict[str, Any]] = json.loads(TABLE.read_text())
     return table
 
 
 def functions(sdists: Path, work: Path, jobs: int, *, quick: bool) -> list[FunctionRow]:
-    """Functions before and after optimisation, at most `PER_PROJECT` of each of a package, chosen by hash."""
+    """Functions before and after optimisation, at most so many of each of a package, chosen by hash."""
     rows = list[FunctionRow]()
     for name, entry in sorted(_table().items())[: 2 if quick else None]:
         archive = sdists / entry["file"]
@@ -62,13 +63,13 @@ def functions(sdists: Path, work: Path, jobs: int, *, quick: bool) -> list[Funct
             continue
         for stage in (BEFORE, AFTER):
             of_stage = [row for row in found if row.stage == stage]
-            picked = sorted(of_stage, key=lambda row: sha256_text(row.function_id))[:PER_PROJECT]
+            picked = sorted(of_stage, key=lambda row: sha256_text(row.function_id))[: entry.get("most", PER_PROJECT)]
             say(f"{name}: {len(picked)} of {len(of_stage)} functions {stage}")
             rows += picked
     return rows
 
 
-def _extracted(name: str, entry: dict[str, str], archive: Path, work: Path, jobs: int) -> list[FunctionRow]:
+def _extracted(name: str, entry: dict[str, Any], archive: Path, work: Path, jobs: int) -> list[FunctionRow]:
     out = work / "extracted" / name
     if not (out / "manifest.json").is_file():
         folder = _unpacked(entry, archive, work / "unpacked")
@@ -79,7 +80,7 @@ def _extracted(name: str, entry: dict[str, str], archive: Path, work: Path, jobs
     return list(read_dataset(out).function_rows())
 
 
-def _unpacked(entry: dict[str, str], archive: Path, into: Path) -> Path:
+def _unpacked(entry: dict[str, Any], archive: Path, into: Path) -> Path:
     if "crate" in entry:
         return _unpacked_crate(entry["crate"], archive, into)
     folder = into / archive.name.removesuffix(".tar.gz")
@@ -96,6 +97,7 @@ def _unpacked_crate(crate: str, archive: Path, into: Path) -> Path:
         with tempfile.TemporaryDirectory() as root:
             subprocess.run(["dpkg-deb", "-x", str(archive), root], check=True)
             shutil.copytree(Path(root) / "usr" / "share" / "cargo" / "registry" / crate, folder)
+        (folder / "rust-toolchain").unlink(missing_ok=True)  # the one that is installed compiles
         manifest = folder / "Cargo.toml"
         given = tomllib.loads(manifest.read_text())
         package = given["package"]

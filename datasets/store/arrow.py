@@ -9,8 +9,10 @@ from typing import Any
 from costmodel.core.errors import MissingDependencyError
 from costmodel.core.tables import FUNCTION_COLUMNS, LABEL_COLUMNS, FunctionRow, LabelRow
 
-COMPRESSION_LEVEL = 12
-ROWS_PER_GROUP = 8192
+COMPRESSION_LEVEL = 19
+GROUP_BYTES = 1 << 29
+"""Of a row group and of a column's page in it, as Parquet's documentation advises: functions repeat each other's text,
+and a page knows nothing of the one before it."""
 _NUMBERS = {"duplicates": "int64", "value": "float64"}
 _REQUIRED = {
     *("function_id", "ir", "format", "level", "stage", "entry", "project", "family", "license", "duplicates"),
@@ -73,7 +75,8 @@ def write_table(table: Any, path: Path) -> None:
         compression="zstd",
         compression_level=COMPRESSION_LEVEL,
         use_dictionary=[name for name in table.column_names if name not in _PLAIN],
-        row_group_size=ROWS_PER_GROUP,
+        row_group_size=max(1, table.num_rows * GROUP_BYTES // max(table.nbytes, GROUP_BYTES)),
+        data_page_size=GROUP_BYTES,
         version="2.6",
     )
 
