@@ -18,6 +18,7 @@ from costmodel.models.grafting import joined
 
 STANDS = f"pipeline:{pipeline_bucket(CODEGEN)}"
 _LAID_OUT = "static:gpu_has_layouts"
+_STRUCTURED = "static:structured_ops"
 _SET = 0.5
 
 
@@ -36,10 +37,12 @@ Grow = Callable[[Array, Regime | None], tuple[Any, Array, Array]]
 REGIMES = (
     Regime(name="standing", column=STANDS, least_rows=1000),
     Regime(name="laid-out", column=_LAID_OUT, least_rows=200, gates=True),
+    Regime(name="structured", column=_STRUCTURED, least_rows=1000),
 )
 """LLVM IR that no optimiser sees any more: what optimisers do to small loops is no matter there.
 
 GPU kernels whose values have layouts: what a thread holds is known, which is a guess at a level above.
+Structured operations, whose code a schedule decides: nothing of it is written out yet.
 """
 
 
