@@ -3,26 +3,30 @@
 Owns the graph. Inputs: `features` f32 [N, P + 1], the numbers by name and last the operations under no name, and
 `context` f32 [N, C], as `models.context.encode_context` gives it. Outputs, f32: `mean`, `std`, `low`, `high`, `nonzero`
 [N, M] in the metrics' units, `distance` [N], and `known` [N] bool. Metrics that an architecture lacks are numbers
-without meaning. In single precision: agreement with Python to about 1e-5. Sources: ONNX operators, versions 17, ML 3.
+without meaning. The matrix that trees compare is Python's to the bit, in single precision; all else is in double until
+the outputs are rounded. Sources: ONNX operators, versions 17, ML 5.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from costmodel.core.errors import MissingDependencyError, UnsupportedError
 from costmodel.core.metrics import get_metric
 from costmodel.export.compact import FLOOR, STANDING_BUCKET, Compact, Part, Slot, Trees
-from costmodel.models.base import Array
+from costmodel.export.onnx_nodes import Nodes, Value
+from costmodel.models.columns import OTHERS
 from costmodel.models.heads import SURE, Scale
 from costmodel.models.metric_model import Z90
-from costmodel.models.novelty import UNSEEN_WEIGHT
+from costmodel.models.novelty import UNSEEN_WEIGHT, Novelty
+from costmodel.models.pairs import SCHEDULED, pair_formulas
 
-OPSET, ML_OPSET, IR_VERSION = 17, 3, 8
-_LEAST = 1e-3
+OPSET, ML_OPSET, IR_VERSION = 17, 5, 8
+_LEAST, _LARGEST = 1e-3, 3e38
+_BELOW = 1
+"""The mode of a node that goes to its true branch where the number is below."""
 
 
 def build(compact: Compact) -> bytes:
@@ -38,7 +42,7 @@ def build(compact: Compact) -> bytes:
         from onnx import TensorProto, checker, helper
     except ImportError as error:
         raise MissingDependencyError("exporting to ONNX needs onnx; pip install 'costmodel-ir[onnx]'") from error
-    g = _Graph()
+    g = Nodes()
     _outputs(g, compact)
     real, truth = TensorProto.FLOAT, TensorProto.BOOL
     matrix = ["N", len(compact.metrics)]
@@ -58,50 +62,18 @@ def build(compact: Compact) -> bytes:
     return bytes(model.SerializeToString())
 
 
-class _Graph:
-    """Nodes and constants with names that count up."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-
-    def __call__(self, op: str, *inputs: str, name: str | None = None, domain: str = "", **attributes: Any) -> str:
-        from onnx import helper
-
-        output = name or f"v{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, list(inputs), [output], domain=domain, **attributes))
-        return output
-
-    def constant(self, value: object, kind: Any = np.float32) -> str:
-        from onnx import numpy_helper
-
-        name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value, kind), name))
-        return name
-
-    def columns(self, value: str, which: Sequence[int] | Array) -> str:
-        return self("Gather", value, self.constant(which, np.int64), axis=1)
-
-    def clip(self, value: str, low: float | None, high: float | None) -> str:
-        value = value if low is None else self("Max", value, self.constant(low))
-        return value if high is None else self("Min", value, self.constant(high))
-
-    def where(self, mask: Sequence[bool], yes: str, no: str) -> str:
-        return self("Where", self.constant([list(mask)], np.bool_), yes, no)
-
-
-def _outputs(g: _Graph, c: Compact) -> None:
-    p = len(c.numbers)
-    numbers = g.columns("features", range(p))
-    ops = g.columns("features", [c.ops])
-    unseen = g("Div", g.columns("features", [p]), g.clip(ops, 1.0, None))
-    shares = g("Div", g.columns(numbers, c.ratios), g.clip(ops, 1.0, None))
-    x = g("Concat", numbers, unseen, "context", shares, g("Mul", ops, g.constant(np.zeros((1, _pairs(c))))), axis=1)
-    listed = g.columns("context", [c.context.index(f"arch:{arch}") for arch in c.archs])
+def _outputs(g: Nodes, c: Compact) -> None:
+    numbers = g.columns("features", range(len(c.numbers)))
+    ops = g.double(g.columns("features", [c.ops]))
+    others = g.double(g.columns("features", [len(c.numbers)]))
+    unseen = g.single(g("Div", others, g.clip(ops, 1.0, None)))
+    context = g.double("context")
+    listed = g.columns(context, [c.context.index(f"arch:{arch}") for arch in c.archs])
     other = g("Sub", g.constant(1.0), g("ReduceSum", listed, g.constant([1], np.int64), keepdims=1))
     archs = g("Concat", listed, other, axis=1)
-    distance = _distance(g, c, numbers, unseen)
-    mean, std, nonzero = _members(g, c, _margins(g, c, x, numbers, _regimes(g, c, archs)))
+    distance = _distance(g, c, numbers, g.double(unseen))
+    x = _matrix(g, c, numbers, unseen)
+    mean, std, nonzero = _members(g, c, _margins(g, c, x, g.double(numbers), _regimes(g, c, archs)))
     half = g("Mul", std, g.constant(Z90))
     if c.intervals is not None:
         std = _widths(g, c, mean, std, nonzero, distance, ops)
@@ -109,36 +81,55 @@ def _outputs(g: _Graph, c: Compact) -> None:
         half = g("Mul", g("Div", std, g.constant([c.intervals.deviations])), factors)
     _units(g, c, mean, std, half, nonzero)
     zero_inflated = [kind is Scale.ZERO_INFLATED for kind in c.scales]
-    g("Where", g.constant([zero_inflated], np.bool_), nonzero, g.constant(np.nan), name="nonzero")
-    flat = g("Squeeze", distance, g.constant([1], np.int64), name="distance")
+    g.single(g.where(zero_inflated, nonzero, g.constant(np.nan)), name="nonzero")
+    flat = g("Squeeze", distance, g.constant([1], np.int64))
+    g.single(flat, name="distance")
     known = [float(arch in c.known_archs) for arch in c.archs]
     ours = g("Greater", g("MatMul", listed, g.constant(known)), g.constant(0.5))
     g("And", g("LessOrEqual", flat, g.constant(1.0)), ours, name="known")
 
 
-def _pairs(c: Compact) -> int:
-    """Columns beyond the main matrix that trees read: what a schedule and a function give together, 0 without one."""
-    most = max((int(slot.trees.feature.max()) + 1 for slot in c.slots if len(slot.trees)), default=0)
-    return max(0, most - c.width)
+def _matrix(g: Nodes, c: Compact, numbers: str, unseen: str) -> str:
+    """The main matrix `[N, width]` f32, and what function and schedule give together where trees read it."""
+    ops = g("Max", g.columns(numbers, [c.ops]), g.constant(1.0, np.float32))
+    raw = g("Concat", numbers, unseen, "context", axis=1)
+    parts = [raw, g("Div", g.columns(numbers, c.ratios), ops)]
+    read = [int(slot.trees.feature.max(initial=0)) for slot in c.slots if slot.part is not Part.WIDTH]
+    if c.network is not None:
+        read.append(int(c.network.inputs.max()))
+    return g("Concat", *parts, *([_pairs(g, c, raw)] if max(read) >= c.width else []), axis=1)
 
 
-def _regimes(g: _Graph, c: Compact, archs: str) -> str:
+def _pairs(g: Nodes, c: Compact, raw: str) -> str:
+    """`models.pairs` of the columns `raw`, `[N, pairs]` f32."""
+    names = (*c.numbers, OTHERS, *c.context)
+    zero = g("Mul", g.double(g.columns(raw, [c.ops])), g.constant(0.0))
+
+    def column(name: str) -> Value:
+        return Value(g, g.double(g.columns(raw, [names.index(name)])) if name in names else zero)
+
+    found = g("Concat", *(number.name for number in pair_formulas(column)), axis=1)
+    scheduled = column(SCHEDULED) > 0
+    return g.single(g("Where", scheduled.name, found, g.constant(0.0)))
+
+
+def _regimes(g: Nodes, c: Compact, archs: str) -> str:
     """`[N, 2 (A + 1)]`: the architecture, then the same again where IR goes to code generation as it stands."""
     column = f"pipeline:{STANDING_BUCKET}"
     if column not in c.context:
         return g("Concat", archs, g("Mul", archs, g.constant(0.0)), axis=1)
-    asked = g("Greater", g.columns("context", [c.context.index(column)]), g.constant(0.0))
-    stands = g("Cast", asked, to=1)
+    asked = g("Greater", g.columns("context", [c.context.index(column)]), g.constant(0.0, np.float32))
+    stands = g.double(asked)
     return g("Concat", g("Mul", archs, g("Sub", g.constant(1.0), stands)), g("Mul", archs, stands), axis=1)
 
 
-def _margins(g: _Graph, c: Compact, x: str, numbers: str, regimes: str) -> str:
+def _margins(g: Nodes, c: Compact, x: str, numbers: str, regimes: str) -> str:
     """Margins `[N, S]`."""
     slots = [slot for slot in c.slots if slot.part is not Part.WIDTH]
     found = g.constant([[0.0 if s.guess is not None else s.base for s in slots]])
     for number in sorted({s.guess for s in slots if s.guess is not None}):
         weights = c.guesses[number]
-        each = g("Add", g("MatMul", numbers, g.constant(weights[:, :-1].T)), g.constant(weights[:, -1][None]))
+        each = g("Add", g("MatMul", numbers, g.stored(weights[:, :-1].T)), g.stored(weights[:, -1][None]))
         own = g("ReduceSum", g("Mul", each, regimes), g.constant([1], np.int64), keepdims=1)
         guess = g("Log", g("Add", g.clip(own, 0.0, None), g.constant(1.0)))
         found = g("Add", found, g("Mul", guess, g.constant([[float(s.guess == number) for s in slots]])))
@@ -153,36 +144,29 @@ def _margins(g: _Graph, c: Compact, x: str, numbers: str, regimes: str) -> str:
     return found
 
 
-def _trees(g: _Graph, slots: Sequence[Slot], x: str) -> str:
-    """[N, len(slots)]: sums of leaves."""
-    columns: dict[str, list[Array]] = {
-        n: [] for n in ("tree", "node", "feature", "value", "leaf", "left", "target", "weight")
-    }
-    first = 0
-    for number, slot in enumerate(slots):
-        trees = _with_roots(slot.trees)
-        owner = np.repeat(np.arange(len(trees)), trees.sizes)
-        leaf = trees.feature < 0
-        parts = {
-            "tree": owner + first, "node": np.arange(len(owner)) - trees.starts[owner] if len(owner) else owner,
-            "feature": np.maximum(trees.feature, 0), "value": trees.threshold, "leaf": leaf,
-            "left": np.maximum(trees.left, 0), "target": np.full(len(owner), number), "weight": trees.value,
-        }  # fmt: skip
-        for name, values in parts.items():
-            columns[name].append(values)
-        first += len(trees)
-    all_ = {name: np.concatenate(parts) for name, parts in columns.items()}
-    leaf = all_["leaf"].astype(bool)
-    whole = {name: all_[name].astype(int).tolist() for name in ("tree", "node", "feature", "left")}
+def _trees(g: Nodes, slots: Sequence[Slot], x: str) -> str:
+    """[N, len(slots)]: sums of leaves, of single-precision numbers `x` against single-precision thresholds."""
+    from onnx import numpy_helper
+
+    found = [_with_roots(slot.trees) for slot in slots]
+    sizes = np.concatenate([trees.sizes for trees in found]).astype(np.int64)
+    starts = np.cumsum(sizes) - sizes
+    feature, left, threshold, value = (
+        np.concatenate([getattr(trees, name) for trees in found]) for name in ("feature", "left", "threshold", "value")
+    )
+    inner = feature >= 0
+    place = np.where(inner, np.cumsum(inner), np.cumsum(~inner)) - 1
+    yes = (np.maximum(left, 0) + np.repeat(starts, sizes))[inner]
+    target = np.repeat(np.arange(len(found)), [len(trees.left) for trees in found])
+    tensors = {"nodes_splits": threshold[inner].astype(np.float64), "leaf_weights": value[~inner].astype(np.float64),
+               "nodes_modes": np.full(len(yes), _BELOW, np.uint8)}  # fmt: skip
+    lists = {"tree_roots": place[starts], "nodes_featureids": feature[inner], "leaf_targetids": target[~inner]}
+    for side, child in (("true", yes), ("false", yes + 1)):
+        lists |= {f"nodes_{side}nodeids": place[child], f"nodes_{side}leafs": ~inner[child]}
     return g(
-        "TreeEnsembleRegressor", x, domain="ai.onnx.ml", n_targets=len(slots), post_transform="NONE",
-        aggregate_function="SUM", nodes_treeids=whole["tree"], nodes_nodeids=whole["node"],
-        nodes_featureids=whole["feature"], nodes_values=all_["value"].astype(float).tolist(),
-        nodes_modes=["LEAF" if one else "BRANCH_LT" for one in leaf], nodes_truenodeids=whole["left"],
-        nodes_falsenodeids=np.where(leaf, 0, all_["left"] + 1).astype(int).tolist(),
-        target_treeids=all_["tree"][leaf].astype(int).tolist(), target_nodeids=all_["node"][leaf].astype(int).tolist(),
-        target_ids=all_["target"][leaf].astype(int).tolist(),
-        target_weights=all_["weight"][leaf].astype(float).tolist(),
+        "TreeEnsemble", g.double(x), domain="ai.onnx.ml", n_targets=len(slots),
+        **{name: numpy_helper.from_array(values) for name, values in tensors.items()},
+        **{name: values.astype(int).tolist() for name, values in lists.items()},
     )  # fmt: skip
 
 
@@ -203,26 +187,29 @@ def _with_roots(trees: Trees) -> Trees:
     return found
 
 
-def _compressed(g: _Graph, x: str) -> str:
+def _compressed(g: Nodes, x: str) -> str:
     return g("Mul", g("Sign", x), g("Log", g("Add", g("Abs", x), g.constant(1.0))))
 
 
-def _network(g: _Graph, c: Compact, x: str) -> str:
+def _network(g: Nodes, c: Compact, x: str) -> str:
     assert c.network is not None
-    limits = g.constant([c.network.limits])
-    value = g("Min", g("Max", _compressed(g, g.columns(x, c.network.inputs)), g("Neg", limits)), limits)
-    value = g("Mul", value, g.constant([c.network.gains]))
+    limits = g.constant([c.network.limits], np.float32)
+    inputs = g.single(_compressed(g, g.double(g.columns(x, c.network.inputs))))
+    value = g("Min", g("Max", inputs, g("Neg", limits)), limits)
+    value = g("Mul", value, g.constant([c.network.gains], np.float32))
     for layer in c.network.layers:
         if layer.bits == 32:
-            weights = g.constant(layer.real)
+            weights = g.constant(layer.real, np.float32)
         else:
-            weights = g("DequantizeLinear", g.constant(layer.weights, np.int8), g.constant(layer.scale), axis=1)
-        value = g("Add", g("MatMul", value, weights), g.constant([layer.bias]))
+            weights = g(
+                "DequantizeLinear", g.constant(layer.weights, np.int8), g.constant(layer.scale, np.float32), axis=1
+            )  # fmt: skip
+        value = g("Add", g("MatMul", value, weights), g.constant([layer.bias], np.float32))
         value = g("Relu", value) if layer.relu else value
-    return value
+    return g.double(value)
 
 
-def _members(g: _Graph, c: Compact, margins: str) -> tuple[str, str, str]:
+def _members(g: Nodes, c: Compact, margins: str) -> tuple[str, str, str]:
     """Mean, deviation and probability [N, M] of the mixture of all members."""
     slots = [slot for slot in c.slots if slot.part is not Part.WIDTH]
     place = {(s.member, s.metric, s.part): i for i, s in enumerate(slots)}
@@ -242,73 +229,64 @@ def _members(g: _Graph, c: Compact, margins: str) -> tuple[str, str, str]:
         means.append(g.where(inflated, g("Log", g("Add", one, g("Mul", p, amount))), size))
         variances.append(g.clip(variance, FLOOR**2, None))
         nonzeros.append(p)
-    mean, nonzero = _average(g, means), _average(g, nonzeros)
+    mean, nonzero = g.mean(means), g.mean(nonzeros)
     off = [g("Sub", one, mean) for one in means]
-    between = _average(g, [g("Mul", one, one) for one in off])
-    return mean, g("Sqrt", g("Add", _average(g, variances), between)), nonzero
+    between = g.mean([g("Mul", one, one) for one in off])
+    return mean, g("Sqrt", g("Add", g.mean(variances), between)), nonzero
 
 
-def _average(g: _Graph, values: Sequence[str]) -> str:
-    return values[0] if len(values) == 1 else g("Mean", *values)
-
-
-def _distance(g: _Graph, c: Compact, numbers: str, unseen: str) -> str:
+def _distance(g: Nodes, c: Compact, numbers: str, unseen: str) -> str:
     """From the training data, `[N, 1]`."""
     known = c.novelty
     if known is None:
         return g("Mul", unseen, g.constant(0.0))
-    components = known.components.astype(np.float32)
-    z = g("Div", g("Sub", _compressed(g, numbers), g.constant([known.center])), g.constant([known.spread]))
-    point = g("MatMul", z, g.constant(components))
-    one = g.constant([1], np.int64)
-    away = g("Sub", g("Unsqueeze", point, one), g.constant(known.references.astype(np.float32)[None]))
-    distances = g("Sqrt", g("ReduceSum", g("Mul", away, away), g.constant([2], np.int64), keepdims=0))
-    count = min(known.neighbours, len(known.references))
-    from onnx import helper
-
-    nearest = f"v{len(g.nodes)}"
-    g.nodes.append(helper.make_node(
-        "TopK", [distances, g.constant([count], np.int64)], [nearest, f"{nearest}i"], axis=1, largest=0
-    ))  # fmt: skip
-    near = g("ReduceMean", nearest, axes=[1], keepdims=1)
+    components = known.components.astype(np.float64)
+    short = g.double(g.single(_compressed(g, g.double(numbers))))
+    z = g("Div", g("Sub", short, g.stored([known.center])), g.stored([known.spread]))
+    point = g("MatMul", z, g.stored(components))
+    near = _nearest(g, point, known)
     norms = (components**2).sum(axis=0)
-    off = g("Sub", z, g("MatMul", g("Div", point, g.constant([norms])), g.constant(components.T)))
+    off = g("Sub", z, g("MatMul", g("Div", point, g.constant([norms])), g.stored(components.T)))
     residual = g("Sqrt", g("ReduceMean", g("Mul", off, off), axes=[1], keepdims=1))
     total = g("Add", near, g("Mul", residual, g.constant(1 / known.residual_scale)))
     total = g("Add", total, g("Mul", unseen, g.constant(UNSEEN_WEIGHT)))
     return g("Mul", total, g.constant(1 / known.threshold))
 
 
-def _widths(g: _Graph, c: Compact, mean: str, std: str, nonzero: str, distance: str, ops: str) -> str:
+def _nearest(g: Nodes, point: str, known: Novelty) -> str:
+    """Mean distance `[N, 1]` of points `[N, K]` from their nearest references."""
+    references, one = known.references.astype(np.float64), g.constant([1], np.int64)
+    own = g("ReduceSum", g("Mul", point, point), one, keepdims=1)
+    across = g("MatMul", point, g.stored(references.T))
+    squared = g("Sub", g("Add", own, g.constant([(references**2).sum(1)])), g("Mul", across, g.constant(2.0)))
+    distances = g("Sqrt", g.clip(squared, 0.0, None))
+    count = g.constant([min(known.neighbours, len(references))], np.int64)
+    nearest = f"v{len(g.nodes)}"
+    g.several("TopK", (distances, count), (nearest, f"{nearest}i"), axis=1, largest=0)
+    return g("ReduceMean", nearest, axes=[1], keepdims=1)
+
+
+def _widths(g: Nodes, c: Compact, mean: str, std: str, nonzero: str, distance: str, ops: str) -> str:
     """Calibrated deviations [N, M] on the metrics' scales."""
     assert c.intervals is not None
     size = g("Log", g("Add", ops, g.constant(1.0)))
     inflated = [kind is Scale.ZERO_INFLATED for kind in c.scales]
+    certain = g("Add", g("Mul", distance, g.constant(0.0)), g.constant(1.0))
     sums: list[str] = [""] * len(c.metrics)
     for slot in c.slots:
         if slot.part is not Part.WIDTH:
             continue
         i = slot.metric
-        probability = (
-            g.columns(nonzero, [i]) if inflated[i] else g("Add", g("Mul", distance, g.constant(0.0)), g.constant(1.0))
-        )
-        own = g(
-            "Concat",
-            g.columns(mean, [i]),
-            g.columns(std, [i]),
-            probability,
-            g.clip(distance, None, 50.0),
-            size,
-            "context",
-            axis=1,
-        )
+        chance = g.columns(nonzero, [i]) if inflated[i] else certain
+        parts = [g.columns(mean, [i]), g.columns(std, [i]), chance, g.clip(distance, None, 50.0), size]
+        own = g("Concat", g.single(g("Concat", *parts, axis=1)), "context", axis=1)
         trees = g("Mul", _trees(g, [slot], own), g.constant(slot.leaf_scale))
         sums[i] = g("Add", trees, g.constant(slot.base))
     joined = g.clip(g("Exp", g("Concat", *sums, axis=1)), _LEAST, None)
     return g.clip(g("Mul", joined, g.constant([c.intervals.deviations])), _LEAST, None)
 
 
-def _unscaled(g: _Graph, c: Compact, value: str) -> str:
+def _unscaled(g: Nodes, c: Compact, value: str) -> str:
     """In the metrics' units."""
     kinds = c.scales
     inside = g.clip(value, -60.0, 60.0)
@@ -320,12 +298,13 @@ def _unscaled(g: _Graph, c: Compact, value: str) -> str:
     return found
 
 
-def _units(g: _Graph, c: Compact, mean: str, std: str, half: str, nonzero: str) -> None:
-    most = g.constant([[np.float32(3e38) if (m := get_metric(n).maximum) is None else m for n in c.metrics]])
-    real = g("Min", _unscaled(g, c, mean), most, name="mean")
+def _units(g: Nodes, c: Compact, mean: str, std: str, half: str, nonzero: str) -> None:
+    most = g.constant([[_LARGEST if (m := get_metric(n).maximum) is None else m for n in c.metrics]])
+    real = g("Min", _unscaled(g, c, mean), most)
     spread = g("Sub", _unscaled(g, c, g("Add", mean, std)), _unscaled(g, c, g("Sub", mean, std)))
-    g("Min", g.clip(g("Mul", spread, g.constant(0.5)), 1e-12, None), most, name="std")
     low, high = _unscaled(g, c, g("Sub", mean, half)), _unscaled(g, c, g("Add", mean, half))
     low = g("Where", g("Less", nonzero, g.constant(SURE)), g.constant(0.0), low)
-    g("Min", g("Min", low, most), real, name="low")
-    g("Max", g("Min", high, most), real, name="high")
+    g.single(real, name="mean")
+    g.single(g("Min", g.clip(g("Mul", spread, g.constant(0.5)), 1e-12, None), most), name="std")
+    g.single(g("Min", g("Min", low, most), real), name="low")
+    g.single(g("Max", g("Min", high, most), real), name="high")

@@ -1,15 +1,17 @@
 """What a function, its schedule and a target give together: the innermost body's bounds, in cycles.
 
-Owns the names and formulas. One step of a register tile is `steps` vectors wide; on a target with vectors of fewer
-bits, each splits. Its operations, loads, instructions and chains of dependent accumulations each need so many cycles;
-the largest bounds it, and the share of the busiest unit in that bound is the estimated port utilisation (Williams et
-al., Roofline, 2009, inside one core; Fog's throughput bounds).
+Owns the names and formulas, which exports follow too. One step of a register tile is `steps` vectors wide; on a target
+with vectors of fewer bits, each splits. Its operations, loads, instructions and chains of dependent accumulations each
+need so many cycles; the largest bounds it, and the share of the busiest unit in that bound is the estimated port
+utilisation (Williams et al., Roofline, 2009, inside one core; Fog's throughput bounds).
 Invariant: finite for any finite input, 0 without a schedule.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +26,8 @@ _LATENCY = 4.0
 _MATH_WORK = 16.0
 _DIVISION_WORK = 8.0
 _MOST = 1e6
-_FLAG = "schedule:is_scheduled"
+SCHEDULED = "schedule:is_scheduled"
+"""The column that is set where there is a schedule."""
 
 
 @lru_cache(maxsize=16)
@@ -35,21 +38,24 @@ def _index(names: tuple[str, ...]) -> dict[str, int]:
 def pair_numbers(names: tuple[str, ...], raw: Array) -> Array:
     """`[n, len(PAIR_NAMES)]` f32 from columns `raw[n, len(names)]` of function and context numbers by name."""
     index = _index(names)
-    scheduled = raw[:, index[_FLAG]] > 0 if _FLAG in index else np.zeros(len(raw), bool)
+    scheduled = raw[:, index[SCHEDULED]] > 0 if SCHEDULED in index else np.zeros(len(raw), bool)
     if not scheduled.any():
         return np.zeros((len(raw), len(PAIR_NAMES)), np.float32)
     zero = np.zeros(len(raw), np.float64)
+    found = pair_formulas(lambda name: np.asarray(raw[:, index[name]], np.float64) if name in index else zero)
+    return np.where(scheduled[:, None], np.stack(found, axis=1), 0.0).astype(np.float32)
 
-    def column(name: str) -> Array:
-        return np.asarray(raw[:, index[name]], np.float64) if name in index else zero
 
-    def figure(name: str) -> Array:
-        return np.round(np.exp2(column(f"target:{name}")) - 1)
+def pair_formulas(column: Callable[[str], Any]) -> tuple[Any, ...]:
+    """`PAIR_NAMES` of scheduled rows, from doubles by name: an array of them, or what follows numpy's arithmetic."""
 
-    def nest(name: str) -> Array:
+    def figure(name: str) -> Any:
+        return np.rint(np.exp2(column(f"target:{name}")) - 1)
+
+    def nest(name: str) -> Any:
         return column(f"static:nest_{name}")
 
-    def shape(name: str) -> Array:
+    def shape(name: str) -> Any:
         return column(f"schedule:{name}")
 
     lanes, vectors, rows = (np.maximum(shape(name), 1) for name in ("lanes", "vectors", "rows"))
@@ -71,7 +77,7 @@ def pair_numbers(names: tuple[str, ...], raw: Array) -> Array:
     units, load_units, issue = (np.maximum(figure(name), 1) for name in ("fma_units", "load_units", "issue_width"))
     cycles = work / units, loads / load_units, instructions / issue
     chain = np.where(reduces, _LATENCY * np.maximum(reduction_tile, 1), 0.0)
-    bound = np.maximum(np.maximum.reduce(cycles), np.maximum(chain, 1e-3))
+    bound = np.maximum(np.maximum(np.maximum(cycles[0], cycles[1]), cycles[2]), np.maximum(chain, 1e-3))
     pressure = registers + np.where(broadcast, vectors * split + 1, inputs * split)
     unroll = np.maximum(shape("unroll"), 1)
     found = (
@@ -81,4 +87,4 @@ def pair_numbers(names: tuple[str, ...], raw: Array) -> Array:
         nest("reduction") / (unroll * reduction_tile),
         np.where(lanes > 0, split * width / np.maximum(lanes * bits, 1), 1.0),
     )  # fmt: skip
-    return np.where(scheduled[:, None], np.minimum(np.stack(found, axis=1), _MOST), 0.0).astype(np.float32)
+    return tuple(np.minimum(number, _MOST) for number in found)
