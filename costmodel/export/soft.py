@@ -18,13 +18,13 @@ from costmodel.core.target import Target
 from costmodel.export.compact import Compact, Part, Slot
 from costmodel.export.evaluate import guess, main_matrix
 from costmodel.models.base import Array
-from costmodel.models.booster_files import library
 from costmodel.models.columns import Columns, compressed
 from costmodel.models.context import CODEGEN, context_names, context_rows
 from costmodel.models.examples import Encoding, Examples
 from costmodel.models.heads import Scale, scale
 from costmodel.models.levels import level_of
 from costmodel.models.metric_model import MetricModel, Scaled
+from costmodel.models.tree_arrays import library
 
 _SCALED = ("mean", "std", "nonzero")
 _CHUNK = 2048

@@ -19,9 +19,9 @@ from costmodel.export.genetic import NetworkShape, Shape, TreeShape
 from costmodel.export.soft import Soft, body
 from costmodel.models.adamw import adamw_step, no_moments
 from costmodel.models.base import Array
-from costmodel.models.booster_files import library
 from costmodel.models.columns import compressed
 from costmodel.models.forest import Forest
+from costmodel.models.tree_arrays import TreeArrays, library
 
 EPOCHS = 60
 BATCH = 128
@@ -95,7 +95,7 @@ def boosted(x: Array, y: Array, weights: Array, shape: TreeShape, seed: int) -> 
         "base_score": float(np.average(y, weights=weights)),
     }  # fmt: skip
     booster = xgb.train(parameters, xgb.DMatrix(x, y, weight=weights), shape.rounds)
-    forest = Forest.of([booster])
+    forest = Forest.of([TreeArrays.of(booster)])
     return breadth_first(forest), float(forest.base[0])
 
 

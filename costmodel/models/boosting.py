@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from costmodel.models.base import Array
-from costmodel.models.booster_files import library, pack_booster, unpack_booster
 from costmodel.models.forest import Forest
 from costmodel.models.monitor import Monitor
+from costmodel.models.tree_arrays import TreeArrays, library
 
 QUANTILE = "reg:quantileerror"
 """The objective of a quantile; that of a half is the median."""
@@ -53,15 +53,15 @@ def train_booster(
     margin: Array | None = None,
     quantile: float = 0.5,
     weight: Array | None = None,
-) -> Any:
+) -> TreeArrays:
     """Train on rows `x[n, F]`, `y[n]`; groups held out by `seed` say when to stop. Finished work is recalled.
 
     `quantile` is what `reg:quantileerror` learns; `weight` `[n]` is what rows count for, alike where it is None.
     """
     xgb = library()
-    kept = monitor.recall(f"{key}.ubj.z")
+    kept = monitor.recall(f"{key}.trees")
     if kept is not None:
-        return unpack_booster(kept)
+        return TreeArrays.unpack(kept)
     held = held_out(groups, options.validation_share, seed)
     parts = {}
     beside = {"base_margin": margin, "weight": weight}
@@ -79,9 +79,9 @@ def train_booster(
     )  # fmt: skip
     if held.any():
         booster = booster[: booster.best_iteration + 1]
-    packed = pack_booster(booster)
-    monitor.keep(f"{key}.ubj.z", packed)
-    return unpack_booster(packed)
+    found = TreeArrays.of(booster)
+    monitor.keep(f"{key}.trees", found.pack())
+    return found
 
 
 def _parameters(options: BoostingOptions, objective: str, quantile: float, seed: int) -> dict[str, Any]:
@@ -95,15 +95,15 @@ def _parameters(options: BoostingOptions, objective: str, quantile: float, seed:
 
 
 def refitted(
-    booster: Any, x: Array, y: Array, groups: Array, options: BoostingOptions, *, objective: str, **rest: Any
-) -> Any:
+    booster: TreeArrays, x: Array, y: Array, groups: Array, options: BoostingOptions, *, objective: str, **rest: Any
+) -> TreeArrays:
     """A booster of as many rounds, and as many more as rows were held out, on all rows; itself where rows are many.
 
     Of few families, those that only say when to stop are worth more as examples. Arguments as of `train_booster`.
     """
     if len(y) > REFIT_ROWS or not held_out(groups, options.validation_share, rest["seed"]).any():
         return booster
-    rounds = 1 + round(booster.num_boosted_rounds() * (1 + options.validation_share))
+    rounds = 1 + round(len(booster) * (1 + options.validation_share))
     whole = replace(options, rounds=rounds, validation_share=0.0)
     return train_booster(x, y, groups, whole, objective=objective, **{**rest, "key": f"{rest['key']}-all"})
 
@@ -138,7 +138,7 @@ def _told(xgb: Any, monitor: Monitor, key: str, rounds: int) -> Any:
 class Boosters:
     """Boosters in order, asked together; thread-safe."""
 
-    def __init__(self, boosters: Sequence[Any]) -> None:
+    def __init__(self, boosters: Sequence[TreeArrays]) -> None:
         self.boosters = list(boosters)
         self.forest = Forest.of(self.boosters)
         self._single = [Forest.of([booster]) for booster in self.boosters]
@@ -147,7 +147,9 @@ class Boosters:
         """Margins `[n]` of booster i alone, for rows of its own."""
         if len(x) <= FEW_ROWS:
             return np.asarray(self._single[i].margins(x)[:, 0])
-        return np.asarray(self.boosters[i].predict(library().DMatrix(x, nthread=1), output_margin=True), np.float64)
+        return np.asarray(
+            self.boosters[i].booster.predict(library().DMatrix(x, nthread=1), output_margin=True), np.float64
+        )
 
     def margins(self, x: Array, offsets: Array | None = None, places: Sequence[int] | Array = (0,)) -> Array:
         """Margins `[n, boosters]` of rows `x[n, F]` f32.
@@ -157,9 +159,8 @@ class Boosters:
         if len(x) <= FEW_ROWS:
             found = self.forest.margins(x)
         else:
-            xgb = library()
-            data = xgb.DMatrix(x, nthread=1)
-            columns = [np.asarray(b.predict(data, output_margin=True), np.float64) for b in self.boosters]
+            data = library().DMatrix(x, nthread=1)
+            columns = [booster.margins(data) for booster in self.boosters]
             found = np.stack(columns, axis=1) if columns else np.zeros((len(x), 0))
         if offsets is not None:
             found[:, places] += offsets - self.forest.base[places]

@@ -17,7 +17,6 @@ import numpy as np
 
 from costmodel.core.errors import UsageError
 from costmodel.models.base import Array, Prediction
-from costmodel.models.booster_files import pack_booster, unpack_booster
 from costmodel.models.boosting import FEW_ROWS, Boosters, BoostingOptions, train_booster
 from costmodel.models.encode import SIZE_NAME
 from costmodel.models.examples import Examples
@@ -25,6 +24,7 @@ from costmodel.models.heads import SURE
 from costmodel.models.metric_model import MetricModel, Needs, Scaled
 from costmodel.models.monitor import Monitor
 from costmodel.models.novelty import Novelty
+from costmodel.models.tree_arrays import TreeArrays
 from costmodel.models.wrapping import Wrapper, prefixed, stripped
 
 LEVEL = 0.9
@@ -155,7 +155,7 @@ class Conformal(Wrapper):
         """See `MetricModel`."""
         quantiles = {arch: own.tolist() for arch, own in self._quantiles.items()}
         numbers = {"quantiles": quantiles, "deviations": self._deviations.tolist()}
-        files = {f"width-{i}.ubj.z": pack_booster(b) for i, b in enumerate(self._widths.boosters)}
+        files = {f"width-{i}.trees.xz": b.pack() for i, b in enumerate(self._widths.boosters)}
         files["conformal.json"] = (json.dumps(numbers, sort_keys=True) + "\n").encode()
         return files | prefixed("base", self._base.state())
 
@@ -164,7 +164,7 @@ class Conformal(Wrapper):
         numbers = json.loads(files["conformal.json"])
         self._quantiles = {arch: np.array(own, np.float64) for arch, own in numbers["quantiles"].items()}
         self._deviations = np.array(numbers["deviations"], np.float64)
-        self._widths = Boosters([unpack_booster(files[f"width-{i}.ubj.z"]) for i in range(len(self.metrics))])
+        self._widths = Boosters([TreeArrays.unpack(files[f"width-{i}.trees.xz"]) for i in range(len(self.metrics))])
         self._base = self._spawn(self.seed)
         self._base.restore(stripped("base", files))
 

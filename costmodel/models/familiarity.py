@@ -19,8 +19,9 @@ import numpy as np
 
 from costmodel.models.base import Array
 from costmodel.models.novelty import best_threshold
+from costmodel.models.tensors import joined_planes, planes
 
-MAX_PAIRS = 110_000
+MAX_PAIRS = 250_000
 """Details with a family that holds each; of more those with the smallest hashes are kept, an unbiased draw."""
 KEY_BITS = 24
 """Of a kept detail's hash: 0.7 % of unseen ones pass for seen."""
@@ -130,9 +131,9 @@ class Familiarity:
     def state(self) -> dict[str, Array]:
         """Arrays for a checkpoint: bytes of the keys' differences and of the families, by place, compressed."""
         steps = np.diff(self.keys, prepend=np.uint32(0)).astype("<u4")
-        planes = np.concatenate((_planes(steps), _planes(self.family.astype("<u2"))))
+        packed = zlib.compress(planes(steps) + planes(self.family.astype("<u2")), 9)
         return {
-            "familiarity.pairs": np.frombuffer(zlib.compress(planes.tobytes(), 9), np.uint8),
+            "familiarity.pairs": np.frombuffer(packed, np.uint8),
             "familiarity.numbers": np.array([self.below, *self.weights, self.farthest]),
         }
 
@@ -145,10 +146,11 @@ class Familiarity:
             packed = zlib.decompress(arrays["familiarity.pairs"].tobytes())
         except zlib.error as error:
             raise ValueError(f"familiarity.pairs: {error}") from None
-        planes = np.frombuffer(packed, np.uint8).reshape(6, -1)
+        split = len(packed) // 6 * 4
         below, cover, gap, added, farthest = arrays["familiarity.numbers"].tolist()
         return cls(
-            keys=np.cumsum(_joined(planes[:4], "<u4"), dtype=np.uint32), family=_joined(planes[4:], "<u2"),
+            keys=np.cumsum(joined_planes(packed[:split], "<u4"), dtype=np.uint32),
+            family=joined_planes(packed[split:], "<u2"),
             below=int(below), weights=(cover, gap, added), farthest=farthest,
         )  # fmt: skip
 
@@ -156,14 +158,6 @@ class Familiarity:
 def _keys(shingles: Array, below: int) -> Array:
     """Hashes under `below` spread over `KEY_BITS`."""
     return (np.asarray(shingles, np.uint64) * np.uint64(1 << KEY_BITS) // np.uint64(below)).astype(np.uint32)
-
-
-def _planes(numbers: Array) -> Array:
-    return np.ascontiguousarray(numbers.view(np.uint8).reshape(len(numbers), -1).T).ravel()
-
-
-def _joined(planes: Array, kind: str) -> Array:
-    return np.ascontiguousarray(planes.T).view(kind).ravel()
 
 
 def _logistic(seen: Array, held: Array) -> tuple[float, float]:

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from costmodel.models.base import Array
-from costmodel.models.booster_files import base_margin, document_of, trees_of
+from costmodel.models.tree_arrays import TreeArrays
 
 _CHILD_BITS = 32
 _CHILD = (1 << _CHILD_BITS) - 1
@@ -35,32 +34,22 @@ class Forest:
     depth: int
 
     @classmethod
-    def of(cls, boosters: Sequence[Any]) -> Forest:
+    def of(cls, boosters: Sequence[TreeArrays]) -> Forest:
         """All trees of all boosters."""
-        trees, owner, base = [], [], []
-        for number, booster in enumerate(boosters):
-            document = document_of(booster)
-            trees += trees_of(document)
-            owner += [number] * len(trees_of(document))
-            base.append(base_margin(document))
-        sizes = np.array([len(tree["left_children"]) for tree in trees], np.int64)
-        roots = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64) if len(trees) else np.zeros(0, np.int64)
-        nodes: dict[str, list[Array]] = {"feature": [], "threshold": [], "children": [], "value": []}
-        for root, tree in zip(roots, trees, strict=True):
-            left, right = np.array(tree["left_children"]), np.array(tree["right_children"])
-            leaf = left < 0
-            here = np.arange(len(left))
-            condition = np.array(tree["split_conditions"], np.float32)
-            nodes["feature"].append(np.where(leaf, 0, np.array(tree["split_indices"])))
-            nodes["threshold"].append(np.where(leaf, np.inf, condition).astype(np.float32))
-            nodes["children"].append(np.stack([np.where(leaf, here, left), np.where(leaf, here, right)], 1) + root)
-            nodes["value"].append(np.where(leaf, condition, 0.0))
-        depth = max((_depth(tree["left_children"], tree["right_children"]) for tree in trees), default=0)
-        empty = {"children": np.zeros((0, 2), np.int64)}
-        joined = {n: np.concatenate(p) if p else empty.get(n, np.zeros(0)) for n, p in nodes.items()}
+        starts = np.cumsum([0, *(len(booster.leaf) for booster in boosters)])
+        both = list(zip(boosters, starts.tolist(), strict=False))
+        nothing = np.zeros(0, np.int64)
+        leaf = np.concatenate([nothing.astype(bool), *(b.leaf for b in boosters)])
+        number = np.concatenate([nothing.astype(np.float32), *(b.number for b in boosters)])
+        left = np.concatenate([nothing, *(b.left + start for b, start in both)])
         return cls(
-            roots, np.array(owner, np.int64), joined["feature"].astype(np.int64), joined["threshold"],
-            joined["children"].astype(np.int64), joined["value"].astype(np.float64), np.array(base), depth,
+            roots=np.concatenate([nothing, *(b.roots + start for b, start in both)]),
+            owner=np.repeat(np.arange(len(boosters)), [len(b) for b in boosters]),
+            feature=np.concatenate([nothing, *(b.column for b in boosters)]),
+            threshold=np.where(leaf, np.float32(np.inf), number),
+            children=np.stack([left, np.where(leaf, left, left + 1)], axis=1),
+            value=np.where(leaf, number, 0.0).astype(np.float64), base=np.array([b.base for b in boosters]),
+            depth=max((b.depth for b in boosters), default=0),
         )  # fmt: skip
 
     def margins(self, x: Array) -> Array:
@@ -113,13 +102,3 @@ class Forest:
         number[order] = np.arange(len(order))
         packed = self.feature[order] << _CHILD_BITS | number[self.children[order, 0]]
         return packed, self.threshold[order].astype(np.float32), self.value[order].astype(np.float32)
-
-
-def _depth(left: Sequence[int], right: Sequence[int]) -> int:
-    deepest, stack = 0, [(0, 0)]
-    while stack:
-        node, level = stack.pop()
-        deepest = max(deepest, level)
-        if left[node] >= 0:
-            stack += [(left[node], level + 1), (right[node], level + 1)]
-    return deepest

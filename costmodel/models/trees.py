@@ -16,7 +16,6 @@ import numpy as np
 from costmodel.core.errors import CheckpointError, UsageError
 from costmodel.models.base import Array
 from costmodel.models.bases import BASES, DIRECT, ESTIMATED, PROMOTED, STANDING, first_weight, grows
-from costmodel.models.booster_files import pack_booster, unpack_booster
 from costmodel.models.boosting import QUANTILE, Boosters, BoostingOptions, held_out, refitted, train_booster
 from costmodel.models.demand import register_limits, spill_targets
 from costmodel.models.encode import SIZE_NAME
@@ -28,6 +27,7 @@ from costmodel.models.monitor import Monitor
 from costmodel.models.pairs import pair_numbers
 from costmodel.models.regimes import STANDS, Regime, grafted
 from costmodel.models.tensors import pack_tensors, unpack_tensors
+from costmodel.models.tree_arrays import TreeArrays
 
 _MIN_ROWS = 4
 _LEAST_DEVIATION = 0.02
@@ -237,7 +237,7 @@ class BoostedTrees(MetricModel):
 
     def state(self) -> dict[str, bytes]:
         """See `MetricModel`."""
-        files = {f"{self.metrics[i]}.{part}.ubj.z": pack_booster(self._boosters.boosters[n])
+        files = {f"{self.metrics[i]}.{part}.trees.xz": self._boosters.boosters[n].pack()
                  for (i, part), n in self._index.items()}  # fmt: skip
         arrays: dict[str, Array] = {"deviation": self._deviation}
         for i, guess in self._guesses.items():
@@ -253,10 +253,10 @@ class BoostedTrees(MetricModel):
         for i, metric in enumerate(self.metrics):
             wanted = ["gate", "mean"] if self.scales[i] is Scale.ZERO_INFLATED else ["mean"]
             for part in wanted:
-                name = f"{metric}.{part}.ubj.z"
+                name = f"{metric}.{part}.trees.xz"
                 if name not in files:
                     raise CheckpointError(f"the checkpoint lacks {name}; train it again or reinstall")
-                parts[i, part] = unpack_booster(files[name])
+                parts[i, part] = TreeArrays.unpack(files[name])
             guesses = {
                 key.partition(":")[2]: weights for key, weights in arrays.items() if key.startswith(f"{metric}:")
             }

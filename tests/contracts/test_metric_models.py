@@ -100,7 +100,7 @@ def test_what_was_saved_predicts_the_same(fitted, tmp_path):
     assert card["note"] == "kept"
     assert card["versions"]["vocabulary"] == 1
     assert MODELS.get(card["model"]) is type(fitted)
-    assert {path.suffix for path in (tmp_path / "m").iterdir()} <= {".json", ".safetensors", ".z"}
+    assert {path.suffix for path in (tmp_path / "m").iterdir()} <= {".json", ".safetensors", ".xz"}
 
 
 def test_update_moves_predictions_towards_what_was_seen(fitted, tmp_path):

@@ -1,18 +1,26 @@
 """Trees of two regimes in one booster, and what a checkpoint keeps of boosters."""
 
+import lzma
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from costmodel.core.errors import CheckpointError
 from costmodel.core.target import Target
-from costmodel.models.booster_files import library, pack_booster, unpack_booster
 from costmodel.models.boosting import Boosters
 from costmodel.models.context import CODEGEN, context_names, context_rows
 from costmodel.models.examples import Encoding, Examples
 from costmodel.models.grafting import joined
+from costmodel.models.tree_arrays import TreeArrays, library
 from costmodel.models.trees import BoostedTrees
 
 SIDE = 5
 STANDING, OPTIMISED = 1100, 400
+
+
+MARK = b'"sizes"'
 
 
 def rows(seed):
@@ -27,7 +35,7 @@ def boosters(x, objective):
     y = y + 20 * x[:, 2] > np.median(y) if objective == "binary:logistic" else y
     parameters = {"objective": objective, "max_depth": 3, "nthread": 1}
     sides = (x[:, SIDE] == 0, x[:, SIDE] > 0)
-    return [xgb.train(parameters, xgb.DMatrix(x[side], y[side]), 12) for side in sides]
+    return [TreeArrays.of(xgb.train(parameters, xgb.DMatrix(x[side], y[side]), 12)) for side in sides]
 
 
 @pytest.mark.parametrize("objective", ["reg:squarederror", "binary:logistic"])
@@ -35,7 +43,7 @@ def boosters(x, objective):
 def test_answers_as_the_booster_of_each_side(objective, few):
     x = rows(1)
     below, above = boosters(x, objective)
-    both = unpack_booster(pack_booster(joined(below, above, SIDE)))
+    both = TreeArrays.unpack(joined(below, above, SIDE).pack())
     asked = rows(2)[: 20 if few else None]
     of_sides = Boosters([below, above]).margins(asked)
     expected = np.where(asked[:, SIDE] > 0, of_sides[:, 1], of_sides[:, 0])
@@ -51,14 +59,32 @@ def test_three_regimes_by_joining_twice():
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_a_checkpoint_keeps_answers_and_no_statistics():
-    x = rows(5)
-    booster = boosters(x, "reg:squarederror")[0]
-    packed = pack_booster(booster)
-    data = library().DMatrix(x)
-    assert (unpack_booster(packed).predict(data) == booster.predict(data)).all()
-    assert pack_booster(unpack_booster(packed)) == packed
-    assert not any(unpack_booster(packed).get_score(importance_type="total_gain").values())
+@pytest.mark.parametrize("objective", ["reg:squarederror", "binary:logistic"])
+def test_a_checkpoint_answers_as_what_was_trained(objective):
+    x, xgb = rows(5), library()
+    trained = xgb.train({"objective": objective, "nthread": 1}, xgb.DMatrix(x, x[:, 0] > x[:, 1]), 20)
+    found = TreeArrays.unpack(TreeArrays.of(trained).pack())
+    data = xgb.DMatrix(x)
+    assert (found.booster.predict(data) == trained.predict(data)).all()
+    np.testing.assert_allclose(
+        Boosters([found]).margins(x[:20])[:, 0], trained.predict(data, output_margin=True)[:20], rtol=1e-5, atol=1e-5
+    )
+    assert TreeArrays.of(found.booster).pack() == found.pack()
+
+
+PACKED = lzma.decompress(boosters(rows(1), "reg:squarederror")[0].pack())
+
+
+@given(place=st.integers(0, 10_000), bit=st.integers(0, 7))
+def test_a_damaged_file_is_refused_or_answers_finitely(place, bit):
+    header, body = PACKED.split(MARK)
+    position = place % len(body)
+    damaged = body[:position] + bytes([body[position] ^ 1 << bit]) + body[position + 1 :]
+    try:
+        found = TreeArrays.unpack(lzma.compress(header + MARK + damaged))
+    except CheckpointError:
+        return
+    assert np.isfinite(Boosters([found]).margins(rows(6)[:5])).all()
 
 
 def functions(counts):
