@@ -164,7 +164,7 @@ class Conformal(Wrapper):
         numbers = json.loads(files["conformal.json"])
         self._quantiles = {arch: np.array(own, np.float64) for arch, own in numbers["quantiles"].items()}
         self._deviations = np.array(numbers["deviations"], np.float64)
-        self._widths = Boosters([TreeArrays.unpack(files[f"width-{i}.trees.xz"]) for i in range(len(self.metrics))])
+        self._widths = Boosters([TreeArrays.of_file(files, f"width-{i}.trees.xz") for i in range(len(self.metrics))])
         self._base = self._spawn(self.seed)
         self._base.restore(stripped("base", files))
 

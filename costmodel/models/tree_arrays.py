@@ -163,6 +163,13 @@ class TreeArrays:
         return lzma.compress(data, preset=9 | lzma.PRESET_EXTREME)
 
     @classmethod
+    def of_file(cls, files: Mapping[str, bytes], name: str) -> Self:
+        """A checkpoint's file of that name; raises `CheckpointError` where it is missing or damaged."""
+        if name not in files:
+            raise CheckpointError(f"the checkpoint lacks {name}; train it again with this version or reinstall")
+        return cls.unpack(files[name])
+
+    @classmethod
     def unpack(cls, data: bytes) -> Self:
         """What `pack` gave; raises `CheckpointError` for anything else."""
         try:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from costmodel.core.errors import CheckpointError, UsageError
+from costmodel.core.errors import UsageError
 from costmodel.models.base import Array
 from costmodel.models.bases import BASES, DIRECT, ESTIMATED, PROMOTED, STANDING, first_weight, grows
 from costmodel.models.boosting import QUANTILE, Boosters, BoostingOptions, held_out, refitted, train_booster
@@ -253,10 +253,7 @@ class BoostedTrees(MetricModel):
         for i, metric in enumerate(self.metrics):
             wanted = ["gate", "mean"] if self.scales[i] is Scale.ZERO_INFLATED else ["mean"]
             for part in wanted:
-                name = f"{metric}.{part}.trees.xz"
-                if name not in files:
-                    raise CheckpointError(f"the checkpoint lacks {name}; train it again or reinstall")
-                parts[i, part] = TreeArrays.unpack(files[name])
+                parts[i, part] = TreeArrays.of_file(files, f"{metric}.{part}.trees.xz")
             guesses = {
                 key.partition(":")[2]: weights for key, weights in arrays.items() if key.startswith(f"{metric}:")
             }

@@ -50,6 +50,23 @@ def test_answers_as_the_booster_of_each_side(objective, few):
     np.testing.assert_allclose(Boosters([both]).margins(asked)[:, 0], expected, rtol=1e-5, atol=1e-5)
 
 
+def first_half(trees):
+    sizes = trees.sizes[: len(trees) // 2]
+    nodes = slice(0, int(sizes.sum()))
+    return TreeArrays(
+        head=trees.head, sizes=sizes, leaf=trees.leaf[nodes], column=trees.column[nodes], number=trees.number[nodes]
+    )
+
+
+def test_half_of_the_trees_is_half_of_each_side():
+    below, above = boosters(rows(1), "reg:squarederror")
+    asked = rows(2)[:20]
+    of_sides = Boosters([first_half(below), first_half(above)]).margins(asked)
+    expected = np.where(asked[:, SIDE] > 0, of_sides[:, 1], of_sides[:, 0])
+    found = Boosters([first_half(joined(below, above, SIDE))]).margins(asked)[:, 0]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_three_regimes_by_joining_twice():
     x = rows(3)
     (below, above), third = boosters(x, "reg:squarederror"), boosters(rows(4), "reg:squarederror")[1]
