@@ -91,7 +91,7 @@ def test_models_that_cannot_be_exported(model, tmp_path, capsys):
 def test_a_damaged_checkpoint(model, tmp_path, capsys):
     copy = tmp_path / "copy"
     shutil.copytree(model, copy)
-    (copy / "instructions.mean.ubj.z").write_bytes(b"damaged")
+    (copy / "instructions.mean.trees.xz").write_bytes(b"damaged")
     assert "does not match its sha256" in refused(capsys, copy, "-o", tmp_path / "out")
 
 

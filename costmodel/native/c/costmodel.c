@@ -30,6 +30,8 @@
 #define COARSE 0.02   /* share of a length below which a difference of lengths is not taken */
 #define BINNED 4u    /* columns at once */
 #define WALKED 4u    /* trees at once */
+#define GATES 4u     /* splits above a tree that ask what kind of code it is */
+#define CODES 32u    /* kinds of code, by the splits that ask for them */
 #define Z90 1.6448536269514722
 #define NEVER 1e15f
 #define KINDS 8u /* of nodes; a token's column is token * KINDS + kind */
@@ -60,6 +62,11 @@ typedef struct slot {
 typedef struct layer { uint32_t in, out, padded, relu; const float *weights, *bias; } layer;
 typedef struct span { const unsigned char *data; size_t bytes; } span;
 
+/* What code a tree is for: the sides of splits that do not end in a leaf of 0 at once. */
+typedef struct code {
+  uint32_t nodes[GATES], rights[GATES], count;
+} code;
+
 struct costmodel {
   counts n;
   span sections[SECTION_END];
@@ -76,8 +83,10 @@ struct costmodel {
   uint32_t *first_cut[2];
   int32_t *zero_bin[2]; /* `bin_of` 0 */
   const slot *slots;
-  uint32_t *roots, *first_leaf;
-  uint8_t *depths;
+  uint32_t *entries, *first_leaf; /* of trees; an entry lies below the splits that ask for its code */
+  uint8_t *depths, *code_of;      /* of trees; splits from the entry on */
+  code codes[CODES];              /* the first one is every code */
+  uint32_t code_count;
   float *leaves;
   const float *guesses, *center, *spread;
   float *components, *norms, *origin, *references;
@@ -402,6 +411,42 @@ static int check_tree(const uint32_t *nodes, uint32_t size, uint32_t columns, ui
   return deepest;
 }
 
+static int adds_nothing(const costmodel *m, uint32_t tree, uint32_t node) {
+  return FEATURE_OF(node) == 0 && m->leaves[m->first_leaf[tree] + BIN_OF(node)] == 0.0f;
+}
+
+/* The number of a kind among those of the model, which is added; 0 where there are too many. */
+static uint8_t number_of(costmodel *m, const code *wanted) {
+  for (uint32_t i = 0; i < m->code_count; ++i)
+    if (memcmp(&m->codes[i], wanted, sizeof *wanted) == 0) return (uint8_t)i;
+  if (m->code_count == CODES) return 0;
+  m->codes[m->code_count] = *wanted;
+  return (uint8_t)m->code_count++;
+}
+
+/* Follow the splits above each tree that only ask for a kind of code: they are asked once for all trees. */
+static void find_codes(costmodel *m) {
+  m->code_count = 1;
+  memset(m->codes, 0, sizeof m->codes);
+  for (uint32_t t = 0; t < m->n.trees; ++t) {
+    code own;
+    uint32_t at = m->entries[t];
+    memset(&own, 0, sizeof own);
+    while (own.count < GATES && FEATURE_OF(m->nodes[at]) != 0) {
+      const uint32_t left = at + STEP_OF(m->nodes[at]);
+      const int nothing = adds_nothing(m, t, m->nodes[left]), right = adds_nothing(m, t, m->nodes[left + 1]);
+      if (nothing == right) break;
+      own.nodes[own.count] = m->nodes[at];
+      own.rights[own.count++] = (uint32_t)nothing;
+      at = left + (uint32_t)nothing;
+    }
+    m->code_of[t] = number_of(m, &own);
+    if (m->code_of[t] == 0) continue;
+    m->entries[t] = at;
+    m->depths[t] = (uint8_t)(m->depths[t] - own.count);
+  }
+}
+
 static int expand_leaves(costmodel *m, size_t count) {
   const uint32_t kind = m->n.leaf_kind;
   if (kind > LEAF_I8) return 0;
@@ -436,24 +481,27 @@ static int read_trees(costmodel *m) {
   }
   if (nodes > MOST) return 0;
   m->nodes = exactly(m, NODES, nodes, 4);
-  m->roots = take(m, n->trees, 4);
+  m->entries = take(m, n->trees, 4);
   m->first_leaf = take(m, n->trees, 4);
   m->depths = take(m, n->trees, 1);
+  m->code_of = take(m, n->trees, 1);
   uint8_t *which = take(m, (size_t)n->trees + 1, 1), *levels = take(m, largest, 1);
-  if (!m->roots || !m->first_leaf || !m->depths || !which || !levels) return -1;
+  if (!m->entries || !m->first_leaf || !m->depths || !m->code_of || !which || !levels) return -1;
   if (!m->nodes) return 0;
   for (uint32_t i = 0; i < n->slots; ++i)
     for (uint32_t t = 0; m->slots[i].part == WIDTH && t < m->slots[i].trees; ++t) which[m->slots[i].first_tree + t] = 1;
   for (uint32_t i = 0, node = 0, leaf = 0; i < n->trees; ++i) {
     int depth = check_tree(m->nodes + node, sizes[i], which[i] ? n->width_columns : n->columns, levels);
     if (depth < 0) return 0;
-    m->roots[i] = node;
+    m->entries[i] = node;
     m->first_leaf[i] = leaf;
     m->depths[i] = (uint8_t)depth;
     node += sizes[i];
     leaf += (sizes[i] + 1u) / 2u;
   }
-  return expand_leaves(m, leaves);
+  const int read = expand_leaves(m, leaves);
+  if (read > 0) find_codes(m);
+  return read;
 }
 
 static int read_slots(costmodel *m) {
@@ -867,31 +915,50 @@ static uint32_t step(uint32_t node, const int32_t *bins) {
   return STEP_OF(node) + (uint32_t)(bins[FEATURE_OF(node)] >= (int32_t)(node & 0x1fffffu));
 }
 
-/* Sum of the leaves that a slot's trees arrive at. Four trees at once: their loads do not wait for each other. */
-static double walk(const costmodel *m, const slot *s, const int32_t *bins) {
-  const uint32_t *nodes = m->nodes, *roots = m->roots, *first = m->first_leaf;
-  double sum = 0;
-  uint32_t t = s->first_tree, end = s->first_tree + s->trees;
-  for (; t + WALKED <= end; t += WALKED) {
-    const uint32_t *a = nodes + roots[t], *b = nodes + roots[t + 1], *c = nodes + roots[t + 2], *d = nodes + roots[t + 3];
-    unsigned depth = m->depths[t];
-    for (unsigned k = 1; k < WALKED; ++k)
-      if (m->depths[t + k] > depth) depth = m->depths[t + k];
-    for (; depth; --depth) {
-      a += step(*a, bins);
-      b += step(*b, bins);
-      c += step(*c, bins);
-      d += step(*d, bins);
-    }
-    sum += (double)m->leaves[first[t] + BIN_OF(*a)];
-    sum += (double)m->leaves[first[t + 1] + BIN_OF(*b)];
-    sum += (double)m->leaves[first[t + 2] + BIN_OF(*c)];
-    sum += (double)m->leaves[first[t + 3] + BIN_OF(*d)];
+static double leaf_of(const costmodel *m, uint32_t tree, const uint32_t *at) {
+  return (double)m->leaves[m->first_leaf[tree] + BIN_OF(*at)];
+}
+
+/* Four trees at once: their loads do not wait for each other. */
+static double walk_four(const costmodel *m, const uint32_t *trees, const int32_t *bins) {
+  const uint32_t *nodes = m->nodes, *entries = m->entries;
+  const uint32_t *a = nodes + entries[trees[0]], *b = nodes + entries[trees[1]];
+  const uint32_t *c = nodes + entries[trees[2]], *d = nodes + entries[trees[3]];
+  unsigned depth = m->depths[trees[0]];
+  for (unsigned k = 1; k < WALKED; ++k)
+    if (m->depths[trees[k]] > depth) depth = m->depths[trees[k]];
+  for (; depth; --depth) {
+    a += step(*a, bins);
+    b += step(*b, bins);
+    c += step(*c, bins);
+    d += step(*d, bins);
   }
-  for (; t < end; ++t) {
-    const uint32_t *at = nodes + roots[t];
-    for (unsigned d = 0; d < m->depths[t]; ++d) at += step(*at, bins);
-    sum += (double)m->leaves[first[t] + BIN_OF(*at)];
+  return leaf_of(m, trees[0], a) + leaf_of(m, trees[1], b) + leaf_of(m, trees[2], c) + leaf_of(m, trees[3], d);
+}
+
+/* Sum of the leaves that a slot's trees arrive at; trees for other kinds of code add nothing. */
+static double walk(const costmodel *m, const slot *s, const int32_t *bins) {
+  uint32_t trees[WALKED];
+  uint8_t open[CODES];
+  unsigned waiting = 0;
+  double sum = 0;
+  for (uint32_t i = 0; i < m->code_count; ++i) {
+    const code *own = &m->codes[i];
+    open[i] = 1;
+    for (uint32_t g = 0; g < own->count; ++g)
+      open[i] &= step(own->nodes[g], bins) - STEP_OF(own->nodes[g]) == own->rights[g];
+  }
+  for (uint32_t t = s->first_tree; t < s->first_tree + s->trees; ++t) {
+    if (!open[m->code_of[t]]) continue;
+    trees[waiting] = t;
+    if (++waiting < WALKED) continue;
+    sum += walk_four(m, trees, bins);
+    waiting = 0;
+  }
+  for (unsigned k = 0; k < waiting; ++k) {
+    const uint32_t *at = m->nodes + m->entries[trees[k]];
+    for (unsigned d = 0; d < m->depths[trees[k]]; ++d) at += step(*at, bins);
+    sum += leaf_of(m, trees[k], at);
   }
   return sum * s->leaf_scale;
 }
