@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     )
     how = f"{fitted.how}; {fitted.cost.size_bytes:.0f} bytes, {fitted.cost.latency_us:.1f} µs a function"
     print(f"costmodel: wrote {args.output}: {how} ({'measured' if fitted.measured else 'estimated'})", file=sys.stderr)
-    if "first" in fitted.how:
+    if fitted.student is None and not fitted.lossless:
         print("costmodel: that loses accuracy; --unlabelled DIR distils a student instead", file=sys.stderr)
     return 0
 

@@ -49,6 +49,8 @@ class Fitted:
     cost: Budget
     measured: bool
     student: Student | None = None
+    lossless: bool = False
+    """To three digits of the model's error, without learning anything anew."""
 
 
 class Scales:
@@ -153,16 +155,20 @@ def _fitted(compact: Compact, how: str, scales: Scales, student: Student | None 
 def _lossless(compact: Compact, scales: Scales) -> Iterator[Fitted]:
     if _is_hollow(compact):
         return
-    yield _fitted(compact, "exact", scales)
+    yield replace(_fitted(compact, "exact", scales), lossless=True)
     if compact.leaf_bits == 32:
-        for bits in (16, 8):
-            yield _fitted(rounded_leaves(compact, bits), f"leaves of {bits} bits", scales)
+        yield replace(_fitted(rounded_leaves(compact, 16), "leaves of 16 bits", scales), lossless=True)
 
 
 def _prefixes(compact: Compact, scales: Scales) -> Iterator[Fitted]:
-    for share in () if _is_hollow(compact) else _SHARES:
-        how = f"the first {100 * share:.0f} % of the trees, leaves of 8 bits"
-        yield _fitted(rounded_leaves(first_rounds(compact, share), 8), how, scales)
+    """Shorter and shorter ones, those with coarse leaves (one scale for a slot) after those with finer ones."""
+    if _is_hollow(compact):
+        return
+    yield _fitted(rounded_leaves(compact, 8), "leaves of 8 bits", scales)
+    for share in _SHARES:
+        for bits in (16, 8):
+            how = f"the first {100 * share:.0f} % of the trees, leaves of {bits} bits"
+            yield _fitted(rounded_leaves(first_rounds(compact, share), bits), how, scales)
 
 
 def _loss(fitted: Fitted, soft: Soft) -> float:
