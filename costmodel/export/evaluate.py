@@ -9,13 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from costmodel.core.metrics import get_metric
-from costmodel.export.compact import FLOOR, STANDING_BUCKET, Compact, Network, Part, Slot, Trees
+from costmodel.export.compact import FLOOR, Compact, Network, Part, Slot, Trees
 from costmodel.models.base import Array, Prediction
 from costmodel.models.columns import OTHERS, Columns, compressed
 from costmodel.models.examples import Examples
 from costmodel.models.heads import SURE, unscale, unscaled_std
 from costmodel.models.metric_model import Z90, Scaled, zero_inflated
 from costmodel.models.pairs import pair_numbers
+from costmodel.models.regimes import STANDS
 
 _LEAST = 1e-3
 
@@ -85,9 +86,8 @@ def slot_margin(compact: Compact, slot: Slot, x: Array, archs: Array, outputs: A
 def guess(compact: Compact, number: int, x: Array, archs: Array) -> Array:
     """log(1 + weighted sum of counts), `[n]`."""
     rows = np.array([compact.archs.index(a) if a in compact.archs else len(compact.archs) for a in map(str, archs)])
-    column = f"pipeline:{STANDING_BUCKET}"
-    if column in compact.context:
-        rows = rows + (len(compact.archs) + 1) * (x[:, len(compact.numbers) + 1 + compact.context.index(column)] > 0)
+    if STANDS in compact.context:
+        rows = rows + (len(compact.archs) + 1) * (x[:, len(compact.numbers) + 1 + compact.context.index(STANDS)] > 0)
     weights = compact.guesses[number].astype(np.float64)[rows]
     total = (x[:, : len(compact.numbers)].astype(np.float64) * weights[:, :-1]).sum(axis=1) + weights[:, -1]
     return np.asarray(np.log1p(np.maximum(total, 0.0)))

@@ -23,11 +23,11 @@ from costmodel.models.columns import share_columns
 from costmodel.models.conformal import ALL, Conformal
 from costmodel.models.encode import SIZE_NAME, versions
 from costmodel.models.ensemble import Ensemble
-from costmodel.models.forest import Forest
 from costmodel.models.heads import Scale, scale_of
 from costmodel.models.linear import AS_IT_STANDS
 from costmodel.models.metric_model import MetricModel
 from costmodel.models.predictor import Predictor
+from costmodel.models.tree_arrays import TreeArrays
 from costmodel.models.trees import BoostedTrees
 
 OTHER = "any other"
@@ -201,11 +201,11 @@ class _Builder:
             if metric not in chosen:
                 continue
             guess = member._guesses.get(metric) if part == "mean" else None
-            forest = Forest.of([member._boosters.boosters[place]])
+            booster = member._boosters.boosters[place]
             found.append(Slot(
                 member=number, metric=list(chosen).index(metric), part=Part.MEAN if part == "mean" else Part.GATE,
-                base=float(forest.base[0]), guess=None if guess is None else len(self._rows),
-                trees=breadth_first(forest),
+                base=booster.base, guess=None if guess is None else len(self._rows),
+                trees=trees_of(booster),
             ))  # fmt: skip
             if guess is not None:
                 names = [arch + regime for regime in ("", AS_IT_STANDS) for arch in (*self._archs, OTHER)]
@@ -222,43 +222,20 @@ def _intervals(model: MetricModel, chosen: Sequence[int]) -> tuple[list[Slot], I
         return [], None
     slots = []
     for i, metric in enumerate(chosen):
-        forest = Forest.of([model._widths.boosters[metric]])
-        slots.append(Slot(member=0, metric=i, part=Part.WIDTH, base=float(forest.base[0]), trees=breadth_first(forest)))
+        booster = model._widths.boosters[metric]
+        slots.append(Slot(member=0, metric=i, part=Part.WIDTH, base=booster.base, trees=trees_of(booster)))
     rows = [model._quantiles.get(arch, model._quantiles[ALL]) for arch in (*ALL_ARCHS, ALL)]
     factors = np.array([[row[i] for i in chosen] for row in rows], np.float64)
     return slots, Intervals(deviations=np.array([model._deviations[i] for i in chosen], np.float64), factors=factors)
 
 
-def breadth_first(forest: Forest) -> Trees:
-    """The trees with their nodes in breadth-first order, so that two children stand side by side."""
-    count = len(forest.roots)
-    nodes, trees = forest.roots, np.arange(count)
-    begun = np.zeros(count, np.int64)
-    order, owner, place, left = [], [], [], []
-    while len(nodes):
-        sizes = np.bincount(trees, minlength=count)
-        inner = forest.children[nodes, 0] != nodes
-        below = np.where(inner, begun[trees] + sizes[trees] + 2 * _rank(trees, inner), -1)
-        order.append(nodes)
-        owner.append(trees)
-        place.append(begun[trees] + _rank(trees, np.ones(len(trees), bool)))
-        left.append(below)
-        begun = begun + sizes
-        nodes, trees = forest.children[nodes[inner]].reshape(-1), np.repeat(trees[inner], 2)
-    if not order:
-        return no_trees()
-    kept, lefts = np.concatenate(order), np.concatenate(left)
-    sort = np.lexsort((np.concatenate(place), np.concatenate(owner)))
-    kept, lefts = kept[sort], lefts[sort]
+def trees_of(booster: TreeArrays) -> Trees:
+    """The same trees: their nodes are in breadth-first order, two children side by side."""
+    leaf, root = booster.leaf, np.repeat(booster.roots, booster.sizes)
     return Trees(
-        sizes=begun, feature=np.where(lefts < 0, -1, forest.feature[kept]).astype(np.int32),
-        threshold=np.where(lefts < 0, 0, forest.threshold[kept]).astype(np.float32), left=lefts.astype(np.int32),
-        value=forest.value[kept].astype(np.float32),
-    )  # fmt: skip
-
-
-def _rank(trees: Array, counted: Array) -> Array:
-    """How many counted entries of the same tree stand before each; `trees` is sorted."""
-    before = np.cumsum(counted) - counted
-    first = np.searchsorted(trees, trees, side="left")
-    return np.asarray(before - before[first])
+        sizes=booster.sizes,
+        feature=np.where(leaf, -1, booster.column).astype(np.int32),
+        threshold=np.where(leaf, np.float32(0), booster.number),
+        left=np.where(leaf, -1, booster.left - root).astype(np.int32),
+        value=np.where(leaf, booster.number, np.float32(0)),
+    )

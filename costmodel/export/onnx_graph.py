@@ -15,13 +15,14 @@ import numpy as np
 
 from costmodel.core.errors import MissingDependencyError, UnsupportedError
 from costmodel.core.metrics import get_metric
-from costmodel.export.compact import FLOOR, STANDING_BUCKET, Compact, Part, Slot, Trees
+from costmodel.export.compact import FLOOR, Compact, Part, Slot, Trees
 from costmodel.export.onnx_nodes import Nodes, Value
 from costmodel.models.columns import OTHERS
 from costmodel.models.heads import SURE, Scale
 from costmodel.models.metric_model import Z90
 from costmodel.models.novelty import UNSEEN_WEIGHT, Novelty
 from costmodel.models.pairs import SCHEDULED, pair_formulas
+from costmodel.models.regimes import STANDS
 
 OPSET, ML_OPSET, IR_VERSION = 17, 5, 8
 _LEAST, _LARGEST = 1e-3, 3e38
@@ -115,10 +116,9 @@ def _pairs(g: Nodes, c: Compact, raw: str) -> str:
 
 def _regimes(g: Nodes, c: Compact, archs: str) -> str:
     """`[N, 2 (A + 1)]`: the architecture, then the same again where IR goes to code generation as it stands."""
-    column = f"pipeline:{STANDING_BUCKET}"
-    if column not in c.context:
+    if STANDS not in c.context:
         return g("Concat", archs, g("Mul", archs, g.constant(0.0)), axis=1)
-    asked = g("Greater", g.columns("context", [c.context.index(column)]), g.constant(0.0, np.float32))
+    asked = g("Greater", g.columns("context", [c.context.index(STANDS)]), g.constant(0.0, np.float32))
     stands = g.double(asked)
     return g("Concat", g("Mul", archs, g("Sub", g.constant(1.0), stands)), g("Mul", archs, stands), axis=1)
 

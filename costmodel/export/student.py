@@ -14,13 +14,12 @@ import numpy as np
 
 from costmodel.export.compact import Compact, Intervals, Layer, Network, Part, Slot, Trees, no_trees
 from costmodel.export.evaluate import scaled
-from costmodel.export.flatten import breadth_first
+from costmodel.export.flatten import trees_of
 from costmodel.export.genetic import NetworkShape, Shape, TreeShape
 from costmodel.export.soft import Soft, body
 from costmodel.models.adamw import adamw_step, no_moments
 from costmodel.models.base import Array
 from costmodel.models.columns import compressed
-from costmodel.models.forest import Forest
 from costmodel.models.tree_arrays import TreeArrays, library
 
 EPOCHS = 60
@@ -95,8 +94,8 @@ def boosted(x: Array, y: Array, weights: Array, shape: TreeShape, seed: int) -> 
         "base_score": float(np.average(y, weights=weights)),
     }  # fmt: skip
     booster = xgb.train(parameters, xgb.DMatrix(x, y, weight=weights), shape.rounds)
-    forest = Forest.of([TreeArrays.of(booster)])
-    return breadth_first(forest), float(forest.base[0])
+    found = TreeArrays.of(booster)
+    return trees_of(found), found.base
 
 
 def _shifted(trees: Trees, amount: float) -> Trees:

@@ -141,15 +141,10 @@ class Boosters:
     def __init__(self, boosters: Sequence[TreeArrays]) -> None:
         self.boosters = list(boosters)
         self.forest = Forest.of(self.boosters)
-        self._single = [Forest.of([booster]) for booster in self.boosters]
 
     def one(self, i: int, x: Array) -> Array:
-        """Margins `[n]` of booster i alone, for rows of its own."""
-        if len(x) <= FEW_ROWS:
-            return np.asarray(self._single[i].margins(x)[:, 0])
-        return np.asarray(
-            self.boosters[i].booster.predict(library().DMatrix(x, nthread=1), output_margin=True), np.float64
-        )
+        """Margins `[n]` of booster i alone, for many rows of its own."""
+        return self.boosters[i].margins(library().DMatrix(x, nthread=1))
 
     def margins(self, x: Array, offsets: Array | None = None, places: Sequence[int] | Array = (0,)) -> Array:
         """Margins `[n, boosters]` of rows `x[n, F]` f32.

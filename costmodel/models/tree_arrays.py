@@ -1,7 +1,8 @@
 """Boosted trees as arrays: what a checkpoint keeps, a forest walks, and XGBoost takes up again for many rows.
 
-Owns all that the project knows of XGBoost's own format. Nodes stand breadth first in each tree, so that which of them
-are leaves says whose child each is. Statistics of training are left out, and where missing numbers go: rows have none.
+Owns what models of metrics know of XGBoost's own format; rankers still keep the library's files. Nodes stand breadth
+first in each tree, so that which of them are leaves says whose child each is. Statistics of training are left out, and
+where missing numbers go: rows have none.
 """
 
 from __future__ import annotations
