@@ -272,12 +272,8 @@ def drift(task: str, seed: int, args: argparse.Namespace) -> Json:
     model = examine_fold(cases, groups, fold, make_default(args), seed).model
     _, first = np.unique(ready.table.function[fold.held], return_index=True)
     rows = np.random.default_rng(seed).permutation(fold.held[first])[: args.drifting]
-    asked = [
-        Asked(row=ready.table.functions[ready.table.function[i]], context=ready.examples.context[i],
-              arch=str(ready.examples.archs[i]))
-        for i in rows
-    ]  # fmt: skip
-    return robustness(model, asked, ready.examples.context_names, seed)
+    asked = [Asked(*ready.question(i)) for i in rows]
+    return robustness(model, asked, seed)
 
 
 def latency(results: Results, args: argparse.Namespace) -> None:

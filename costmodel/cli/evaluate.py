@@ -265,12 +265,8 @@ def _robustness(one: Tested, cases: Cases, ready: Prepared, groups: Array, args:
     held = np.flatnonzero(np.isin(groups, np.array(one.document["held_out"])))
     _, first = np.unique(ready.table.function[held], return_index=True)
     rows = np.random.default_rng(seed).permutation(held[first])[: args.functions]
-    asked = [
-        Asked(row=ready.table.functions[ready.table.function[i]], context=ready.examples.context[i],
-              arch=str(ready.examples.archs[i]))
-        for i in rows
-    ]  # fmt: skip
-    return robustness(one.model, asked, ready.examples.context_names, seed)
+    asked = [Asked(*ready.question(i)) for i in rows]
+    return robustness(one.model, asked, seed)
 
 
 def _few_shot(subject: _Subject, cases: Cases, ready: Prepared, args: argparse.Namespace, seed: int) -> list[Json]:

@@ -14,6 +14,7 @@ import numpy as np
 from costmodel.core.errors import CostModelError, UnsupportedError
 from costmodel.core.metrics import get_metric
 from costmodel.core.tables import FunctionRow
+from costmodel.core.target import Target
 from costmodel.evaluation.figures import Json
 from costmodel.evaluation.ranking import pairwise_accuracy
 from costmodel.ir.program import Function
@@ -21,28 +22,49 @@ from costmodel.ir.reading import read
 from costmodel.ir.rewrites import KINDS, Format, rewrite
 from costmodel.ir.rewrites.printing import print_generic
 from costmodel.models.base import Array, Model
+from costmodel.models.context import context_names, encode_context
 from costmodel.models.encode import encode_function
 from costmodel.models.examples import Encoding, Examples
 from costmodel.models.metric_model import MetricModel, Needs
+from costmodel.models.realised import realised
 
 INVISIBLE = ("rename", "reformat", "locations")
 """Rewrites that change nothing but the text."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """A function as data sets hold it, and what it is asked about for."""
+
+    row: FunctionRow
+    target: Target
+    pipeline: str | None = None
+    schedule: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Seen:
+    """What a model sees of a function: its encoding and the context `[C]`, which blocks of its code are part of."""
+
+    encoding: Encoding
+    context: Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewritten:
     """One function as it was, and after each rewrite that applied."""
 
-    plain: Encoding
-    after: Mapping[str, Encoding]
+    plain: Seen
+    after: Mapping[str, Seen]
 
 
-def rewrite_function(row: FunctionRow, needs: Needs, rng: np.random.Generator) -> Rewritten | None:
+def rewrite_function(asked: Asked, needs: Needs, rng: np.random.Generator) -> Rewritten | None:
     """Read a function, rewrite it in every way, read it again; None where it cannot be read as a graph."""
+    row = asked.row
     form: Format = "llvm" if row.format == "llvm" else "mlir"
     try:
         text = row.ir if form == "llvm" else _generic(row.ir, row)
-        plain = _encode(text, row, needs)
+        plain = _seen(text, asked, needs)
     except CostModelError:
         return None
     after = {}
@@ -50,7 +72,7 @@ def rewrite_function(row: FunctionRow, needs: Needs, rng: np.random.Generator) -
         try:
             changed = rewrite(text, kind, rng, form=form)
             if changed is not None:
-                after[kind] = _encode(changed, row, needs)
+                after[kind] = _seen(changed, asked, needs)
         except CostModelError:
             continue
     return Rewritten(plain=plain, after=after)
@@ -70,26 +92,21 @@ def _entry(text: str, row: FunctionRow) -> Function:
     return read(text.encode(), format=row.format).entry(row.entry)
 
 
-def _encode(text: str, row: FunctionRow, needs: Needs) -> Encoding:
-    return encode_function(_entry(text, row), scheme=needs.scheme, graph=needs.graph)
+def _seen(text: str, asked: Asked, needs: Needs) -> Seen:
+    function = _entry(text, asked.row)
+    blocks = realised(function, asked.schedule)
+    return Seen(
+        encoding=encode_function(function, scheme=needs.scheme, graph=needs.graph),
+        context=encode_context(asked.target, asked.pipeline, asked.schedule, blocks),
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Asked:
-    """A function as data sets hold it, with the context `[C]` and the architecture of the row that asks about it."""
-
-    row: FunctionRow
-    context: Array
-    arch: str
-
-
-def robustness(model: Model, asked: Sequence[Asked], context_names: tuple[str, ...], seed: int) -> Json:
+def robustness(model: Model, asked: Sequence[Asked], seed: int) -> Json:
     """Drift and flips of ranks of a model's answers under every rewrite.
 
     Args:
         model: takes examples.
         asked: functions to rewrite.
-        context_names: of the contexts' columns.
         seed: of the rewrites.
 
     Returns:
@@ -100,12 +117,12 @@ def robustness(model: Model, asked: Sequence[Asked], context_names: tuple[str, .
     """
     needs = model.needs if isinstance(model, MetricModel) else Needs()
     rng = np.random.default_rng(seed)
-    found = [(one, rewritten) for one in asked if (rewritten := rewrite_function(one.row, needs, rng)) is not None]
-    before = _predict(model, [(one, rewritten.plain) for one, rewritten in found], context_names)
+    found = [(one, rewritten) for one in asked if (rewritten := rewrite_function(one, needs, rng)) is not None]
+    before = _predict(model, [(one, rewritten.plain) for one, rewritten in found])
     metrics = model.metrics if isinstance(model, MetricModel) else ()
     after = {kind: [i for i, (_, r) in enumerate(found) if kind in r.after] for kind in KINDS}
     values = {
-        kind: _predict(model, [(found[i][0], found[i][1].after[kind]) for i in rows], context_names)
+        kind: _predict(model, [(found[i][0], found[i][1].after[kind]) for i in rows])
         for kind, rows in after.items() if rows
     }  # fmt: skip
     document: Json = {"functions": len(found), "unreadable": len(asked) - len(found), "metrics": {}}
@@ -115,13 +132,13 @@ def robustness(model: Model, asked: Sequence[Asked], context_names: tuple[str, .
     return document
 
 
-def _predict(model: Model, pairs: Sequence[tuple[Asked, Encoding]], names: tuple[str, ...]) -> Array:
+def _predict(model: Model, pairs: Sequence[tuple[Asked, Seen]]) -> Array:
     if not pairs:
         return np.zeros((0, len(model.metrics) if isinstance(model, MetricModel) else 0))
     examples = Examples(
-        encodings=[encoding for _, encoding in pairs], program=np.arange(len(pairs)),
-        context=np.stack([one.context for one, _ in pairs]), context_names=names,
-        archs=np.array([one.arch for one, _ in pairs]),
+        encodings=[seen.encoding for _, seen in pairs], program=np.arange(len(pairs)),
+        context=np.stack([seen.context for _, seen in pairs]), context_names=context_names(),
+        archs=np.array([asked.target.arch for asked, _ in pairs]),
     )  # fmt: skip
     return model.predict(examples).mean
 

@@ -7,7 +7,7 @@ output of the small network, over an optional weighted sum of counts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -17,6 +17,7 @@ from costmodel.core.metrics import get_metric
 from costmodel.models.base import Array
 from costmodel.models.context import CODEGEN, pipeline_bucket
 from costmodel.models.heads import Scale, scale_of
+from costmodel.models.kinds import ENDINGS, ending_of
 from costmodel.models.novelty import Novelty
 
 FIGURES = (
@@ -28,9 +29,18 @@ FIGURES = (
 WIDTH_OWN = 5
 """Inputs of an interval's width before the context: mean, deviation, probability, distance, log of operations."""
 STANDING_BUCKET = pipeline_bucket(CODEGEN)
-"""Of the pipeline of IR that no optimiser sees any more: its guesses are sums of their own (`models.trees.regimes`)."""
+"""Of the pipeline of IR that no optimiser sees any more: its guesses are sums of their own (`models.kinds`)."""
+KINDS_IN_C = 2
+"""Of `ENDINGS`, those that C can be asked about: it is told no blocks."""
+OTHER = "any other"
+"""An architecture that nothing was learned for."""
 FLOOR = 0.02
 """Least deviation on a metric's scale, as in `metric_model.zero_inflated`."""
+
+
+def kind_names(archs: Sequence[str]) -> tuple[str, ...]:
+    """Of `archs` and any other one, for each of `ENDINGS`."""
+    return tuple(arch + ending for ending in ENDINGS for arch in (*archs, OTHER))
 
 
 class Part(IntEnum):
@@ -121,7 +131,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Intervals:
-    """Conformal numbers: `deviations[M]`, `factors[A + 1, M]`, the last row for any other architecture."""
+    """Conformal numbers: `deviations[M]`, `factors[3 (A + 1), M]`, rows as `Compact.kinds` has them."""
 
     deviations: Array
     factors: Array
@@ -155,8 +165,7 @@ class Compact:
     slots: tuple[Slot, ...]
     """Of members in order, the widths last."""
     guesses: Array
-    """`[G, 2 (A + 1), P + 1]` f32: architectures and any other, then the same for IR that goes to code generation as
-    it stands (`STANDING_BUCKET`); the last column is a constant."""
+    """`[G, 3 (A + 1), P + 1]` f32, rows as `kinds` has them; the last column is a constant."""
     deviations: Array
     """`[K, M]`."""
     novelty: Novelty | None
@@ -166,6 +175,16 @@ class Compact:
     leaf_bits: int = 32
     default_pipeline: str = ""
     """What a question without a pipeline means where there are several; empty: none."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of rows: architectures and any other one, for each of `ENDINGS`; C is asked for the first two only."""
+        return kind_names(self.archs)
+
+    def kind_rows(self, kinds: Array) -> Array:
+        """Places `[n]` in `kinds` of rows' kinds, as `kinds_of` names them."""
+        places = {kind: place for place, kind in enumerate(self.kinds)}
+        return np.array([places.get(k, places.get(OTHER + ending_of(k), len(self.archs))) for k in kinds.tolist()])
 
     @property
     def members(self) -> int:

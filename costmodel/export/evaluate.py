@@ -14,9 +14,10 @@ from costmodel.models.base import Array, Prediction
 from costmodel.models.columns import OTHERS, Columns, compressed
 from costmodel.models.examples import Examples
 from costmodel.models.heads import SURE, unscale, unscaled_std
+from costmodel.models.kinds import kinds_of
 from costmodel.models.metric_model import Z90, Scaled, zero_inflated
 from costmodel.models.pairs import pair_numbers
-from costmodel.models.regimes import STANDS
+from costmodel.models.trees import block_numbers
 
 _LEAST = 1e-3
 
@@ -26,15 +27,15 @@ def evaluate(compact: Compact, examples: Examples) -> Prediction:
     columns = Columns(numbers=compact.numbers, context=compact.context)
     columns.check(examples)
     functions = columns.functions(examples.encodings)
-    found = scaled(compact, main_matrix(compact, functions[examples.program], examples.context), examples.archs)
+    kinds = kinds_of(examples)
+    found = scaled(compact, main_matrix(compact, functions[examples.program], examples.context), kinds)
     distance = distances(compact, functions)[examples.program]
     ops = np.array([e.numbers.get(compact.numbers[compact.ops], 0.0) for e in examples.encodings])[examples.program]
     half = Z90 * found.std
     std = found.std
     if compact.intervals is not None:
         std = _widths(compact, examples, found, distance, ops)
-        rows = [compact.archs.index(a) if a in compact.archs else len(compact.archs) for a in map(str, examples.archs)]
-        half = std / compact.intervals.deviations * compact.intervals.factors[rows]
+        half = std / compact.intervals.deviations * compact.intervals.factors[compact.kind_rows(kinds)]
     return _in_units(compact, examples, Scaled(mean=found.mean, std=std, nonzero=found.nonzero), half, distance)
 
 
@@ -46,9 +47,9 @@ def main_matrix(compact: Compact, functions: Array, context: Array) -> Array:
     return np.concatenate([raw, shares, pair_numbers(names, raw)], axis=1)
 
 
-def scaled(compact: Compact, x: Array, archs: Array) -> Scaled:
+def scaled(compact: Compact, x: Array, kinds: Array) -> Scaled:
     """Means and deviations on the metrics' scales, from the main matrix."""
-    margins = member_margins(compact, x, archs)
+    margins = member_margins(compact, x, kinds)
     found = [zero_inflated(gate, mean, np.broadcast_to(compact.deviations[k], mean.shape), compact.scales, FLOOR)
              for k, (mean, gate) in enumerate(margins)]  # fmt: skip
     means = np.stack([one.mean for one in found])
@@ -57,7 +58,7 @@ def scaled(compact: Compact, x: Array, archs: Array) -> Scaled:
     return Scaled(mean=means.mean(axis=0), std=np.sqrt(variance), nonzero=nonzero)
 
 
-def member_margins(compact: Compact, x: Array, archs: Array) -> list[tuple[Array, Array]]:
+def member_margins(compact: Compact, x: Array, kinds: Array) -> list[tuple[Array, Array]]:
     """For each member magnitudes and probabilities of not being zero, `[n, M]` each."""
     shape = (len(x), len(compact.metrics))
     found = [(np.zeros(shape), np.ones(shape)) for _ in range(compact.members)]
@@ -65,7 +66,7 @@ def member_margins(compact: Compact, x: Array, archs: Array) -> list[tuple[Array
     for slot in compact.slots:
         if slot.part is Part.WIDTH:
             continue
-        margin = slot_margin(compact, slot, x, archs, outputs)
+        margin = slot_margin(compact, slot, x, kinds, outputs)
         if slot.part is Part.MEAN:
             found[slot.member][0][:, slot.metric] = margin
         else:
@@ -73,9 +74,9 @@ def member_margins(compact: Compact, x: Array, archs: Array) -> list[tuple[Array
     return found
 
 
-def slot_margin(compact: Compact, slot: Slot, x: Array, archs: Array, outputs: Array | None) -> Array:
+def slot_margin(compact: Compact, slot: Slot, x: Array, kinds: Array, outputs: Array | None) -> Array:
     """`[n]` margins of one slot; `outputs[n, O]` are the network's."""
-    margin = np.full(len(x), slot.base) if slot.guess is None else guess(compact, slot.guess, x, archs)
+    margin = np.full(len(x), slot.base) if slot.guess is None else guess(compact, slot, x, kinds)
     margin = margin + slot.leaf_scale * walk(slot.trees, x)
     if slot.output is not None:
         assert outputs is not None
@@ -83,14 +84,15 @@ def slot_margin(compact: Compact, slot: Slot, x: Array, archs: Array, outputs: A
     return np.asarray(margin)
 
 
-def guess(compact: Compact, number: int, x: Array, archs: Array) -> Array:
-    """log(1 + weighted sum of counts), `[n]`."""
-    rows = np.array([compact.archs.index(a) if a in compact.archs else len(compact.archs) for a in map(str, archs)])
-    if STANDS in compact.context:
-        rows = rows + (len(compact.archs) + 1) * (x[:, len(compact.numbers) + 1 + compact.context.index(STANDS)] > 0)
-    weights = compact.guesses[number].astype(np.float64)[rows]
+def guess(compact: Compact, slot: Slot, x: Array, kinds: Array) -> Array:
+    """log(1 + weighted sum of counts + what blocks say), `[n]`; zeros for a slot without a guess."""
+    if slot.guess is None:
+        return np.zeros(len(x))
+    weights = compact.guesses[slot.guess].astype(np.float64)[compact.kind_rows(kinds)]
     total = (x[:, : len(compact.numbers)].astype(np.float64) * weights[:, :-1]).sum(axis=1) + weights[:, -1]
-    return np.asarray(np.log1p(np.maximum(total, 0.0)))
+    names = (*compact.numbers, OTHERS, *compact.context)
+    blocks = block_numbers([compact.metrics[slot.metric]], names, x)[:, 0]
+    return np.asarray(np.log1p(np.maximum(total + blocks, 0.0)))
 
 
 def walk(trees: Trees, x: Array) -> Array:

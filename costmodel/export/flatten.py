@@ -16,22 +16,19 @@ from costmodel.core.errors import UnsupportedError, UsageError
 from costmodel.core.metrics import ALL_ARCHS, get_metric
 from costmodel.core.target import Target, target_names
 from costmodel.core.target_table import Core
-from costmodel.export.compact import FIGURES, FLOOR, Compact, Intervals, Part, Slot, Trees, no_trees
+from costmodel.export.compact import FIGURES, FLOOR, Compact, Intervals, Part, Slot, Trees, kind_names, no_trees
 from costmodel.models import Model
 from costmodel.models.base import Array
 from costmodel.models.columns import share_columns
-from costmodel.models.conformal import ALL, Conformal
+from costmodel.models.conformal import Conformal
 from costmodel.models.encode import SIZE_NAME, versions
 from costmodel.models.ensemble import Ensemble
 from costmodel.models.heads import Scale, scale_of
-from costmodel.models.linear import AS_IT_STANDS
 from costmodel.models.metric_model import MetricModel
 from costmodel.models.predictor import Predictor
 from costmodel.models.tree_arrays import TreeArrays
 from costmodel.models.trees import BoostedTrees
 
-OTHER = "any other"
-"""An architecture that no guess was learned for."""
 EXPORTABLE = ("boosted-trees", "conformal", "ensemble")
 _CORE = tuple(Core._fields)
 
@@ -112,7 +109,7 @@ def skeleton(
         name=name, numbers=numbers, ops=_ops(numbers), context=model.columns.context, metrics=tuple(kept),
         archs=ALL_ARCHS, known_archs=model.archs, targets=target_table(), pipelines=tuple(pipelines),
         versions=versions(), ratios=_ratios(numbers), slots=(*slots, *widths),
-        guesses=np.zeros((0, 2 * (len(ALL_ARCHS) + 1), len(numbers) + 1), np.float32),
+        guesses=np.zeros((0, len(kind_names(ALL_ARCHS)), len(numbers) + 1), np.float32),
         deviations=np.full((1, len(kept)), FLOOR), novelty=model.novelty, intervals=intervals,
         default_pipeline=default_pipeline,
     )  # fmt: skip
@@ -192,7 +189,7 @@ class _Builder:
     def __init__(self, first: BoostedTrees, archs: Sequence[str]) -> None:
         assert first.columns is not None
         self._numbers = len(first.columns.numbers)
-        self._archs = archs
+        self._kinds = kind_names(archs)
         self._rows: list[Array] = []
 
     def slots(self, number: int, member: BoostedTrees, chosen: Sequence[int]) -> list[Slot]:
@@ -208,12 +205,11 @@ class _Builder:
                 trees=trees_of(booster),
             ))  # fmt: skip
             if guess is not None:
-                names = [arch + regime for regime in ("", AS_IT_STANDS) for arch in (*self._archs, OTHER)]
-                self._rows.append(np.stack([guess.of(name) for name in names]))
+                self._rows.append(np.stack([guess.of(name) for name in self._kinds]))
         return found
 
     def guesses(self) -> Array:
-        empty = np.zeros((0, 2 * (len(self._archs) + 1), self._numbers + 1))
+        empty = np.zeros((0, len(self._kinds), self._numbers + 1))
         return np.asarray(np.stack(self._rows) if self._rows else empty, np.float32)
 
 
@@ -224,7 +220,7 @@ def _intervals(model: MetricModel, chosen: Sequence[int]) -> tuple[list[Slot], I
     for i, metric in enumerate(chosen):
         booster = model._widths.boosters[metric]
         slots.append(Slot(member=0, metric=i, part=Part.WIDTH, base=booster.base, trees=trees_of(booster)))
-    rows = [model._quantiles.get(arch, model._quantiles[ALL]) for arch in (*ALL_ARCHS, ALL)]
+    rows = [model.factors_of(kind) for kind in kind_names(ALL_ARCHS)]
     factors = np.array([[row[i] for i in chosen] for row in rows], np.float64)
     return slots, Intervals(deviations=np.array([model._deviations[i] for i in chosen], np.float64), factors=factors)
 

@@ -82,7 +82,7 @@ def of_function_features(compact: Compact, encodings: Sequence[Encoding], seed: 
     counts = np.array([i for i, name in enumerate(numbers) if name.startswith("count:")], np.int64)
     return marked(replace(
         compact, numbers=numbers, ops=numbers.index(compact.numbers[compact.ops]), ratios=counts, slots=hollow(compact),
-        guesses=np.zeros((0, 2 * (len(compact.archs) + 1), len(numbers) + 1), np.float32), network=None,
+        guesses=np.zeros((0, len(compact.kinds), len(numbers) + 1), np.float32), network=None,
         novelty=novelty, deviations=compact.deviations.mean(axis=0)[None],
         known_archs=tuple(arch for arch in compact.known_archs if arch in CPU_ARCHS),
     ))  # fmt: skip

@@ -81,7 +81,7 @@ def of_graphs(compact: Compact, encodings: Sequence[Encoding], seed: int = 0) ->
     )
     found = replace(
         compact, numbers=numbers, ops=numbers.index(SIZE_NAME), ratios=_counts(numbers), slots=hollow(compact),
-        guesses=np.zeros((0, 2 * (len(compact.archs) + 1), len(numbers) + 1), np.float32), network=None, graph=inputs,
+        guesses=np.zeros((0, len(compact.kinds), len(numbers) + 1), np.float32), network=None, graph=inputs,
         novelty=Novelty.fit(columns.functions(seen), seed), deviations=compact.deviations.mean(axis=0)[None],
     )  # fmt: skip
     return found, seen

@@ -17,13 +17,13 @@ import numpy as np
 
 from costmodel.core.errors import UnsupportedError
 from costmodel.core.metrics import get_metric
-from costmodel.export.compact import FIGURES, FLOOR, STANDING_BUCKET, Compact, Network, Part, Slot, Trees
+from costmodel.export.compact import FIGURES, FLOOR, KINDS_IN_C, STANDING_BUCKET, Compact, Network, Part, Slot, Trees
 from costmodel.models.base import Array
 from costmodel.models.context import PIPELINE_BUCKETS
 from costmodel.models.heads import Scale
 from costmodel.models.novelty import UNSEEN_WEIGHT
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 ABI_VERSION = 1
 MAGIC = b"COSTMODL"
 _NONE = 0xFFFFFFFF
@@ -167,14 +167,14 @@ def _tables(c: Compact) -> dict[str, bytes]:
         for m, scale in zip(c.metrics, c.scales, strict=True)
     )  # fmt: skip
     targets = b"".join(struct.pack("<II13d", c.archs.index(a), 0, *figures) for a, figures in c.targets.values())
-    intervals = c.intervals
+    intervals, told = c.intervals, KINDS_IN_C * (len(c.archs) + 1)
     return {
         "strings": b"".join(text.encode().replace(b"\0", b"") + b"\0" for text in strings), "metrics": metrics,
         "context": b"".join(struct.pack("<II", *context_kind(name, c.archs)) for name in c.context), "targets": targets,
-        "ratios": c.ratios.astype(np.uint32).tobytes(), "guesses": c.guesses.astype(np.float32).tobytes(),
+        "ratios": c.ratios.astype(np.uint32).tobytes(), "guesses": c.guesses[:, :told].astype(np.float32).tobytes(),
         "deviations": c.deviations.astype(np.float64).tobytes(),
         "conformal": b"" if intervals is None else
-        np.concatenate([intervals.deviations[None], intervals.factors]).astype(np.float64).tobytes(),
+        np.concatenate([intervals.deviations[None], intervals.factors[:told]]).astype(np.float64).tobytes(),
         "archs": bytes(int(arch in c.known_archs) for arch in c.archs),
         "versions": np.array(list(c.versions.values()), np.uint32).tobytes(),
     }  # fmt: skip

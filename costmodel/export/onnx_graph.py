@@ -17,12 +17,13 @@ from costmodel.core.errors import MissingDependencyError, UnsupportedError
 from costmodel.core.metrics import get_metric
 from costmodel.export.compact import FLOOR, Compact, Part, Slot, Trees
 from costmodel.export.onnx_nodes import Nodes, Value
+from costmodel.models.bases import BASES
 from costmodel.models.columns import OTHERS
 from costmodel.models.heads import SURE, Scale
+from costmodel.models.kinds import BLOCKS, STANDS
 from costmodel.models.metric_model import Z90
 from costmodel.models.novelty import UNSEEN_WEIGHT, Novelty
 from costmodel.models.pairs import SCHEDULED, pair_formulas
-from costmodel.models.regimes import STANDS
 
 OPSET, ML_OPSET, IR_VERSION = 17, 5, 8
 _LEAST, _LARGEST = 1e-3, 3e38
@@ -73,12 +74,12 @@ def _outputs(g: Nodes, c: Compact) -> None:
     other = g("Sub", g.constant(1.0), g("ReduceSum", listed, g.constant([1], np.int64), keepdims=1))
     archs = g("Concat", listed, other, axis=1)
     distance = _distance(g, c, numbers, g.double(unseen))
-    x = _matrix(g, c, numbers, unseen)
-    mean, std, nonzero = _members(g, c, _margins(g, c, x, g.double(numbers), _regimes(g, c, archs)))
+    x, kinds = _matrix(g, c, numbers, unseen), _kinds(g, c, archs)
+    mean, std, nonzero = _members(g, c, _margins(g, c, x, g.double(numbers), kinds))
     half = g("Mul", std, g.constant(Z90))
     if c.intervals is not None:
         std = _widths(g, c, mean, std, nonzero, distance, ops)
-        factors = g("MatMul", archs, g.constant(c.intervals.factors))
+        factors = g("MatMul", kinds, g.constant(c.intervals.factors))
         half = g("Mul", g("Div", std, g.constant([c.intervals.deviations])), factors)
     _units(g, c, mean, std, half, nonzero)
     zero_inflated = [kind is Scale.ZERO_INFLATED for kind in c.scales]
@@ -114,24 +115,42 @@ def _pairs(g: Nodes, c: Compact, raw: str) -> str:
     return g.single(g("Where", scheduled.name, found, g.constant(0.0)))
 
 
-def _regimes(g: Nodes, c: Compact, archs: str) -> str:
-    """`[N, 2 (A + 1)]`: the architecture, then the same again where IR goes to code generation as it stands."""
-    if STANDS not in c.context:
-        return g("Concat", archs, g("Mul", archs, g.constant(0.0)), axis=1)
-    asked = g("Greater", g.columns("context", [c.context.index(STANDS)]), g.constant(0.0, np.float32))
-    stands = g.double(asked)
-    return g("Concat", g("Mul", archs, g("Sub", g.constant(1.0), stands)), g("Mul", archs, stands), axis=1)
+def _kinds(g: Nodes, c: Compact, archs: str) -> str:
+    """`[N, len(c.kinds)]`: 1 for the kind of each row."""
+    stands, loops = (_told(g, c, column) for column in (STANDS, BLOCKS))
+    rest = g("Mul", archs, g("Sub", g.constant(1.0), loops))
+    plain = g("Mul", rest, g("Sub", g.constant(1.0), stands))
+    return g("Concat", plain, g("Mul", rest, stands), g("Mul", archs, loops), axis=1)
 
 
-def _margins(g: Nodes, c: Compact, x: str, numbers: str, regimes: str) -> str:
+def _told(g: Nodes, c: Compact, column: str) -> str:
+    """`[N, 1]`: 1 where a column of the context is above 0; zero without it."""
+    if column not in c.context:
+        return g.constant([[0.0]])
+    return g.double(g("Greater", g.columns("context", [c.context.index(column)]), g.constant(0.0, np.float32)))
+
+
+def _blocks(g: Nodes, c: Compact, metric: str) -> str:
+    """`[N, 1]`: what blocks say of a metric, as `models.trees.block_numbers`."""
+    base = BASES.get(metric)
+    if base is None or base.block not in c.context:
+        return g.constant([[0.0]])
+    said = g.double(g.columns("context", [c.context.index(base.block)]))
+    counted = g("Sub", g("Pow", g.constant(2.0), said), g.constant(1.0))
+    return g("Mul", g.clip(counted, 0.0, None), g.constant(base.factor))
+
+
+def _margins(g: Nodes, c: Compact, x: str, numbers: str, kinds: str) -> str:
     """Margins `[N, S]`."""
     slots = [slot for slot in c.slots if slot.part is not Part.WIDTH]
     found = g.constant([[0.0 if s.guess is not None else s.base for s in slots]])
     for number in sorted({s.guess for s in slots if s.guess is not None}):
         weights = c.guesses[number]
         each = g("Add", g("MatMul", numbers, g.stored(weights[:, :-1].T)), g.stored(weights[:, -1][None]))
-        own = g("ReduceSum", g("Mul", each, regimes), g.constant([1], np.int64), keepdims=1)
-        guess = g("Log", g("Add", g.clip(own, 0.0, None), g.constant(1.0)))
+        own = g("ReduceSum", g("Mul", each, kinds), g.constant([1], np.int64), keepdims=1)
+        metric = c.metrics[next(s.metric for s in slots if s.guess == number)]
+        total = g.clip(g("Add", own, _blocks(g, c, metric)), 0.0, None)
+        guess = g("Log", g("Add", total, g.constant(1.0)))
         found = g("Add", found, g("Mul", guess, g.constant([[float(s.guess == number) for s in slots]])))
     if any(len(s.trees) for s in slots):
         trees = _trees(g, slots, x)

@@ -22,6 +22,7 @@ from costmodel.models.columns import Columns, compressed
 from costmodel.models.context import CODEGEN, context_names, context_rows
 from costmodel.models.examples import Encoding, Examples
 from costmodel.models.heads import Scale, scale
+from costmodel.models.kinds import kinds_of
 from costmodel.models.levels import level_of
 from costmodel.models.metric_model import MetricModel, Scaled
 from costmodel.models.tree_arrays import library
@@ -51,7 +52,7 @@ class Soft:
 
     x: Array
     """`[n, width]` f32."""
-    archs: Array
+    kinds: Array
     """`[n]`."""
     offsets: Array
     """`[n, S]`: guesses, or zero."""
@@ -72,7 +73,7 @@ class Soft:
     def part(self, held: bool) -> Soft:
         """The rows to learn from, or those to compare on."""
         rows = np.flatnonzero(self.held == held)
-        names = ("x", "archs", "offsets", "targets", "weights", "held", "values")
+        names = ("x", "kinds", "offsets", "targets", "weights", "held", "values")
         arrays = {name: getattr(self, name)[rows] for name in names}
         teacher = Scaled(mean=self.teacher.mean[rows], std=self.teacher.std[rows], nonzero=self.teacher.nonzero[rows])
         return replace(self, **arrays, teacher=teacher, examples=self.examples.take(rows))
@@ -126,10 +127,11 @@ def ask_teacher(
     held_functions = rng.random(len(examples.encodings)) < HELD_OUT
     held_functions[:2] = True, False
     slots = body(compact)
-    offsets = np.stack([_offset(compact, slot, x, examples.archs) for slot in slots], axis=1)
+    kinds = kinds_of(examples)
+    offsets = np.stack([guess(compact, slot, x, kinds) for slot in slots], axis=1)
     margins, weights = zip(*(_margins(compact, slot, teacher, values) for slot in slots), strict=True)
     found = Soft(
-        x=x, archs=examples.archs, offsets=offsets, targets=np.stack(margins, axis=1) - offsets,
+        x=x, kinds=kinds, offsets=offsets, targets=np.stack(margins, axis=1) - offsets,
         weights=np.stack(weights, axis=1), held=held_functions[examples.program], teacher=teacher, values=values,
         examples=examples, order=np.zeros(0, np.int64),
     )  # fmt: skip
@@ -204,10 +206,6 @@ def _asked(model: MetricModel, examples: Examples) -> Scaled:
 def _only(found: Scaled, metrics: Sequence[str], wanted: Sequence[str]) -> Scaled:
     columns = [list(metrics).index(metric) for metric in wanted]
     return Scaled(mean=found.mean[:, columns], std=found.std[:, columns], nonzero=found.nonzero[:, columns])
-
-
-def _offset(compact: Compact, slot: Slot, x: Array, archs: Array) -> Array:
-    return np.zeros(len(x)) if slot.guess is None else guess(compact, slot.guess, x, archs)
 
 
 def _margins(compact: Compact, slot: Slot, teacher: Scaled, values: Array) -> tuple[Array, Array]:

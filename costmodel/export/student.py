@@ -49,7 +49,7 @@ def train_student(compact: Compact, soft: Soft, shape: Shape, *, seed: int = 0) 
 def finished(teacher: Compact, found: Compact, soft: Soft, shape: Shape) -> Student:
     """Compare on the functions held out and widen the intervals by the disagreement."""
     held = soft.part(True)
-    answer = scaled(found, held.x, held.archs)
+    answer = scaled(found, held.x, held.kinds)
     off = answer.mean - held.teacher.mean
     disagreement = np.sqrt((off**2).mean(axis=0))
     if found.intervals is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from costmodel.models.linear import AS_IT_STANDS
+from costmodel.models.kinds import AS_IT_STANDS
 
 ESTIMATED = "static:machine_"
 """Names of features that machine code is estimated by begin so."""
@@ -28,9 +28,13 @@ _LEVELS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """Features by architecture, `factor` units of the metric each; `timed` where executions count."""
+    """Features by architecture, `factor` units of the metric each; `timed` where executions count.
+
+    `block` is the column that says the same of the blocks of loops, as a base-2 logarithm of one plus it.
+    """
 
     features: dict[str, str]
+    block: str
     factor: float = 1.0
     timed: bool = False
 
@@ -50,11 +54,12 @@ _CYCLES = {
     "aarch64": "static:machine_cycles_a64_6",
     "riscv64": "static:machine_cycles_rv_4",
 }
+_BLOCK_SIZES = "schedule:bound_log_instructions_32"
 BASES: dict[str, Base] = {
-    "instructions": Base(features=_SIZES),
-    "code_bytes": Base(features=_SIZES, factor=4.0),
-    "instructions_executed": Base(features=_EXECUTED, timed=True),
-    "cycles": Base(features=_CYCLES, timed=True),
+    "instructions": Base(features=_SIZES, block=_BLOCK_SIZES),
+    "code_bytes": Base(features=_SIZES, block=_BLOCK_SIZES, factor=4.0),
+    "instructions_executed": Base(features=_EXECUTED, block="schedule:bound_log_executed", timed=True),
+    "cycles": Base(features=_CYCLES, block="schedule:bound_log_cycles", timed=True),
 }
 """By metric."""
 DIRECT = {"shared_bytes": "static:gpu_shared_peak"}

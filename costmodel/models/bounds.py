@@ -10,24 +10,37 @@ Invariant: finite; zeros without blocks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from costmodel.core.target import Target
 from costmodel.models.base import Array
-from costmodel.models.realised import WIDTHS, Block
+from costmodel.models.realised import UNROLLED, WIDTHS, Block
 from costmodel.models.unit_costs import COUNTED, VECTORS, Machine, machine_of
 
 _LOADS = ("vector", "float", "load", "store", "address", "divide", "pair", "scalar")
 """Kinds of units, in the order of `_busy`."""
+_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "products": ("fma", "add", "multiply_int"), "logic": ("extreme", "integer", "logic"),
+    "divisions": ("divide", "root"), "moves": ("shuffle", "broadcast", "resize", "convert", "start"),
+    "loads": ("load", "load_broadcast", "masked_load"), "stores": ("store", "masked_store"),
+    "half_lanes": ("f16_lanes",), "bf16_lanes": ("bf16_lanes", "half_lanes"),
+    "halves": ("half", "widen_bf16", "narrow_bf16"), "lanes": ("gather", "scatter"),
+    "masked": ("masked_load_lanes_wide", "masked_store_lanes_wide", "masked_load_lanes", "masked_store_lanes"),
+    "scalars": ("scalar", "scalar_load", "scalar_store", "scalar_half", "horizontal"), "index": ("index", "pointers"),
+}  # fmt: skip
+"""Kinds of `VECTORS` and `COUNTED` that are counted together."""
 BOUND_NAMES = (
     "utilisation", "utilisation_by_block", "blocks", "log_cycles", "share_first", "share_second",
     *(f"busy_{name}" for name in _LOADS), "issue", "chain", "window", "unknown", "vector_share", "load_share",
     "half_share", "first_utilisation", "first_vector", "first_load", "first_store", "first_issue", "first_chain",
-    "first_window", "first_log_cycles",
+    "first_window", "first_log_cycles", *(f"log_instructions_{most}" for most in (1, *UNROLLED)), "log_executed",
+    "log_excess", "log_accesses", *(f"log_{name}" for name in _GROUPS), "log_first_instructions", "is_first_excess",
 )  # fmt: skip
 """Shares of all cycles; those of the block with most cycles are named `first`."""
+_ACCESSES = [len(VECTORS) + COUNTED.index(kind) for kind in ("vector_accesses", "scalar_load", "scalar_store")]
+_PLACES = np.array([[kind in group for group in _GROUPS.values()] for kind in (*VECTORS, *COUNTED)], np.float64)
 _WINDOW_CYCLES = 40.0
 _LEAST_CYCLES = 0.3
 _MOST = 1e30
@@ -101,7 +114,17 @@ def _numbers(
         float(spent[first]) / total, second / total, *busy.tolist(), *at_most.tolist(), unknown,
         *(float(executions @ units[:, i]) / uops for i in (0, 2)), float(executions @ _half(counts)) / uops,
         float(own.max()), *own[[0, 2, 3]].tolist(), *own_waits.tolist(), float(np.log2(cycles[first])),
+        *_sizes(blocks, executions, issued, counts), float(np.log2(1 + issued[first])), float(counts[first, -1] > 0),
     ]  # fmt: skip
+
+
+def _sizes(blocks: Sequence[Block], executions: Array, issued: Array, counts: Array) -> list[float]:
+    """Of all blocks, log2 of one plus: micro-operations once, as often as run; registers wanted in vain; accesses."""
+    accesses = counts[:, _ACCESSES].sum()
+    copies = np.array([block.copies for block in blocks])
+    groups = (counts @ _PLACES).sum(axis=0)
+    sums = issued.sum(), *(issued @ copies), executions @ issued, counts[:, -1].sum(), accesses, *groups
+    return np.log2(1 + np.array(sums)).tolist()  # type: ignore[no-any-return]
 
 
 def _half(counts: Array) -> Array:

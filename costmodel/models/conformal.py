@@ -2,8 +2,8 @@
 
 The inner model is fitted once on each fold's other families; what it gets wrong on the fold's own families teaches how
 wide intervals must be. Widths follow a small model of the error's size (normalised scores); their factor is a quantile
-for each metric and architecture (Mondrian). The final inner model is fitted on everything. The same folds say from
-which distance on an input counts as unknown.
+for each metric and kind of rows (Mondrian; `kinds`). The final inner model is fitted on everything. The same folds say
+from which distance on an input counts as unknown.
 Sources: Vovk et al. 2005, 2015 (cross-conformal); Papadopoulos et al. 2008 (normalised scores).
 """
 
@@ -21,6 +21,7 @@ from costmodel.models.boosting import FEW_ROWS, Boosters, BoostingOptions, train
 from costmodel.models.encode import SIZE_NAME
 from costmodel.models.examples import Examples
 from costmodel.models.heads import SURE
+from costmodel.models.kinds import arch_of, kinds_of
 from costmodel.models.metric_model import MetricModel, Needs, Scaled
 from costmodel.models.monitor import Monitor
 from costmodel.models.novelty import Novelty
@@ -30,7 +31,7 @@ from costmodel.models.wrapping import Wrapper, prefixed, stripped
 LEVEL = 0.9
 DEFAULT_FOLDS = 4
 MIN_CATEGORY = 100
-"""Scores that an architecture needs for a quantile of its own."""
+"""Scores that an architecture, or a kind of rows, needs for a quantile of its own."""
 ALL = "*"
 _WIDTH = BoostingOptions(rounds=60, depth=4, eta=0.12, min_child_weight=20, validation_share=0.0, colsample=0.8)
 _LEAST = 1e-3
@@ -55,7 +56,7 @@ class Conformal(Wrapper):
         self._base: MetricModel = self._spawn(seed)
         self._widths = Boosters(())
         self._quantiles: dict[str, Array] = {}
-        """By architecture, `[M]` each."""
+        """By kind of rows, by architecture, and over all, `[M]` each."""
         self._deviations: Array = np.ones(len(self.metrics))
 
     def _fit(self, examples: Examples, targets: Array, groups: Array, monitor: Monitor) -> None:
@@ -85,7 +86,7 @@ class Conformal(Wrapper):
         assert self.novelty is not None
         seen = self.novelty.distance(self.columns.functions(examples.encodings), leave_one_out=True)
         self.novelty.set_threshold(seen, outside.distance * self.novelty.threshold)
-        boosters, columns = [], []
+        boosters, columns, kinds = [], [], kinds_of(examples)
         for i in range(len(self.metrics)):
             rows = np.flatnonzero(~np.isnan(targets[:, i]) & ~np.isnan(outside.mean[:, i]))
             error = np.abs(targets[rows, i] - outside.mean[rows, i])
@@ -93,10 +94,10 @@ class Conformal(Wrapper):
             booster, size = self._learn_width(x, error, groups[rows], monitor.child(self.metrics[i]))
             boosters.append(booster)
             held = (targets[rows, i] == 0) & (outside.nonzero[rows, i] < SURE)  # every interval of these holds zero
-            columns.append(_quantiles(np.where(held, 0.0, error / size), examples.archs[rows]))
+            columns.append(_quantiles(np.where(held, 0.0, error / size), kinds[rows]))
         self._widths = Boosters(boosters)
-        archs = sorted({arch for column in columns for arch in column[0]})
-        self._quantiles = {arch: np.array([c[0].get(arch, c[0][ALL]) for c in columns]) for arch in archs}
+        names = sorted({name for column in columns for name in column[0]})
+        self._quantiles = {name: np.array([_own(c[0], name) for c in columns]) for name in names}
         self._deviations = np.array([c[1] for c in columns])
 
     def _learn_width(self, x: Array, error: Array, groups: Array, monitor: Monitor) -> tuple[Any, Array]:
@@ -147,13 +148,17 @@ class Conformal(Wrapper):
             return super().predict(features)
         self.columns.check(features)
         found = self.adapted(features)
-        factors = np.array([self._quantiles.get(a, self._quantiles[ALL]) for a in features.archs.tolist()])
+        factors = np.array([self.factors_of(name) for name in kinds_of(features).tolist()])
         half = found.std / self._deviations * factors.reshape(found.std.shape)
         return self.in_units(features, found, found.mean - half, found.mean + half)
 
+    def factors_of(self, kind: str) -> Array:
+        """What widths of rows of a kind are multiplied by, `[M]`."""
+        return np.asarray(_own(self._quantiles, kind))
+
     def state(self) -> dict[str, bytes]:
         """See `MetricModel`."""
-        quantiles = {arch: own.tolist() for arch, own in self._quantiles.items()}
+        quantiles = {name: own.tolist() for name, own in self._quantiles.items()}
         numbers = {"quantiles": quantiles, "deviations": self._deviations.tolist()}
         files = {f"width-{i}.trees.xz": b.pack() for i, b in enumerate(self._widths.boosters)}
         files["conformal.json"] = (json.dumps(numbers, sort_keys=True) + "\n").encode()
@@ -162,7 +167,7 @@ class Conformal(Wrapper):
     def restore(self, files: Mapping[str, bytes]) -> None:
         """See `MetricModel`."""
         numbers = json.loads(files["conformal.json"])
-        self._quantiles = {arch: np.array(own, np.float64) for arch, own in numbers["quantiles"].items()}
+        self._quantiles = {name: np.array(own, np.float64) for name, own in numbers["quantiles"].items()}
         self._deviations = np.array(numbers["deviations"], np.float64)
         self._widths = Boosters([TreeArrays.of_file(files, f"width-{i}.trees.xz") for i in range(len(self.metrics))])
         self._base = self._spawn(self.seed)
@@ -198,15 +203,22 @@ def fold_of(groups: Array, folds: int, seed: int) -> Array:
     return np.asarray(fold[index])
 
 
-def _quantiles(scores: Array, archs: Array) -> tuple[dict[str, float], float]:
-    """Conformal quantiles by architecture and over all, and the root mean square score."""
+def _quantiles(scores: Array, kinds: Array) -> tuple[dict[str, float], float]:
+    """Conformal quantiles by kind, by architecture and over all, and the root mean square score."""
     found = {ALL: _quantile(scores)}
-    for arch in sorted(set(map(str, archs))):
-        own = scores[archs == arch]
-        if len(own) >= MIN_CATEGORY:
-            found[arch] = _quantile(own)
+    archs = np.array([arch_of(name) for name in kinds.tolist()], kinds.dtype)
+    for names in (archs, kinds):
+        for name in sorted(set(names.tolist())):
+            own = scores[names == name]
+            if len(own) >= MIN_CATEGORY:
+                found[name] = _quantile(own)
     spread = float(np.sqrt(np.mean(np.minimum(scores, found[ALL] * 3) ** 2))) if len(scores) else 1.0
     return found, max(spread, 1e-6)
+
+
+def _own(by_name: Mapping[str, Any], kind: str) -> Any:
+    """What is kept by a kind, failing that by its architecture, failing that over all."""
+    return by_name.get(kind, by_name.get(arch_of(kind), by_name[ALL]))
 
 
 def _quantile(scores: Array) -> float:

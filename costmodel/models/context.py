@@ -24,7 +24,7 @@ from costmodel.models.bounds import BOUND_NAMES, bound_numbers
 from costmodel.models.realised import Block
 from costmodel.models.schedules import SCHEDULE_SHAPE, schedule_shape
 
-CONTEXT_VERSION = 3
+CONTEXT_VERSION = 4
 PIPELINE_BUCKETS = 8
 SCHEDULE_BUCKETS = 48
 SCHEDULE_PIPELINE = "schedule"

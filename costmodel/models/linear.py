@@ -1,8 +1,8 @@
 """A weighted sum of estimates and operation counts: the first guess that boosted trees correct.
 
-Owns the fit, one for each architecture, and another for IR that no optimiser sees any more. Trees cannot extrapolate
-beyond the largest function they saw; a sum of counts can. Weights minimise relative error; those of counts are not
-negative (Lawson and Hanson 1974), those of estimates leave their first guess to either side.
+Owns the fit, one for each kind of rows (`kinds`); where blocks are counted, what they say is the guess alone. Trees
+cannot extrapolate beyond the largest function they saw; a sum of counts can. Weights minimise relative error; those of
+counts are not negative (Lawson and Hanson 1974), those of estimates leave their first guess to either side.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ import numpy as np
 from scipy.optimize import nnls
 
 from costmodel.models.base import Array
+from costmodel.models.kinds import AS_IT_STANDS, IN_LOOPS, ending_of
 
 _DAMPING = 2e-2
 _SHIFT = 1.0
 _ROUNDS = 5
 _SMALL_ERROR = 0.02
 MAX_ROWS = 20000
-AS_IT_STANDS = "+codegen"
-"""Ends the name of an architecture where IR goes to code generation as it is: sums of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +52,9 @@ class LinearGuess:
         rng = np.random.default_rng(seed)
         weights = []
         for name in names:
+            if name.endswith(IN_LOOPS):
+                weights.append(np.zeros(functions.shape[1] + 1))
+                continue
             rows = np.flatnonzero(archs == name)
             if len(rows) > MAX_ROWS:
                 rows = rng.choice(rows, MAX_ROWS, replace=False)
@@ -71,15 +73,15 @@ class LinearGuess:
         return cls(archs=names, weights=np.tile(weights, (len(names), 1)))
 
     def of(self, name: str) -> Array:
-        """Weights `[P + 1]` of an architecture; one that was not there gets the mean of the others of its regime."""
+        """Weights `[P + 1]` of an architecture; one that was not there gets the mean of the others of its kind."""
         if name in self.archs:
             return np.asarray(self.weights[self.archs.index(name)])
-        alike = [i for i, other in enumerate(self.archs) if other.endswith(AS_IT_STANDS) == name.endswith(AS_IT_STANDS)]
+        alike = [i for i, other in enumerate(self.archs) if ending_of(other) == ending_of(name)]
         return np.asarray(self.weights[alike or slice(None)].mean(axis=0))
 
-    def log1p(self, functions: Array, archs: Array) -> Array:
-        """log(1 + guess) `[n]`."""
-        return Guesses([self]).log1p(functions, archs)[:, 0]
+    def log1p(self, functions: Array, archs: Array, blocks: Array) -> Array:
+        """log(1 + guess) `[n]`; see `Guesses`."""
+        return Guesses([self]).log1p(functions, archs, blocks[:, None])[:, 0]
 
 
 class Guesses:
@@ -89,15 +91,18 @@ class Guesses:
         self._guesses = guesses
         self._known: dict[str, tuple[Array, Array, Array]] = {}
 
-    def log1p(self, functions: Array, archs: Array) -> Array:
-        """log(1 + guess) `[n, guesses]` of counts `[n, P]`; each row alone gives what it gives among others."""
+    def log1p(self, functions: Array, archs: Array, blocks: Array) -> Array:
+        """log(1 + guess) `[n, guesses]` of counts `[n, P]` and of what `blocks[n, guesses]` say, in the metrics' units.
+
+        Each row alone gives what it gives among others.
+        """
         found = np.zeros((len(functions), len(self._guesses)))
         for name in set(archs.tolist()) if self._guesses else ():
             rows: Array | slice = slice(None) if len(archs) == 1 else archs == name
             used, weights, constants = self._of(name)
             counts = functions[rows][:, used]
             found[rows] = np.array([(counts * own).sum(axis=1) for own in weights]).T + constants
-        return np.asarray(np.log1p(np.maximum(found, 0.0)))
+        return np.asarray(np.log1p(np.maximum(found + blocks, 0.0)))
 
     def _of(self, name: str) -> tuple[Array, Array, Array]:
         """Of an architecture: columns that any weight is for, their weights `[guesses, columns]`, the constants."""

@@ -15,6 +15,8 @@ from costmodel.ir.program import Function
 
 WIDTHS = (64, 128, 256, 512)
 """Bits of the vector registers that blocks are counted for."""
+UNROLLED = (32, 50, 150)
+"""Operations up to which loops are unrolled in part, as LLVM's cores have it: AArch64's, Intel's, the default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,18 +36,29 @@ class Block:
     """Cycles of the longest path through it, at usual latencies."""
     live: tuple[int, ...] = (0,) * len(WIDTHS)
     """Vector registers that it wants at once."""
+    copies: tuple[float, ...] = (1.0,) * len(UNROLLED)
+    """How often its code is there, for each of `UNROLLED`."""
 
 
 Reader = Callable[[Function, str], tuple[Block, ...]]
-READERS: Registry[Reader] = Registry("reader of schedules", {"linalg": "costmodel.search.features.blocks:blocks_of"})
-"""By what schedules are written for, linalg today. A reader raises `CostModelError` where the two do not fit."""
+READERS: Registry[Reader] = Registry(
+    "reader of blocks",
+    {
+        "linalg": "costmodel.search.features.blocks:blocks_of",
+        "written": "costmodel.search.features.written:blocks_of",
+    },
+)
+"""By what schedules are written for, linalg today; `written` reads code without one as it stands.
+
+A reader raises `CostModelError` where the two do not fit.
+"""
 
 
 def realised(function: Function, schedule: str | None) -> tuple[Block, ...]:
-    """Blocks of `function` under `schedule`; none without one, or where it cannot be applied."""
-    if schedule is None or function.operation is None:
+    """Blocks of `function` under `schedule`, or as it stands; none where they cannot be told."""
+    if function.operation is None or function.operation.name != "func.func":
         return ()
     try:
-        return READERS.get("linalg")(function, schedule)
+        return READERS.get("written" if schedule is None else "linalg")(function, schedule or "")
     except CostModelError:
         return ()

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from costmodel.models.base import Array
-from costmodel.models.context import CODEGEN, pipeline_bucket
 from costmodel.models.grafting import joined
+from costmodel.models.kinds import BLOCKS, STANDS
 
-STANDS = f"pipeline:{pipeline_bucket(CODEGEN)}"
 _LAID_OUT = "static:gpu_has_layouts"
 _STRUCTURED = "static:structured_ops"
 _SET = 0.5
@@ -35,11 +34,14 @@ class Regime:
 Grow = Callable[[Array, Regime | None], tuple[Any, Array, Array]]
 """Of rows `[k]`, all of one regime or of any: a booster, errors `[h]` of rows not seen, and their places `[h]`."""
 REGIMES = (
+    Regime(name="loops", column=BLOCKS, least_rows=1000),
     Regime(name="standing", column=STANDS, least_rows=1000),
     Regime(name="laid-out", column=_LAID_OUT, least_rows=200, gates=True),
     Regime(name="structured", column=_STRUCTURED, least_rows=1000),
 )
-"""LLVM IR that no optimiser sees any more: what optimisers do to small loops is no matter there.
+"""Loops that are written out, whose blocks are counted. A row of several kinds is of the last.
+
+LLVM IR that no optimiser sees any more: what optimisers do to small loops is no matter there.
 
 GPU kernels whose values have layouts: what a thread holds is known, which is a guess at a level above.
 Structured operations, whose code a schedule decides: nothing of it is written out yet.
@@ -48,9 +50,7 @@ Structured operations, whose code a schedule decides: nothing of it is written o
 
 def grafted(names: Sequence[str], x: Array, grow: Grow, *, gate: bool = False) -> tuple[Any, Array]:
     """A booster of rows `x[n, F]`, whose first columns are `names`, and its errors `[h]` on rows it did not see."""
-    regimes = [regime for regime in REGIMES if regime.column in names and (regime.gates or not gate)]
-    chosen = {regime: np.flatnonzero(x[:, names.index(regime.column)] >= _SET) for regime in regimes}
-    owners = {regime: rows for regime, rows in chosen.items() if len(rows) >= regime.least_rows}
+    owners = _owners(names, x, gate)
     alone = next((regime for regime, rows in owners.items() if len(rows) == len(x)), None)
     booster, errors, seen = grow(np.arange(len(x)), alone)
     for regime, rows in owners.items() if alone is None else ():
@@ -59,3 +59,15 @@ def grafted(names: Sequence[str], x: Array, grow: Grow, *, gate: bool = False) -
         kept = ~np.isin(seen, rows)
         errors, seen = np.concatenate([errors[kept], own_errors]), np.concatenate([seen[kept], rows[places]])
     return booster, errors
+
+
+def _owners(names: Sequence[str], x: Array, gate: bool) -> dict[Regime, Array]:
+    """Rows of each regime that has enough of them, in the order of `REGIMES`; each row has one owner at most."""
+    free, found = np.ones(len(x), bool), dict[Regime, Array]()
+    for regime in reversed(REGIMES):
+        if regime.column in names and (regime.gates or not gate):
+            own = free & (x[:, names.index(regime.column)] >= _SET)
+            if own.sum() >= regime.least_rows:
+                found[regime] = np.flatnonzero(own)
+                free &= ~own
+    return dict(reversed(found.items()))

@@ -21,11 +21,12 @@ from costmodel.models.demand import register_limits, spill_targets
 from costmodel.models.encode import SIZE_NAME
 from costmodel.models.examples import Examples
 from costmodel.models.heads import Scale, unscale
-from costmodel.models.linear import AS_IT_STANDS, Guesses, LinearGuess
+from costmodel.models.kinds import AS_IT_STANDS, kinds_of
+from costmodel.models.linear import Guesses, LinearGuess
 from costmodel.models.metric_model import MetricModel, Scaled, zero_inflated
 from costmodel.models.monitor import Monitor
 from costmodel.models.pairs import pair_numbers
-from costmodel.models.regimes import STANDS, Regime, grafted
+from costmodel.models.regimes import Regime, grafted
 from costmodel.models.tensors import pack_tensors, unpack_tensors
 from costmodel.models.tree_arrays import TreeArrays
 
@@ -40,15 +41,15 @@ Relative errors of what is log-normal are least at its quantile Φ(-σ): of exec
 """
 
 
-def regimes(examples: Examples) -> Array:
-    """Architectures `[n]`, told apart by whether the IR goes to code generation as it stands."""
-    names = np.asarray(examples.archs, "U32")
-    if STANDS not in examples.context_names:
-        return names
-    stands = examples.context[:, examples.context_names.index(STANDS)] > 0
-    if not stands.any():
-        return names
-    return np.where(stands, np.char.add(names, AS_IT_STANDS), names)
+def block_numbers(metrics: Sequence[str], names: Sequence[str], x: Array) -> Array:
+    """What blocks say of `metrics`, `[n, metrics]` in their units; `names` are those of the columns of `x[n, F]`."""
+    found = np.zeros((len(x), len(metrics)))
+    for i, metric in enumerate(metrics):
+        base = BASES.get(metric)
+        if base is not None and base.block in names:
+            said = x[:, names.index(base.block)].astype(np.float64)
+            found[:, i] = base.factor * np.maximum(np.exp2(said) - 1.0, 0.0)
+    return found
 
 
 def _weights(y: Array, archs: Array) -> Array:
@@ -106,12 +107,13 @@ class BoostedTrees(MetricModel):
                 wanted = self._gate_targets(i, rows, examples, x, targets)
                 parts[i, "gate"] = self._gate(x[rows], wanted, groups[rows], told)
                 rows, y = (rows[y > 0], y[y > 0]) if (y > 0).sum() >= _MIN_ROWS else (rows, y)
-            archs = regimes(examples)[rows]
+            archs = kinds_of(examples)[rows]
             margin = None
             if metric in BASES or metric in DIRECT:
                 counts = self._counts(functions[rows], metric)
                 self._guesses[i] = self._guess(metric, counts, archs, y)
-                margin = self._guesses[i].log1p(counts, archs)
+                blocks = block_numbers([metric], self.columns.names, x[rows])[:, 0]
+                margin = self._guesses[i].log1p(counts, archs, blocks)
             parts[i, "mean"], errors = self._magnitude(i, (x[rows], y, groups[rows]), archs, margin, told)
             self._deviation[i] = max(float(np.sqrt(np.mean(errors**2))), _LEAST_DEVIATION)
         self._take(parts)
@@ -228,7 +230,8 @@ class BoostedTrees(MetricModel):
         """See `MetricModel`."""
         assert self.columns is not None
         x, places = self._matrix(examples), self._places
-        offsets = self._sums.log1p(x[:, : len(self.columns.numbers)], regimes(examples))
+        blocks = block_numbers([self.metrics[i] for i in self._guesses], self.columns.names, x)
+        offsets = self._sums.log1p(x[:, : len(self.columns.numbers)], kinds_of(examples), blocks)
         margins = self._boosters.margins(x, offsets, places.guessed)
         magnitude, nonzero = margins[:, places.means], np.ones((len(x), len(self.metrics)))
         chances = margins[:, places.chances]

@@ -49,8 +49,8 @@ def encode_row(row: FunctionRow, needs: Needs) -> Encoding | Unreadable:
         return Unreadable(cause=str(error))
 
 
-def row_blocks(row: FunctionRow, schedule: str) -> tuple[Block, ...]:
-    """Blocks that a schedule makes of a row's entry; none where it cannot be read or scheduled."""
+def row_blocks(row: FunctionRow, schedule: str | None) -> tuple[Block, ...]:
+    """Blocks that a schedule makes of a row's entry, or that it is; none where it cannot be read or scheduled."""
     try:
         return realised(_entry(row), schedule)
     except CostModelError:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.core.errors import UsageError
+from costmodel.core.tables import FunctionRow
 from costmodel.core.target import Target
 from costmodel.models.base import Array
 from costmodel.models.context import SCHEDULE_PIPELINE, context_names, context_rows
@@ -24,6 +25,8 @@ BY = {"by_family": "family", "by_project": "project", "by_network": "network", "
 """What is held out together, by the name of the split; the column of the functions that numbers it."""
 UNREALISED = ("linalg", "tensor")
 """Levels at which a schedule says something that the code does not: below, it is in the code already."""
+COUNTED = (*UNREALISED, "affine", "scf", "vector", "memref")
+"""Levels whose blocks of code are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,6 +36,11 @@ class Prepared:
     table: TrainingTable
     examples: Examples
     dropped: dict[str, int]
+
+    def question(self, i: int) -> tuple[FunctionRow, Target, str, str | None]:
+        """What row `i` asks: a function, its target, pipeline and schedule."""
+        row, pipeline = self.table.functions[self.table.function[i]], str(self.table.pipelines[i])
+        return row, Target.parse(str(self.table.targets[i])), pipeline, schedule_of(row, pipeline)
 
 
 def prepare(table: TrainingTable, encodings: Sequence[Encoding | Unreadable]) -> Prepared:
@@ -54,16 +62,22 @@ def prepare(table: TrainingTable, encodings: Sequence[Encoding | Unreadable]) ->
     return Prepared(table=kept, examples=_examples(kept, found), dropped=dict(causes))
 
 
+def schedule_of(row: FunctionRow, pipeline: str) -> str | None:
+    """The schedule that a row through `pipeline` is asked about under: none where it is in the code already."""
+    return row.schedule if pipeline == SCHEDULE_PIPELINE and row.level in UNREALISED else None
+
+
 def _examples(table: TrainingTable, encodings: Sequence[Encoding]) -> Examples:
     targets = {name: Target.parse(name) for name in sorted(set(table.targets.tolist()))}
-    rows, blocks, known = [], [], dict[int, tuple[Block, ...]]()
+    rows, blocks, known = [], [], dict[tuple[int, bool], tuple[Block, ...]]()
     for function, target, pipeline in zip(table.function, table.targets, table.pipelines, strict=True):
         row = table.functions[function]
-        schedule = row.schedule if pipeline == SCHEDULE_PIPELINE and row.level in UNREALISED else None
+        schedule = schedule_of(row, str(pipeline))
         rows.append((targets[str(target)], str(pipeline), schedule))
-        if schedule is not None and function not in known:
-            known[function] = row_blocks(row, schedule)
-        blocks.append(known[function] if schedule is not None else ())
+        key = function, schedule is None
+        if key not in known:
+            known[key] = row_blocks(row, schedule) if row.level in COUNTED else ()
+        blocks.append(known[key])
     return Examples(
         encodings=encodings, program=table.function, context=context_rows(rows, blocks), context_names=context_names(),
         archs=np.array([targets[str(name)].arch for name in table.targets]),

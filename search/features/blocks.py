@@ -13,9 +13,9 @@ from math import prod
 
 from costmodel.core.errors import UnsupportedError
 from costmodel.ir.program import Function
-from costmodel.models.realised import WIDTHS, Block
+from costmodel.models.realised import UNROLLED, WIDTHS, Block
 from costmodel.search.backends.mlir.kernel import KernelEmitter
-from costmodel.search.features.hoisting import hoisted, trips_of, unrolls
+from costmodel.search.features.hoisting import copies_of, hoisted, promoted, trips_of, unrolls
 from costmodel.search.features.lines import LineReader, Op, Region
 from costmodel.search.kernel.partition import KernelCall, partition
 from costmodel.search.kernel.read import read_function
@@ -60,7 +60,12 @@ def blocks_of(function: Function, schedule: str) -> tuple[Block, ...]:
 
 def text_blocks(text: str) -> tuple[Block, ...]:
     """Blocks of a kernel's text."""
-    root = hoisted(LineReader(text).root)
+    return tree_blocks(LineReader(text).root)
+
+
+def tree_blocks(tree: Region) -> tuple[Block, ...]:
+    """Blocks of a function's loops and operations; the tree is changed."""
+    root = hoisted(promoted(tree))
     facts = _Facts(root)
     found: list[_Segment] = []
     _split(root, 1.0, True, found, None)
@@ -95,7 +100,7 @@ def _split(region: Region, executions: float, known: bool, found: list[_Segment]
                 current = _split(part, executions, known, found, current)
         elif trips_of(part) > 0:
             if part.carried_bits:
-                current.ops.append(Op(kind="start", bits=part.carried_bits, lanes=len(part.carried)))
+                current.ops.append(Op(kind="start", bits=part.carried_bits, rows=len(part.carried)))
             current.whole = current.whole and part.branch
             _split(part, executions * trips_of(part), known and part.trips is not None, found, None)
             current = _Segment(executions, known, region)
@@ -143,8 +148,8 @@ def _operations(region: Region, facts: _Facts) -> Iterator[Op]:
             yield from _operations(part, facts)
 
 
-def _registers(bits: int) -> tuple[int, ...]:
-    return tuple([max(1, -(-bits // width)) for width in WIDTHS])
+def _registers(bits: int, rows: int = 1) -> tuple[int, ...]:
+    return tuple([rows * max(1, -(-bits // width)) for width in WIDTHS])
 
 
 class _Tally:
@@ -155,10 +160,10 @@ class _Tally:
         self.counts: Counter[str] = Counter()
         self.buffers: set[str] = set()
 
-    def vector(self, kind: str, bits: int, times: int = 1) -> None:
+    def vector(self, kind: str, op: Op) -> None:
         found = self.vectors.setdefault(kind, [0] * len(WIDTHS))
-        for i, n in enumerate(_registers(bits)):
-            found[i] += n * times
+        for i, n in enumerate(_registers(op.bits, op.rows)):
+            found[i] += n
 
 
 def _count(segment: _Segment, facts: _Facts) -> Block:
@@ -168,24 +173,33 @@ def _count(segment: _Segment, facts: _Facts) -> Block:
         counted = _add(op, tally, facts)
         depth[op.result] = before + (_LATENCY.get(op.kind, 1) if counted else 0)
         deepest = max(deepest, depth[op.result])
-    loop = segment.loop
+    loop, copies = segment.loop, (1.0,) * len(UNROLLED)
     if loop.variable and segment.whole:
         tally.counts["loop"] += 1
         tally.counts["pointers"] += len(tally.buffers)
+        size = sum(_weighs(op, facts) for op in segment.ops) + 1
+        copies = tuple([float(copies_of(loop, size, most)) for most in UNROLLED])
     else:
         tally.counts["straight"] += 1
     chain = _chain(loop) if loop.carried and segment.whole else _NONE
     return Block(
         executions=segment.executions, trips_known=segment.known, chain=chain, depth=deepest,
         vectors={kind: tuple(n) for kind, n in tally.vectors.items()}, counts=dict(tally.counts),
-        live=_live(segment, facts),
+        live=_live(segment, facts), copies=copies,
     )  # fmt: skip
+
+
+def _weighs(op: Op, facts: _Facts) -> bool:
+    """Whether LLVM counts an operation where it decides how far to unroll: addresses and loads' broadcasts are free."""
+    return op.kind not in ("none", "index", "start") and not (
+        op.kind == "broadcast" and facts.kind(op.operands[0]) == "scalar_load"
+    )
 
 
 def _add(op: Op, tally: _Tally, facts: _Facts) -> bool:
     """Count one operation; whether it is machine code at all that a path waits for."""
     if op.kind == "start":
-        tally.vector("start", op.bits, op.lanes)
+        tally.vector("start", op)
         return False
     if op.kind in ("none", "index") or facts.fused(op):
         tally.counts["index"] += op.kind == "index"
@@ -194,15 +208,15 @@ def _add(op: Op, tally: _Tally, facts: _Facts) -> bool:
         tally.buffers.add(op.memory)
         return _access(op, tally, facts)
     if op.kind == "horizontal":
-        tally.counts["horizontal"] += max(1, op.lanes.bit_length() - 1)
+        tally.counts["horizontal"] += max(1, op.lanes.bit_length() - 1) * op.rows
     elif not op.lanes:
         tally.counts["scalar"] += 1
         tally.counts["scalar_half"] += op.kind == "half"
     elif op.element == "bf16" and op.kind in _ARITHMETIC:
-        tally.counts["bf16_lanes"] += op.lanes
+        tally.counts["bf16_lanes"] += op.lanes * op.rows
     elif op.element == "f16" and op.kind in _ARITHMETIC:
-        tally.counts["f16_lanes"] += op.lanes
-        tally.vector("f16", op.bits)
+        tally.counts["f16_lanes"] += op.lanes * op.rows
+        tally.vector("f16", op)
     else:
         _vector(op, tally, facts)
     return True
@@ -212,24 +226,24 @@ def _vector(op: Op, tally: _Tally, facts: _Facts) -> None:
     kind = "fma" if op.kind == "multiply" else op.kind
     if kind == "broadcast" and facts.kind(op.operands[0]) == "scalar_load":
         kind = "load_broadcast"
-    tally.vector(kind, op.bits)
+    tally.vector(kind, op)
     if kind == "half":
-        tally.counts["half_lanes"] += op.lanes
+        tally.counts["half_lanes"] += op.lanes * op.rows
     if op.kind == "fma" and facts.constant(op.operands[-1]):
-        tally.vector("start", op.bits)
+        tally.vector("start", op)
 
 
 def _access(op: Op, tally: _Tally, facts: _Facts) -> bool:
     if op.kind == "scalar_load" and op.result in facts.broadcast:
         return False
     if not op.lanes or op.kind in ("gather", "scatter"):
-        tally.counts[op.kind] += op.active if op.lanes else 1
+        tally.counts[op.kind] += op.active * op.rows if op.lanes else 1
     else:
-        tally.vector(op.kind, op.bits)
+        tally.vector(op.kind, op)
     if op.lanes:
-        tally.counts["vector_accesses"] += 1
+        tally.counts["vector_accesses"] += op.rows
     if op.kind.startswith("masked"):
-        tally.counts[f"{op.kind}_lanes{'' if op.bits <= _REGISTER else '_wide'}"] += op.active
+        tally.counts[f"{op.kind}_lanes{'' if op.bits <= _REGISTER else '_wide'}"] += op.active * op.rows
     return True
 
 
@@ -239,26 +253,26 @@ def _live(segment: _Segment, facts: _Facts) -> tuple[int, ...]:
     own = {op.result for op in segment.ops if op.result}
     now = [0] * len(WIDTHS)
 
-    def change(bits: int, sign: int) -> None:
-        for i, n in enumerate(_registers(bits)):
+    def change(bits: int, sign: int, rows: int = 1) -> None:
+        for i, n in enumerate(_registers(bits, rows)):
             now[i] += sign * n
 
     for name in last.keys() - own:
         maker = facts.makers.get(name)
         if maker is not None and maker.lanes:
-            change(maker.bits, 1)
+            change(maker.bits, 1, maker.rows)
     for _ in segment.loop.carried if segment.loop.carried_bits else ():
         change(segment.loop.carried_bits, 1)
     kept = {*segment.loop.carried, *segment.loop.yielded}
     most = list(now)
     for at, op in enumerate(segment.ops):
         if op.lanes and op.result and op.result not in kept:
-            change(op.bits, 1)
+            change(op.bits, 1, op.rows)
             most = [max(a, b) for a, b in zip(most, now, strict=True)]
         for name in {n for n in op.operands if n in own and n not in kept and last[n] == at}:
             maker = facts.makers[name]
             if maker.lanes:
-                change(maker.bits, -1)
+                change(maker.bits, -1, maker.rows)
     return tuple(most)
 
 

@@ -48,6 +48,10 @@ class Op:
     active: int = 0
     """Lanes that a mask leaves."""
     element: str = ""
+    rows: int = 1
+    """How many such vectors it is about."""
+    place: tuple[str, ...] = ()
+    """Where in the buffer a scalar access goes, where that is told."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -148,7 +152,7 @@ class LineReader:
             self._index(name, result, names)
             return Op(kind="index", result=result, operands=names)
         lanes, bits, element = vector_shape(type_text)
-        return Op(kind=_kind(name, type_text), result=result, operands=names, bits=bits, lanes=lanes, element=element)
+        return Op(kind=kind_of(name, type_text), result=result, operands=names, bits=bits, lanes=lanes, element=element)
 
     def _index(self, name: str, result: str, names: tuple[str, ...]) -> None:
         """Remember ends of tiles: a start and a constant, and the least of one and a limit."""
@@ -184,7 +188,8 @@ def vector_shape(type_text: str) -> tuple[int, int, str]:
 
 
 @lru_cache(maxsize=1024)
-def _kind(name: str, type_text: str) -> str:
+def kind_of(name: str, type_text: str) -> str:
+    """What an operation on these types counts as."""
     if name == "arith.extf":
         return "widen_bf16" if "bf16" in type_text else "half" if "f16" in type_text else "convert"
     if name == "arith.truncf":

@@ -16,7 +16,6 @@ from costmodel.evaluation.robustness import Asked, robustness
 from costmodel.evaluation.run import fit
 from costmodel.evaluation.studies import data_scaling, few_shot, model_scaling, resized, size_bytes
 from costmodel.models import MODELS
-from costmodel.models.context import context_names, encode_context
 
 
 def _fold():
@@ -81,7 +80,7 @@ def test_a_target_without_rows_is_an_error():
 def _asked(ir, entry="f", format_="llvm"):
     row = FunctionRow(ir=ir, format=format_, level="llvm", stage="source", entry=entry, project="p", family="f",
                       license="MIT")  # fmt: skip
-    return Asked(row=row, context=encode_context(Target.parse(TARGETS[0]), "p-v1", None), arch="x86-64")
+    return Asked(row=row, target=Target.parse(TARGETS[0]), pipeline="p-v1")
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +91,7 @@ def model():
 
 def test_names_and_layout_change_nothing(model):
     asked = [_asked(text(n, 3 + n)) for n in range(4, 12)]
-    found = robustness(model, asked, context_names(), seed=0)
+    found = robustness(model, asked, seed=0)
     assert (found["functions"], found["unreadable"]) == (8, 0)
     for figures in found["metrics"].values():
         assert figures["invisible"]["worst_percent"] == 0.0
@@ -102,7 +101,7 @@ def test_names_and_layout_change_nothing(model):
 
 
 def test_added_dead_code_is_a_drift_and_the_worst_case_is_no_less_than_the_mean(model):
-    found = robustness(model, [_asked(text(n, 4)) for n in range(4, 12)], context_names(), seed=0)
+    found = robustness(model, [_asked(text(n, 4)) for n in range(4, 12)], seed=0)
     figures = found["metrics"]["instructions"]
     assert figures["by_rewrite"]["dead"]["functions"] == 8
     visible = figures["visible"]
@@ -116,11 +115,11 @@ def test_mlir_in_custom_form_is_rewritten_too(model):
   return %1 : f32
 }
 """
-    found = robustness(model, [_asked(ir, format_="mlir")], context_names(), seed=0)
+    found = robustness(model, [_asked(ir, format_="mlir")], seed=0)
     assert found["functions"] == 1
     assert found["metrics"]["instructions"]["by_rewrite"]["rename"]["mean_percent"] == 0.0
 
 
 def test_what_cannot_be_read_is_counted(model):
-    found = robustness(model, [_asked("define nonsense")], context_names(), seed=0)
+    found = robustness(model, [_asked("define nonsense")], seed=0)
     assert (found["functions"], found["unreadable"]) == (0, 1)

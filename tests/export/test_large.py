@@ -15,10 +15,11 @@ from costmodel.export import evaluate, flatten, pack
 from costmodel.export.evaluate import main_matrix
 from costmodel.export.native import NUMBERS, NativeModel, build
 from costmodel.export.onnx_graph import build as build_onnx
-from costmodel.models import MODELS, regimes
+from costmodel.models import MODELS, conformal, kinds, regimes
 from costmodel.models.context import CODEGEN, SCHEDULE_PIPELINE, context_names, context_rows
 from costmodel.models.examples import Encoding, Examples
 from costmodel.models.pairs import PAIR_NAMES, pair_numbers
+from costmodel.models.realised import WIDTHS, Block
 
 sys.path.insert(0, str(Path(__file__).parent))
 from export_samples import ASKED, needs_cc, question, row
@@ -47,9 +48,18 @@ def schedule(rng: np.random.Generator) -> str:
     return SCHEDULE.format(lanes=lanes, rows=rows, unroll=unroll)
 
 
+def blocks(rng: np.random.Generator, target: Target, pipeline: str, schedule: str | None) -> tuple[Block, ...]:
+    """Of a loop, for half of the rows whose code an optimiser sees."""
+    if pipeline == CODEGEN or rng.random() < 0.5:
+        return ()
+    sums = {"fma": tuple(int(n) for n in rng.integers(1, 64, len(WIDTHS)))}
+    counts = {"loop": 1.0, "scalar_load": float(rng.integers(9))}
+    return (Block(executions=float(rng.integers(1, 1 << 40)), trips_known=True, vectors=sums, counts=counts),)
+
+
 @cache
 def rows() -> Examples:
-    """One of each function: structured ones under schedules, the others through two pipelines."""
+    """One of each function: structured ones under schedules, the others through two pipelines, some with blocks."""
     rng = np.random.default_rng(3)
     encodings = [encoding(rng) for _ in range(ROWS)]
     asked = []
@@ -60,7 +70,8 @@ def rows() -> Examples:
         else:
             asked.append((target, (CODEGEN, "p-v1")[i // 2 % 2], None))
     return Examples(
-        encodings=encodings, program=np.arange(ROWS), context=context_rows(asked), context_names=context_names(),
+        encodings=encodings, program=np.arange(ROWS), context=context_rows(asked, [blocks(rng, *one) for one in asked]),
+        context_names=context_names(),
         archs=np.array([target.arch for target, _, _ in asked]),
     )  # fmt: skip
 
@@ -76,10 +87,12 @@ def fitted():
     told = dict(zip(PAIR_NAMES, pairs.T.astype(float), strict=True))
     size = numbers["static:ops"] * (1 + told["bound_cycles"]) / (1 + told["split"])
     spills = np.where(told["overflow"] > 0, told["pressure"], np.maximum(0, numbers[COUNTS[0]] / 1e6 - 3).round())
-    values = np.stack([size, spills, size * (1 + told["port_share"])], axis=1)
-    kinds = [replace(regime, least_rows=60) for regime in regimes.REGIMES]
+    noise = np.where(examples.context[:, context_names().index(kinds.BLOCKS)] > 0, 3.0, 1.0)
+    values = np.stack([size * noise ** np.sin(np.arange(ROWS)), spills, size * (1 + told["port_share"])], axis=1)
+    smaller = [replace(regime, least_rows=60) for regime in regimes.REGIMES]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(regimes, "REGIMES", tuple(kinds))
+        patch.setattr(regimes, "REGIMES", tuple(smaller))
+        patch.setattr(conformal, "MIN_CATEGORY", 20)
         model = MODELS.get("conformal")(
             METRICS, seed=0, folds=2, base={"model": "boosted-trees", "rounds": 30, "threads": 1}
         )
@@ -102,13 +115,24 @@ def answers(model: bytes, onnxruntime) -> dict[str, np.ndarray]:
     return dict(zip([output.name for output in session.get_outputs()], found, strict=True))
 
 
-def test_trees_are_of_three_regimes_and_read_what_a_schedule_gives():
+def test_trees_are_of_four_regimes_and_read_what_a_schedule_gives():
     assert "static:structured_ops" in compact().numbers
     names = (*compact().numbers, "", *compact().context)
     trees = [slot.trees for slot in compact().slots[: len(METRICS)]]
     asked = {names[i] for one in trees for i in one.feature if 0 <= i < len(names)}
-    assert {"static:structured_ops", regimes.STANDS} <= asked
+    assert {"static:structured_ops", kinds.STANDS, kinds.BLOCKS} <= asked
     assert max(int(one.feature.max()) for one in trees) >= compact().width
+
+
+def test_each_kind_of_rows_has_intervals_of_its_own():
+    assert compact().intervals.factors.shape == (len(compact().kinds), len(METRICS))
+    by_kind = dict(zip(compact().kinds, compact().intervals.factors[:, 0], strict=True))
+    assert len({by_kind[f"x86-64{ending}"] for ending in kinds.ENDINGS}) == len(kinds.ENDINGS)
+    assert by_kind["any other+loops"] == by_kind["any other"]
+    found, names = evaluate(compact(), rows()), kinds.kinds_of(rows())
+    asked = fitted().predict(rows())
+    np.testing.assert_allclose(found.low, asked.low, rtol=1e-5)
+    assert {kinds.ending_of(name) for name in names.tolist()} == set(kinds.ENDINGS)
 
 
 def test_onnx_agrees_to_single_precision():

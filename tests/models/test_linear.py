@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from costmodel.models.linear import AS_IT_STANDS, LinearGuess
+from costmodel.models.kinds import AS_IT_STANDS, IN_LOOPS
+from costmodel.models.linear import LinearGuess
 
 STANDS = f"x86-64{AS_IT_STANDS}"
 
@@ -15,8 +16,8 @@ def fitted(x, y, name):
     )  # fmt: skip
 
 
-def told(guess, x, name):
-    return np.expm1(guess.log1p(np.asarray([x], np.float32), np.array([name])))[0]
+def told(guess, x, name, blocks=0.0):
+    return np.expm1(guess.log1p(np.asarray([x], np.float32), np.array([name]), np.array([blocks])))[0]
 
 
 def test_an_estimate_is_fitted_where_code_generation_alone_follows():
@@ -38,5 +39,13 @@ def test_rows_are_told_alone_as_among_others():
     x = np.random.default_rng(0).random((50, 2)) * 100
     guess = fitted(x, x.sum(1) * 2, STANDS)
     names = np.where(np.arange(50) % 2 == 0, STANDS, "riscv64")
-    together = guess.log1p(x, names)
-    assert [guess.log1p(x[i : i + 1], names[i : i + 1])[0] for i in range(50)] == together.tolist()
+    none = np.zeros(50)
+    together = guess.log1p(x, names, none)
+    assert [guess.log1p(x[i : i + 1], names[i : i + 1], none[i : i + 1])[0] for i in range(50)] == together.tolist()
+
+
+def test_where_blocks_are_counted_they_are_the_guess():
+    sizes = np.arange(10.0, 400.0)
+    guess = fitted(np.stack([sizes, sizes], 1), 7 * sizes, f"x86-64{IN_LOOPS}")
+    assert told(guess, [100.0, 50.0], f"x86-64{IN_LOOPS}", blocks=320.0) == 320.0
+    assert told(guess, [100.0, 50.0], f"riscv64{IN_LOOPS}", blocks=20.0) == 20.0

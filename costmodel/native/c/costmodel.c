@@ -18,7 +18,7 @@
 #error "the weights are little-endian; this host is not"
 #endif
 
-#define FORMAT_VERSION 2u
+#define FORMAT_VERSION 3u
 #define HEADER_BYTES 32u
 #define MAX_SECTIONS 64u
 #define MOST (1u << 24) /* of anything that is counted */
@@ -326,7 +326,7 @@ static int read_tables(costmodel *m) {
   m->version_numbers = exactly(m, VERSIONS, n->versions, 4);
   m->numbers = exactly(m, NUMBERS, 4, 8);
   m->deviations = exactly(m, DEVIATIONS, (size_t)n->members * n->metrics, 8);
-  m->conformal = exactly(m, CONFORMAL, n->conformal ? (size_t)n->metrics * (n->archs + 2) : 0, 8);
+  m->conformal = exactly(m, CONFORMAL, n->conformal ? (size_t)n->metrics * (1 + 2 * (n->archs + 1)) : 0, 8);
   m->guesses = exactly(m, GUESSES, (size_t)n->guesses * 2 * (n->archs + 1) * (n->features + 1), 4);
   if (!m->metrics || !m->context || !m->target_rows || !m->ratios || !m->known_archs || !m->version_numbers ||
       !m->numbers || !m->deviations || !m->conformal || !m->guesses)
@@ -346,7 +346,7 @@ static int read_tables(costmodel *m) {
   if (!finite_doubles(m->deviations, (size_t)n->members * n->metrics)) return 0;
   if (!finite_floats(m->guesses, (size_t)n->guesses * 2 * (n->archs + 1) * (n->features + 1))) return 0;
   if (n->conformal)
-    for (size_t i = 0; i < (size_t)n->metrics * (n->archs + 2); ++i)
+    for (size_t i = 0; i < (size_t)n->metrics * (1 + 2 * (n->archs + 1)); ++i)
       if (!(m->conformal[i] > 0) || !(m->conformal[i] <= DBL_MAX)) return 0;
   return 1;
 }
@@ -1172,7 +1172,7 @@ static void run_members(const costmodel *m, work *w) {
 }
 
 /* Half the interval on the metric's scale, and the calibrated deviation in `*std` (conformal; Vovk et al. 2005). */
-static double half_width(const costmodel *m, uint32_t i, size_t arch, double distance, double ops, work *w, double *std) {
+static double half_width(const costmodel *m, uint32_t i, double distance, double ops, work *w, double *std) {
   const uint32_t metrics = m->n.metrics;
   if (!m->n.conformal) return Z90 * *std;
   w->width[0] = (float)w->mean[i];
@@ -1187,7 +1187,7 @@ static double half_width(const costmodel *m, uint32_t i, size_t arch, double dis
     size = (size > 1e-3 ? size : 1e-3) * m->conformal[i];
     *std = size > 1e-3 ? size : 1e-3;
   }
-  return *std / m->conformal[i] * m->conformal[(size_t)metrics * (1 + arch) + i];
+  return *std / m->conformal[i] * m->conformal[(size_t)metrics * (1 + w->guess_row) + i];
 }
 
 static double at_most(double value, double most) { return value > most ? most : value; }
@@ -1196,7 +1196,7 @@ static void answer_metric(const costmodel *m, uint32_t i, size_t arch, double di
                           costmodel_estimate *out) {
   const uint32_t kind = m->metrics[i].scale;
   const double most = m->metrics[i].maximum, mean = w->mean[i];
-  double std = w->std[i], half = half_width(m, i, arch, distance, ops, w, &std);
+  double std = w->std[i], half = half_width(m, i, distance, ops, w, &std);
   out->exists = 1;
   out->mean = at_most(unscale(mean, kind), most);
   const double spread = (unscale(mean + std, kind) - unscale(mean - std, kind)) / 2;
