@@ -6,7 +6,8 @@
 
 The default kind of model (boosted trees, conformal intervals) is trained anew for every split and seed; whole families
 or projects are held out, near-duplicates refused. Parts: `ttgir` (registers and spills on NVPTX), `linalg` (port
-utilisation from linalg and a schedule), `llvm` (machine instructions, cycles, spills of LLVM IR as it enters code
+utilisation from linalg and a schedule), `loops` (instructions, cycles and port utilisation of affine loops and of
+vector code), `llvm` (machine instructions, cycles, spills of LLVM IR as it enters code
 generation), `llvm-o3` (the same of IR that O3 optimises before), `targets` (a target that was never seen), `latency`
 (the tuner's ranker on measured schedules), `drift` (rewrites), `speed` (the shipped model).
 `goals` lists what each figure should be, and by how much it falls short. A killed run goes on cell by cell.
@@ -37,7 +38,7 @@ from costmodel.models.metric_model import Needs
 from costmodel.training.examples import Prepared, hold_out
 
 OUT = Path(__file__).resolve().parent / "results" / "predictor.json"
-PARTS = ("ttgir", "linalg", "llvm", "llvm-o3", "targets", "latency", "drift", "speed")
+PARTS = ("ttgir", "linalg", "loops", "llvm", "llvm-o3", "targets", "latency", "drift", "speed")
 CPUS = ("x86-64/znver4", "x86-64/skylake-avx512", "x86-64/znver2", "aarch64/neoverse-v2", "aarch64/neoverse-n1",
         "riscv64/sifive-p670")  # fmt: skip
 GPUS = ("nvptx64/sm_80", "nvptx64/sm_86", "nvptx64/sm_90")
@@ -65,6 +66,12 @@ class Task:
 TASKS = {
     "ttgir": Task(metrics=("registers_general", "spills"), levels=("ttgir",), targets=GPUS, splits=("by_family",)),
     "linalg": Task(metrics=("port_utilisation",), levels=("linalg",), targets=CPUS, splits=("by_family",)),
+    "loops": Task(
+        metrics=("instructions", "cycles", "port_utilisation"),
+        levels=("affine", "scf", "vector"),
+        targets=CPUS,
+        splits=("by_family",),
+    ),
     "llvm": Task(
         metrics=("instructions", "cycles", "spills"),
         levels=("llvm",),

@@ -18,6 +18,7 @@ import numpy as np
 from costmodel.core.errors import UnsupportedError
 from costmodel.core.metrics import get_metric
 from costmodel.export.compact import FIGURES, FLOOR, KINDS_IN_C, STANDING_BUCKET, Compact, Network, Part, Slot, Trees
+from costmodel.export.unasked import without_unasked
 from costmodel.models.base import Array
 from costmodel.models.context import PIPELINE_BUCKETS
 from costmodel.models.heads import Scale
@@ -34,12 +35,14 @@ _SECTIONS = (
     "versions", "network", "graph",
 )  # fmt: skip
 _SCALES = (Scale.LINEAR, Scale.LOG1P, Scale.LOG, Scale.LOGIT, Scale.ZERO_INFLATED)
+_ALWAYS_ZERO = 3
 _LEAF_KINDS = {32: 0, 16: 1, 8: 2}
 MAX_COLUMNS, MAX_CUTS, MAX_STEP, MAX_LEAVES = 2047, 4095, 511, 4096
 
 
 def pack(compact: Compact) -> bytes:
     """The whole file; raises `UnsupportedError` where trees are too wide for its nodes."""
+    compact = without_unasked(compact, _untold(compact))
     main = _Columns()
     width = _Columns()
     taken = [(columns, slot.trees, columns.take(slot.trees)) for slot in compact.slots
@@ -181,7 +184,7 @@ def _tables(c: Compact) -> dict[str, bytes]:
 
 
 def context_kind(name: str, archs: Sequence[str]) -> tuple[int, int]:
-    """What a context column is: a figure (0), an architecture (1), a pipeline's bucket (2), always zero (3)."""
+    """What a context column is: a figure (0), an architecture (1), a pipeline's bucket (2), `_ALWAYS_ZERO`."""
     what, _, rest = name.partition(":")
     figure = rest.removeprefix("core.").removeprefix("core_")
     if what == "target" and figure in FIGURES:
@@ -191,8 +194,14 @@ def context_kind(name: str, archs: Sequence[str]) -> tuple[int, int]:
     if what == "pipeline":
         return 2, int(rest)
     if what == "schedule" or name == "target:core":  # no schedule is told in C; the core's figures are not a number
-        return 3, 0
+        return _ALWAYS_ZERO, 0
     raise UnsupportedError(f"the context column {name!r} has no counterpart in the C header; update costmodel.export")
+
+
+def _untold(c: Compact) -> Array:
+    """Columns of the main matrix that C takes for zero, whatever is asked."""
+    zero = [context_kind(name, c.archs)[0] == _ALWAYS_ZERO for name in c.context]
+    return len(c.numbers) + 1 + np.flatnonzero(zero)
 
 
 def _novelty(c: Compact) -> dict[str, bytes]:

@@ -109,12 +109,7 @@ class TreeReader:
         if name in LOOP_NAMES:
             self._loop(region, op)
         elif name in ("scf.if", "affine.if"):
-            for branch in op.regions:
-                if not any(len(block.operations) > 1 for block in branch.blocks):
-                    continue
-                own = Region(trips=0.5, branch=True)
-                self._into(own, branch.blocks)
-                region.body.append(own)
+            self._branches(region, op)
         elif name in ("scf.yield", "affine.yield"):
             region.yielded = tuple([self._name(value) for value in op.operands])
         elif name in _LOADS or name in _STORES:
@@ -129,6 +124,22 @@ class TreeReader:
                 self._into(region, inner.blocks)
         else:
             region.body.append(self._computation(op))
+
+    def _branches(self, region: Region, op: Operation) -> None:
+        """Either side runs half the time; what they yield is what the operation gives."""
+        given: list[tuple[str, ...]] = []
+        for branch in op.regions:
+            own = Region(trips=0.5, branch=True)
+            self._into(own, branch.blocks)
+            given.append(own.yielded)
+            own.yielded = ()
+            if own.body:
+                region.body.append(own)
+        for place, value in enumerate(op.results):
+            names = tuple([names[place] for names in given if place < len(names)])
+            shape = _shape(value.type_text)
+            region.body.append(Op(kind="none", result=self._name(value), operands=names, bits=shape.bits,
+                                  lanes=shape.lanes, rows=shape.rows))  # fmt: skip
 
     def _loop(self, region: Region, op: Operation) -> None:
         trips = trip_count(op)

@@ -15,6 +15,7 @@ from costmodel.export import evaluate, flatten, pack
 from costmodel.export.evaluate import main_matrix
 from costmodel.export.native import NUMBERS, NativeModel, build
 from costmodel.export.onnx_graph import build as build_onnx
+from costmodel.export.unasked import without_unasked
 from costmodel.models import MODELS, conformal, kinds, regimes
 from costmodel.models.context import CODEGEN, SCHEDULE_PIPELINE, context_names, context_rows
 from costmodel.models.examples import Encoding, Examples
@@ -89,7 +90,7 @@ def fitted():
     spills = np.where(told["overflow"] > 0, told["pressure"], np.maximum(0, numbers[COUNTS[0]] / 1e6 - 3).round())
     noise = np.where(examples.context[:, context_names().index(kinds.BLOCKS)] > 0, 3.0, 1.0)
     values = np.stack([size * noise ** np.sin(np.arange(ROWS)), spills, size * (1 + told["port_share"])], axis=1)
-    smaller = [replace(regime, least_rows=60) for regime in regimes.REGIMES]
+    smaller = [replace(regime, least_rows=30) for regime in regimes.REGIMES]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(regimes, "REGIMES", tuple(smaller))
         patch.setattr(conformal, "MIN_CATEGORY", 20)
@@ -154,6 +155,15 @@ def test_onnx_trees_see_the_matrix_of_python_to_the_bit():
     expected = main_matrix(compact(), fitted().columns.functions(rows().encodings), rows().context)
     assert expected[:, compact().width :].any()
     np.testing.assert_array_equal(found, expected)
+
+
+def test_c_holds_no_trees_of_code_whose_blocks_it_is_never_told():
+    own = sum(len(slot.trees) for slot in compact().slots)
+    packed = without_unasked(compact(), np.array([len(compact().numbers) + 1 + compact().context.index(kinds.BLOCKS)]))
+    left = sum(len(slot.trees) for slot in packed.slots)
+    assert 0.5 * own < left < 0.95 * own
+    silent = replace(rows(), context=rows().context * ~np.char.startswith(context_names(), "schedule:bound"))
+    np.testing.assert_array_equal(evaluate(packed, silent).mean, evaluate(compact(), silent).mean)
 
 
 @needs_cc

@@ -167,6 +167,29 @@ def test_branches_run_half_the_time_and_empty_ones_are_none() -> None:
     assert [block.executions for block in found if block.counts.get("scalar_store")] == [0.5]
 
 
+def test_a_sum_goes_on_through_a_branch() -> None:
+    lines = """
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = arith.constant 512 : index
+  %r = scf.for %i = %c0 to %n step %c1 iter_args(%s = %zero) -> (f32) {
+    %x = memref.load %a[%i] : memref<1024xf32>
+    %c = arith.cmpf ogt, %x, %zero : f32
+    %t = scf.if %c -> (f32) {
+      %u = arith.addf %s, %x : f32
+      scf.yield %u : f32
+    } else {
+      scf.yield %s : f32
+    }
+    scf.yield %t : f32
+  }
+  memref.store %r, %a[%c0] : memref<1024xf32>"""
+    found = blocks_of(function(body(lines)))
+    assert max(block.executions for block in found) == 512
+    assert sum(block.executions * block.counts.get("scalar", 0) for block in found) == 512 * 1.5  # a test, half a sum
+
+
 @pytest.mark.parametrize(
     "text",
     [
