@@ -1192,7 +1192,7 @@ static double half_width(const costmodel *m, uint32_t i, double distance, double
 
 static double at_most(double value, double most) { return value > most ? most : value; }
 
-static void answer_metric(const costmodel *m, uint32_t i, size_t arch, double distance, double ops, work *w,
+static void answer_metric(const costmodel *m, uint32_t i, double distance, double ops, work *w,
                           costmodel_estimate *out) {
   const uint32_t kind = m->metrics[i].scale;
   const double most = m->metrics[i].maximum, mean = w->mean[i];
@@ -1281,7 +1281,7 @@ static costmodel_status predict(const costmodel *m, const double *features, cons
   if (m->n.width_columns) bin_columns(m, 1, w->width, WIDTH_OWN, SIZE_MAX, w->bins);
   for (size_t i = 0; i < count; ++i) {
     uint32_t which = q->metrics ? q->metrics[i] : (uint32_t)i;
-    if (w->asked[which]) answer_metric(m, which, arch, distance, ops, w, &estimates[i]);
+    if (w->asked[which]) answer_metric(m, which, distance, ops, w, &estimates[i]);
     else estimates[i] = (costmodel_estimate){NAN, NAN, NAN, NAN, NAN, 0};
   }
   if (answer) {
