@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from math import prod
 
 from costmodel.core.errors import UnsupportedError
+from costmodel.ir.features.plain import plain
 from costmodel.ir.program import Function
 from costmodel.models.realised import UNROLLED, WIDTHS, Block
 from costmodel.search.backends.mlir.kernel import KernelEmitter
@@ -46,7 +47,8 @@ def blocks_of(function: Function, schedule: str) -> tuple[Block, ...]:
     """
     if function.operation is None or function.operation.name != "func.func":
         raise UnsupportedError(f"{function.name!r} is no func.func; a schedule is for a function of linalg on tensors")
-    steps = partition(read_function(function.operation)).steps
+    simpler = plain(function.operation)
+    steps = partition(read_function(function.operation if simpler is None else simpler.root)).steps
     if len(steps) != 1 or not isinstance(steps[0], KernelCall):
         raise UnsupportedError(f"{function.name!r} is {len(steps)} kernels and islands; a schedule is for one kernel")
     plan = apply_schedule(steps[0].kernel, parse_schedule(schedule))

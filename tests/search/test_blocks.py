@@ -103,6 +103,25 @@ def test_no_schedule_is_the_loops_that_it_is_lowered_to() -> None:
     assert max(block.executions for block in realised(product(), None)) == 64 * 64 * 512
 
 
+def test_a_needless_branch_changes_nothing() -> None:
+    text = """func.func @f(%a: tensor<64x64xf32>) -> tensor<64x64xf32> {
+  %e = tensor.empty() : tensor<64x64xf32>
+  BRANCH%r = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>],
+      iterator_types = ["parallel", "parallel"]}
+    ins(%a : tensor<64x64xf32>) outs(%e : tensor<64x64xf32>) {
+  ^bb0(%x: f32, %y: f32):
+    %s = arith.addf %x, %x : f32
+    linalg.yield %s : f32
+  } -> tensor<64x64xf32>
+  return %r : tensor<64x64xf32>
+}"""
+    schedule = "v1; tile(level=register, d1=8, d0=2); vectorize(8)"
+    one, split = (read(text.replace("BRANCH", b)).functions[0] for b in ("", "cf.br ^next\n^next:\n  "))
+    assert realised(one, schedule)
+    assert realised(one, schedule) == realised(split, schedule)
+    assert realised(one, None) == realised(split, None)
+
+
 def test_other_functions_make_nothing() -> None:
     llvm = read("define i32 @f(i32 %a) {\n  %b = add i32 %a, 1\n  ret i32 %b\n}\n").functions[0]
     assert realised(llvm, PLAIN) == ()
