@@ -8,23 +8,12 @@ beyond the limit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from costmodel.core.errors import ParseError
 from costmodel.ir.loops import loop_dimensions
 from costmodel.ir.mlir.structure import Operation, Value
 from costmodel.ir.semantics import integer_constant
-
-_MAYBE = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trips:
-    """`trips` None where unknown, then `most` if the text says so; `entered` is the share of times it runs at all."""
-
-    trips: float | None = None
-    most: int | None = None
-    entered: float = 1.0
+from costmodel.search.features.lines import Trips, tile_trips
 
 
 class Ends:
@@ -51,13 +40,7 @@ class Ends:
         return Trips()
 
     def _between(self, low: Value, span: int | None, limit: int | None, cut: bool, step: int) -> Trips:
-        if span is None:
-            return Trips(entered=_MAYBE)
-        trips = -(-span // step)
-        if not cut:
-            return Trips(trips=trips)
-        sure = limit is not None and self._last.get(low, limit) < limit
-        return Trips(most=trips, entered=1.0 if sure else _MAYBE)
+        return tile_trips(span, step, cut=cut, limit=limit, last=self._last.get(low))
 
     def _affine(self, loop: Operation) -> Trips:
         """From `d0` to `d0 + constant`, or to the least of that and a constant."""

@@ -15,8 +15,9 @@ _NAME = re.compile(r"%\w+(?:#\d+)?")
 _FOR = re.compile(r"(%\w+) = (\S+) to (\S+) step (\S+)")
 _CARRIED = re.compile(r"(%\w+) = (%[\w#]+)")
 _SCALAR = re.compile(r"bf16|[fi]\d+")
+_MAYBE = 0.5
 BITS = {"f64": 64, "i64": 64, "index": 64, "f32": 32, "i32": 32, "f16": 16, "bf16": 16, "i16": 16, "i8": 8, "i1": 8}
-_MEMORY = {
+MEMORY = {
     "memref.load": "scalar_load", "memref.store": "scalar_store", "vector.load": "load", "vector.store": "store",
     "vector.maskedload": "masked_load", "vector.maskedstore": "masked_store", "vector.gather": "gather",
     "vector.scatter": "scatter",
@@ -73,6 +74,33 @@ class Region:
     branch: bool = False
     body: list[Op | Region] = field(default_factory=list)
 
+    def run(self, found: Trips) -> None:
+        """As often as was found."""
+        self.trips, self.most, self.entered = found.trips, found.most, found.entered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trips:
+    """`trips` None where unknown, then `most` if the text says so; `entered` is the share of times it runs at all."""
+
+    trips: float | None = None
+    most: int | None = None
+    entered: float = 1.0
+
+
+def tile_trips(span: int | None, step: int, *, cut: bool, limit: int | None, last: int | None) -> Trips:
+    """Of a loop over a tile of `span`, None where there is none; with `cut`, to a `limit` at most.
+
+    It is entered for sure where `last`, the largest start, lies below the limit.
+    """
+    if span is None:
+        return Trips(entered=_MAYBE)
+    trips = -(-span // step)
+    if not cut:
+        return Trips(trips=trips)
+    sure = limit is not None and last is not None and last < limit
+    return Trips(most=trips, entered=1.0 if sure else _MAYBE)
+
 
 class LineReader:
     """Reads one function's text. Single use."""
@@ -127,15 +155,11 @@ class LineReader:
         if start is not None and end is not None:
             region.trips = max(0, -(-(end - start) // step))
             self._last[variable] = start + max(0, int(region.trips) - 1) * step
-        elif self._ends.get(high, ("", 0))[0] == low:
-            region.trips = -(-self._ends[high][1] // step)
         else:
-            region.trips = None
-            base, span, limit = self._cut.get(high, ("", 0, None))
-            if base == low:
-                region.most = -(-span // step)
-            sure = base == low and limit is not None and self._last.get(low, limit) < limit
-            region.entered = 1.0 if sure else 0.5
+            ends = {high: (*self._ends[high], None)} if high in self._ends else self._cut
+            base, span, limit = ends.get(high, ("", 0, None))
+            tile = span if base == low else None
+            region.run(tile_trips(tile, step, cut=high not in self._ends, limit=limit, last=self._last.get(low)))
         at = rest.find("iter_args(")
         if at >= 0:
             pairs = _CARRIED.findall(rest[at : rest.index(")", at)])
@@ -146,7 +170,7 @@ class LineReader:
     def _operation(self, name: str, result: str, rest: str) -> Op:
         at = rest.rfind(" : ")
         names, type_text = tuple(_NAME.findall(rest[:at])), rest[at + 3 :]
-        if name in _MEMORY:
+        if name in MEMORY:
             return self._access(name, result, names, type_text)
         if type_text == "index" or (name == "arith.cmpi" and not type_text.startswith("vector")):
             self._index(name, result, names)
@@ -168,7 +192,7 @@ class LineReader:
         memory = names[1] if first else names[0]
         lanes, bits, element = vector_shape(type_text.rpartition(", ")[2] if lanes_told(type_text) else type_text)
         active = next((self._masks[one] for one in names if one in self._masks), lanes)
-        return Op(kind=_MEMORY[name], result=result, operands=tuple(n for n in names if n != memory), bits=bits,
+        return Op(kind=MEMORY[name], result=result, operands=tuple(n for n in names if n != memory), bits=bits,
                   lanes=lanes, memory=memory, stores=stores, active=active, element=element)  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from costmodel.ir.semantics import is_constant
 from costmodel.models.realised import Block as Counted
 from costmodel.search.features.blocks import tree_blocks
 from costmodel.search.features.ends import Ends
-from costmodel.search.features.lines import BITS, Op, Region, kind_of
+from costmodel.search.features.lines import BITS, MEMORY, Op, Region, kind_of
 
 _MOST = 1 << 14
 """Operations: more are not counted."""
@@ -32,18 +32,14 @@ _DEEPEST = 64
 """Loops in each other."""
 _DIALECTS = frozenset(("affine", "scf", "vector", "memref", "arith", "math", "linalg", "tensor", "func", "index",
                        "bufferization", "cf"))  # fmt: skip
-_LOADS = {
-    "memref.load": "scalar_load", "affine.load": "scalar_load", "vector.load": "load", "affine.vector_load": "load",
-    "vector.maskedload": "masked_load", "vector.expandload": "masked_load", "vector.gather": "gather",
-    "vector.transfer_read": "load",
+_ACCESSES = {
+    **MEMORY, "affine.load": "scalar_load", "affine.store": "scalar_store", "affine.vector_load": "load",
+    "affine.vector_store": "store", "vector.transfer_read": "load", "vector.transfer_write": "store",
+    "vector.expandload": "masked_load", "vector.compressstore": "masked_store",
 }  # fmt: skip
-_STORES = {
-    "memref.store": ("scalar_store", 1), "affine.store": ("scalar_store", 1), "vector.store": ("store", 1),
-    "affine.vector_store": ("store", 1), "vector.transfer_write": ("store", 1),
-    "vector.maskedstore": ("masked_store", 0), "vector.compressstore": ("masked_store", 0),
-    "vector.scatter": ("scatter", 0),
-}  # fmt: skip
-"""Kind, and which operand is the buffer; what is stored is the first operand, or the last where the buffer is."""
+_VALUE_FIRST = frozenset(("scalar_store", "store"))
+"""Stores whose first operand is stored, into the second; those of others is the last, into the first."""
+_STORES = _VALUE_FIRST | {"masked_store", "scatter"}
 _VIEWS = frozenset((
     "memref.subview", "memref.cast", "memref.reinterpret_cast", "memref.collapse_shape", "memref.expand_shape",
     "memref.view", "bufferization.to_buffer", "bufferization.to_tensor", "tensor.cast", "tensor.extract_slice",
@@ -112,7 +108,7 @@ class TreeReader:
             self._branches(region, op)
         elif name in ("scf.yield", "affine.yield"):
             region.yielded = tuple([self._name(value) for value in op.operands])
-        elif name in _LOADS or name in _STORES:
+        elif name in _ACCESSES:
             region.body.append(self._access(op))
         elif name.startswith("linalg.") or name in ("memref.copy", "tensor.pad", "tensor.insert_slice"):
             self._nest(region, op)
@@ -155,8 +151,7 @@ class TreeReader:
                 shapes = [_shape(value.type_text) for value in carried]
                 own.carried_bits = max([shape.bits * shape.rows for shape in shapes if shape.lanes], default=0)
             if trips is None:
-                found = self._ends.of(op)
-                own.trips, own.most, own.entered = found.trips, found.most, found.entered
+                own.run(self._ends.of(op))
             else:
                 self._ends.know(op, variables)
         for place, value in enumerate(op.results):
@@ -171,12 +166,11 @@ class TreeReader:
         return self._name(value)
 
     def _access(self, op: Operation) -> Op:
-        if op.name in _STORES:
-            kind, at = _STORES[op.name]
-            stored = op.operands[0] if at else op.operands[-1]
-            shaped, result = stored.type_text, ""
+        kind = _ACCESSES[op.name]
+        at, result = int(kind in _VALUE_FIRST), ""
+        if kind in _STORES:
+            shaped = op.operands[0 if at else -1].type_text
         else:
-            kind, at = _LOADS[op.name], 0
             shaped, result = op.results[0].type_text, self._name(op.results[0])
         if op.name.startswith("vector.transfer") and not _in_bounds(op):
             kind = f"masked_{kind}"
