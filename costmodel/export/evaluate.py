@@ -11,13 +11,13 @@ import numpy as np
 from costmodel.core.metrics import get_metric
 from costmodel.export.compact import FLOOR, Compact, Network, Part, Slot, Trees
 from costmodel.models.base import Array, Prediction
+from costmodel.models.bases import BlockColumns
 from costmodel.models.columns import OTHERS, Columns, compressed
 from costmodel.models.examples import Examples
 from costmodel.models.heads import SURE, unscale, unscaled_std
 from costmodel.models.kinds import kinds_of
 from costmodel.models.metric_model import Z90, Scaled, zero_inflated
 from costmodel.models.pairs import pair_numbers
-from costmodel.models.trees import block_numbers
 
 _LEAST = 1e-3
 
@@ -91,7 +91,7 @@ def guess(compact: Compact, slot: Slot, x: Array, kinds: Array) -> Array:
     weights = compact.guesses[slot.guess].astype(np.float64)[compact.kind_rows(kinds)]
     total = (x[:, : len(compact.numbers)].astype(np.float64) * weights[:, :-1]).sum(axis=1) + weights[:, -1]
     names = (*compact.numbers, OTHERS, *compact.context)
-    blocks = block_numbers([compact.metrics[slot.metric]], names, x)[:, 0]
+    blocks = BlockColumns.of([compact.metrics[slot.metric]], names).numbers(x)[:, 0]
     return np.asarray(np.log1p(np.maximum(total + blocks, 0.0)))
 
 

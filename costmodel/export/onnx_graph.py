@@ -17,7 +17,7 @@ from costmodel.core.errors import MissingDependencyError, UnsupportedError
 from costmodel.core.metrics import get_metric
 from costmodel.export.compact import FLOOR, Compact, Part, Slot, Trees
 from costmodel.export.onnx_nodes import Nodes, Value
-from costmodel.models.bases import BASES
+from costmodel.models.bases import BlockColumns
 from costmodel.models.columns import OTHERS
 from costmodel.models.heads import SURE, Scale
 from costmodel.models.kinds import BLOCKS, STANDS
@@ -131,13 +131,13 @@ def _told(g: Nodes, c: Compact, column: str) -> str:
 
 
 def _blocks(g: Nodes, c: Compact, metric: str) -> str:
-    """`[N, 1]`: what blocks say of a metric, as `models.trees.block_numbers`."""
-    base = BASES.get(metric)
-    if base is None or base.block not in c.context:
+    """`[N, 1]`: what blocks say of a metric, as `models.bases.BlockColumns`."""
+    told = BlockColumns.of([metric], c.context)
+    if not len(told.columns):
         return g.constant([[0.0]])
-    said = g.double(g.columns("context", [c.context.index(base.block)]))
+    said = g.double(g.columns("context", told.columns.tolist()))
     counted = g("Sub", g("Pow", g.constant(2.0), said), g.constant(1.0))
-    return g("Mul", g.clip(counted, 0.0, None), g.constant(base.factor))
+    return g("Mul", g.clip(counted, 0.0, None), g.constant([told.factors]))
 
 
 def _margins(g: Nodes, c: Compact, x: str, numbers: str, kinds: str) -> str:

@@ -1,13 +1,18 @@
 """What each metric that grows with the program starts from: the estimate that a learned model corrects.
 
-Owns one table: metric to architecture to the static feature that is already in the metric's unit, times a factor.
+Owns one table: metric to architecture to the static feature that is already in the metric's unit, times a factor; and
+to the column that says the same of blocks.
 Invariant: a metric or architecture without a line starts from counts alone; a new estimate is one line.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from costmodel.models.base import Array
 from costmodel.models.kinds import AS_IT_STANDS
 
 ESTIMATED = "static:machine_"
@@ -64,6 +69,33 @@ BASES: dict[str, Base] = {
 """By metric."""
 DIRECT = {"shared_bytes": "static:gpu_shared_peak"}
 """Metrics that a feature states outright, mostly exactly: trees correct its logarithm, no weight is learned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BlockColumns:
+    """Where blocks say something of some `metrics`: of which `places[k]`, by what `columns[k]`, times `factors[k]`."""
+
+    metrics: int
+    places: Array
+    columns: Array
+    factors: Array
+
+    @classmethod
+    def of(cls, metrics: Sequence[str], names: Sequence[str]) -> BlockColumns:
+        """`names` are those of the columns."""
+        found = [(i, BASES[metric]) for i, metric in enumerate(metrics) if metric in BASES]
+        said = [(i, names.index(base.block), base.factor) for i, base in found if base.block in names]
+        return cls(
+            metrics=len(metrics), places=np.array([i for i, _, _ in said], np.int64),
+            columns=np.array([column for _, column, _ in said], np.int64),
+            factors=np.array([factor for _, _, factor in said], np.float64),
+        )  # fmt: skip
+
+    def numbers(self, x: Array) -> Array:
+        """What blocks say of each row of `x[n, F]`, `[n, metrics]` in their units."""
+        found = np.zeros((len(x), self.metrics))
+        found[:, self.places] = self.factors * np.maximum(np.exp2(x[:, self.columns].astype(np.float64)) - 1.0, 0.0)
+        return found
 
 
 def first_weight(metric: str, arch: str, name: str) -> float:

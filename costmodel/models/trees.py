@@ -15,7 +15,7 @@ import numpy as np
 
 from costmodel.core.errors import UsageError
 from costmodel.models.base import Array
-from costmodel.models.bases import BASES, DIRECT, ESTIMATED, PROMOTED, STANDING, first_weight, grows
+from costmodel.models.bases import BASES, DIRECT, ESTIMATED, PROMOTED, STANDING, BlockColumns, first_weight, grows
 from costmodel.models.boosting import QUANTILE, Boosters, BoostingOptions, held_out, refitted, train_booster
 from costmodel.models.demand import register_limits, spill_targets
 from costmodel.models.encode import SIZE_NAME
@@ -39,17 +39,6 @@ _QUANTILE, _TIMED_QUANTILE = 0.5, 0.42
 
 Relative errors of what is log-normal are least at its quantile Φ(-σ): of executions a little below, since σ is 0.2.
 """
-
-
-def block_numbers(metrics: Sequence[str], names: Sequence[str], x: Array) -> Array:
-    """What blocks say of `metrics`, `[n, metrics]` in their units; `names` are those of the columns of `x[n, F]`."""
-    found = np.zeros((len(x), len(metrics)))
-    for i, metric in enumerate(metrics):
-        base = BASES.get(metric)
-        if base is not None and base.block in names:
-            said = x[:, names.index(base.block)].astype(np.float64)
-            found[:, i] = base.factor * np.maximum(np.exp2(said) - 1.0, 0.0)
-    return found
 
 
 def _weights(y: Array, archs: Array) -> Array:
@@ -90,6 +79,7 @@ class BoostedTrees(MetricModel):
         self._guesses: dict[int, LinearGuess] = {}
         self._deviation = np.ones(len(self.metrics))
         self._sums = Guesses(())
+        self._blocks: BlockColumns | None = None
 
     def _fit(self, examples: Examples, targets: Array, groups: Array, monitor: Monitor) -> None:
         assert self.columns is not None
@@ -112,7 +102,7 @@ class BoostedTrees(MetricModel):
             if metric in BASES or metric in DIRECT:
                 counts = self._counts(functions[rows], metric)
                 self._guesses[i] = self._guess(metric, counts, archs, y)
-                blocks = block_numbers([metric], self.columns.names, x[rows])[:, 0]
+                blocks = BlockColumns.of([metric], self.columns.names).numbers(x[rows])[:, 0]
                 margin = self._guesses[i].log1p(counts, archs, blocks)
             parts[i, "mean"], errors = self._magnitude(i, (x[rows], y, groups[rows]), archs, margin, told)
             self._deviation[i] = max(float(np.sqrt(np.mean(errors**2))), _LEAST_DEVIATION)
@@ -217,7 +207,7 @@ class BoostedTrees(MetricModel):
     def _take(self, parts: Mapping[tuple[int, str], Any]) -> None:
         self._index = {key: number for number, key in enumerate(parts)}
         self._boosters = Boosters(list(parts.values()))
-        self._sums = Guesses(list(self._guesses.values()))
+        self._sums, self._blocks = Guesses(list(self._guesses.values())), None
         gates = [i for i in range(len(self.metrics)) if (i, "gate") in self._index]
         self._places = _Places(
             means=np.array([self._index[i, "mean"] for i in range(len(self.metrics))], np.int64),
@@ -230,7 +220,9 @@ class BoostedTrees(MetricModel):
         """See `MetricModel`."""
         assert self.columns is not None
         x, places = self._matrix(examples), self._places
-        blocks = block_numbers([self.metrics[i] for i in self._guesses], self.columns.names, x)
+        if self._blocks is None:
+            self._blocks = BlockColumns.of([self.metrics[i] for i in self._guesses], self.columns.names)
+        blocks = self._blocks.numbers(x)
         offsets = self._sums.log1p(x[:, : len(self.columns.numbers)], kinds_of(examples), blocks)
         margins = self._boosters.margins(x, offsets, places.guessed)
         magnitude, nonzero = margins[:, places.means], np.ones((len(x), len(self.metrics)))
