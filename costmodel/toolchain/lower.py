@@ -13,6 +13,7 @@ from typing import Any
 
 from costmodel.core.errors import ToolchainError
 from costmodel.ir.llvm.modules import llvm_module
+from costmodel.toolchain.halves import computes_halves, through_single
 
 KERNEL_PASSES = (
     "builtin.module(canonicalize,cse,convert-vector-to-scf,convert-scf-to-cf,expand-strided-metadata,lower-affine,"
@@ -43,10 +44,14 @@ def _llvm() -> Any:
 def host_target_machine(level: int = 3) -> Any:
     """LLVM's target machine for this CPU, position-independent."""
     llvm = _llvm()
-    features = llvm.get_host_cpu_features().flatten()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=features, opt=level, reloc="pic", codemodel="default"
+        cpu=llvm.get_host_cpu_name(), features=_host_features(), opt=level, reloc="pic", codemodel="default"
     )
+
+
+@cache
+def _host_features() -> str:
+    return str(_llvm().get_host_cpu_features().flatten())
 
 
 def llvm_ir(text: str, passes: str = KERNEL_PASSES) -> str:
@@ -67,7 +72,7 @@ def llvm_ir(text: str, passes: str = KERNEL_PASSES) -> str:
 def parse_llvm(ir: str, level: int = 3) -> Any:
     """LLVM's module for IR text, made out for this CPU; raises `ToolchainError` where LLVM refuses it."""
     try:
-        module = llvm_module(ir)
+        module = llvm_module(ir if computes_halves(_host_features()) else through_single(ir))
     except RuntimeError as error:
         raise ToolchainError(f"LLVM refused a module: {error}") from error
     module.triple = host_target_machine(level).triple

@@ -9,7 +9,7 @@ from costmodel.search.schedule.plan import apply_schedule
 from costmodel.search.schedule.text import Schedule
 from costmodel.toolchain.tools import toolchain_id
 
-CODEGEN_VERSION = 1
+CODEGEN_VERSION = 2
 """Of the code generated for a schedule and of its lowering; a change of either bumps it, and old records are misses."""
 
 
