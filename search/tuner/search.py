@@ -6,6 +6,7 @@ as its result has been taken, so a kill loses at most the trials in flight.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypedDict
@@ -23,6 +24,8 @@ from costmodel.search.tuner.session import Proposal, WorkloadSession
 from costmodel.search.tuner.stop import Stop
 
 MAX_BATCH = 8
+TRIAL_S = 0.3
+"""What a trial takes, before any is done."""
 
 
 class RecordQuery(TypedDict):
@@ -85,9 +88,12 @@ class SearchRun:
     history: dict[str, list[TrialPoint]] = field(default_factory=dict)
     worker_s: dict[str, float] = field(default_factory=dict)
     done: int = 0
+    _start_s: float = 0.0
+    _done_before: int = 0
 
     def run(self) -> None:
         """Search until trials or time are used up, somebody interrupts, or nothing is left to try."""
+        self._start_s, self._done_before = time.monotonic(), self.done
         under_way: list[Batch] = []
         limit = 1 if len(self.sessions) == 1 else 2
         while True:
@@ -112,7 +118,15 @@ class SearchRun:
         return None
 
     def _batch_size(self) -> int:
-        return max(2, min(MAX_BATCH, self.trials // (3 * len(self.sessions))))
+        return max(2, min(MAX_BATCH, self._expected_trials() // (3 * len(self.sessions))))
+
+    def _expected_trials(self) -> int:
+        """In all: as many as were asked for, or as there is time for at the pace so far."""
+        left_s = self.stop.search_left_s()
+        if left_s is None:
+            return self.trials
+        spent_s, done = time.monotonic() - self._start_s, self.done - self._done_before
+        return min(self.trials, self.done + int(left_s / (spent_s / done if done else TRIAL_S)))
 
     def _finish(self, batch: Batch) -> None:
         """Take what there is of a batch; what is not done when the end is due is left out."""

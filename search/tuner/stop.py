@@ -48,6 +48,10 @@ class Stop:
         """Whether the search must end now."""
         return self.interrupted or (self.search_until_s is not None and time.monotonic() >= self.search_until_s)
 
+    def search_left_s(self) -> float | None:
+        """Seconds until the search must end; None without a limit."""
+        return None if self.search_until_s is None else max(0.0, self.search_until_s - time.monotonic())
+
     def left_s(self) -> float | None:
         """Seconds until the run should be over, 0 after an interrupt; None without a limit."""
         if self.interrupted:
