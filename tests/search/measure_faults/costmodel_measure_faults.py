@@ -9,6 +9,8 @@ import ctypes
 import os
 import time
 
+import numpy as np
+
 from costmodel.core.errors import ToolchainError
 from costmodel.search.backends.mlir.kernel import Argument
 from costmodel.search.backends.protocol import Built, Realised
@@ -110,7 +112,9 @@ def build(kernel, schedule):
     if fault == "compile_hogs":
         blocks = []
         while True:
-            blocks.append(bytearray(16 << 20))
+            blocks.append(
+                np.empty(16 << 20, np.uint8)
+            )  # not written to: a slow machine takes a second to fill the limit
     if fault == "refused":
         raise ToolchainError("LLVM refused a module")
     arguments = (
