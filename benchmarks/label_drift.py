@@ -2,7 +2,7 @@
 
 Functions of the data set, evenly over families, are rewritten as `predictor.py`'s part `drift` does; original and
 rewrite are compiled by the same tools for the same target. What a rewrite does to the truth is what a perfect predictor
-would drift by. Drift is |after - before| over |before|, or over one unit where that is more, in per cent, as there.
+would drift by.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from predictor import TASKS
 from costmodel.core.errors import CostModelError, UsageError
 from costmodel.core.tables import FunctionRow
 from costmodel.datasets.labelling import label_functions
-from costmodel.evaluation.robustness import INVISIBLE
+from costmodel.evaluation.robustness import INVISIBLE, drift_percent
 from costmodel.ir.rewrites import KINDS, rewrite
+from costmodel.models.base import Array
 
 OUT = Path(__file__).resolve().parent / "results" / "label_drift.json"
 METRICS = ("instructions", "spills")
@@ -66,13 +67,14 @@ def drift_of(pairs: Sequence[Pair], pipeline: str) -> Json:
               for target in sorted({p.target for p in pairs})}  # fmt: skip
     document: Json = {}
     for metric in METRICS:
-        drifts: dict[str, list[float]] = {}
+        found: dict[str, list[tuple[float, float]]] = {}
         for pair in pairs:
             known = values[pair.target]
             before, after = (known.get((row.ir, row.entry, metric)) for row in (pair.before, pair.after))
             if before is not None and after is not None:
-                drifts.setdefault(pair.kind, []).append(100 * abs(after - before) / max(abs(before), 1.0))
-        visible = [drift for kind, own in drifts.items() if kind not in INVISIBLE for drift in own]
+                found.setdefault(pair.kind, []).append((before, after))
+        drifts = {kind: drift_percent(metric, *np.array(own).T) for kind, own in found.items()}
+        visible = np.concatenate([own for kind, own in drifts.items() if kind not in INVISIBLE])
         document[metric] = {
             "by_rewrite": {kind: _figures(own) for kind, own in drifts.items()}, "visible": _figures(visible),
         }  # fmt: skip
@@ -87,10 +89,9 @@ def labels_of(pairs: Sequence[Pair], target: str, pipeline: str) -> dict[tuple[s
     return {(*entries[label.function_id], label.metric): label.value for label in labels}
 
 
-def _figures(drifts: Sequence[float]) -> Json:
-    own = np.array(drifts)
+def _figures(own: Array) -> Json:
     return {
-        "functions": len(own), "mean_percent": round(float(own.mean()), 4), "worst_percent": round(float(own.max()), 4),
+        "pairs": len(own), "mean_percent": round(float(own.mean()), 4), "worst_percent": round(float(own.max()), 4),
         "unchanged_percent": round(100 * float((own == 0).mean()), 2),
     }  # fmt: skip
 

@@ -143,15 +143,20 @@ def _predict(model: Model, pairs: Sequence[tuple[Asked, Seen]]) -> Array:
     return model.predict(examples).mean
 
 
-def _of_metric(metric: str, before: Array, rows: Mapping[str, Sequence[int]], after: Mapping[str, Array]) -> Json:
+def drift_percent(metric: str, before: Array, after: Array) -> Array:
+    """Change over what was before, or over one unit (0.01 of a fraction, 1 ns) where that is more; shapes as given."""
     floor = {"fraction": 0.01, "s": 1e-9}.get(get_metric(metric).unit, 1.0)
+    return np.asarray(100 * np.abs(after - before) / np.maximum(np.abs(before), floor))
+
+
+def _of_metric(metric: str, before: Array, rows: Mapping[str, Sequence[int]], after: Mapping[str, Array]) -> Json:
     document: Json = {"by_rewrite": {}}
     drifts = {name: np.full((len(KINDS), len(before)), np.nan) for name in ("visible", "invisible")}
     for number, kind in enumerate(KINDS):
         if kind not in after:
             continue
         own = np.asarray(rows[kind])
-        drift = 100 * np.abs(after[kind] - before[own]) / np.maximum(np.abs(before[own]), floor)
+        drift = drift_percent(metric, before[own], after[kind])
         drifts["invisible" if kind in INVISIBLE else "visible"][number, own] = drift
         agreement = pairwise_accuracy(after[kind], before[own])
         document["by_rewrite"][kind] = {

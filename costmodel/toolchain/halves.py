@@ -38,7 +38,7 @@ def through_single(ir: str) -> str:
 
     Named values are added, so that unnamed ones keep their numbers; all else is returned as it is.
     """
-    return _NARROW.sub(_narrowed, _FMA.sub(_fused, ir))
+    return _NARROW.sub(_narrowed, _FMA.sub(_fused, ir)) if "half" in ir else ir
 
 
 def _fused(found: re.Match[str]) -> str:

@@ -46,7 +46,7 @@ class Stop:
     @property
     def due(self) -> bool:
         """Whether the search must end now."""
-        return self.interrupted or (self.search_until_s is not None and time.monotonic() >= self.search_until_s)
+        return self.interrupted or self.search_left_s() == 0.0
 
     def search_left_s(self) -> float | None:
         """Seconds until the search must end; None without a limit."""
@@ -69,9 +69,8 @@ class Stop:
         return None if handle.cancelled() else handle.result()
 
     def _pause_s(self) -> float:
-        if self.search_until_s is None:
-            return _POLL_S
-        return max(0.0, min(_POLL_S, self.search_until_s - time.monotonic()))
+        left_s = self.search_left_s()
+        return _POLL_S if left_s is None else min(_POLL_S, left_s)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         del number, frame

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from costmodel.search.tuner import search
+from costmodel.search.report.clock import PhaseClock
 from costmodel.search.tuner.search import MAX_BATCH, SearchRun
 from costmodel.search.tuner.stop import Stop
 
@@ -32,7 +32,7 @@ def batch_sizes(monkeypatch, workloads: int, *, trials: int = 512, left_s: float
     sessions = [Asked(number) for number in range(workloads)]
     stop = Stop(search_until_s=None if left_s is None else NOW_S + left_s)
     run = SearchRun(
-        sessions=sessions, measurer=None, database=None, key=None, clock=search.PhaseClock(), progress=None, stop=stop,
+        sessions=sessions, measurer=None, database=None, key=None, clock=PhaseClock(), progress=None, stop=stop,
         trials=trials,
     )  # fmt: skip
     run.run()
