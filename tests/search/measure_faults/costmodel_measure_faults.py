@@ -9,8 +9,6 @@ import ctypes
 import os
 import time
 
-import numpy as np
-
 from costmodel.core.errors import ToolchainError
 from costmodel.search.backends.mlir.kernel import Argument
 from costmodel.search.backends.protocol import Built, Realised
@@ -112,9 +110,7 @@ def build(kernel, schedule):
     if fault == "compile_hogs":
         blocks = []
         while True:
-            blocks.append(
-                np.empty(16 << 20, np.uint8)
-            )  # not written to: a slow machine takes a second to fill the limit
+            blocks.append(bytes(16 << 20))  # zeros that nobody touches: filling pages takes a slow machine a second
     if fault == "refused":
         raise ToolchainError("LLVM refused a module")
     arguments = (
