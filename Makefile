@@ -59,8 +59,9 @@ lint: $(VENV)/.dev links
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+# As many processes as cores, up to four: each imports torch.
 test: lint
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 test-toolchain: $(VENV)/.dev
 	$(PY) -m pytest -m toolchain --require toolchain
