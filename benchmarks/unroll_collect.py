@@ -1,7 +1,8 @@
 """Labels for unroll factors: generated loop kernels, measured here under each factor against LLVM's own choice.
 
-Kernels (`unroll_parts/generate.py`) are built by clang -O3 with the plug-in's hook in front of LLVM's unroller, factors
-1, 2, 3, 4, 6, 8 and 16, and timed in turns on arrays in L1 and L2 at three trip counts that the compiler does not know.
+Kernels (`costmodel.datasets.c_loops`) are built by clang -O3 with the plug-in's hook in front of LLVM's unroller,
+factors 1, 2, 3, 4, 6, 8 and 16, and timed in turns on arrays in L1 and L2 at three trip counts that the compiler does
+not know.
 A journal line is one kernel; what stands there is not done again.
 
     python benchmarks/unroll_collect.py JOURNAL.jsonl [--kernels 1700] [--seed 1] [--plugins build/plugins]
@@ -16,9 +17,9 @@ import tempfile
 from pathlib import Path
 
 from _common import ROOT, pin
-from unroll_parts.generate import SETS, Kernel, kernels
 from unroll_parts.measure import FACTORS, LLVM, PARTS, Harness, Json, Variants, numbers, ratios
 
+from costmodel.datasets.c_loops import SETS, Kernel, kernels
 from costmodel.search.report.document import write_whole
 
 CHUNK = 68

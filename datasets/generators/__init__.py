@@ -13,6 +13,7 @@ GENERATORS: Registry[type[Generator]] = Registry(
     "generator",
     {
         "linalg": "costmodel.datasets.generators.linalg:LinalgGenerator",
+        "loops": "costmodel.datasets.generators.loops:LoopsGenerator",
         "triton": "costmodel.datasets.generators.triton:TritonGenerator",
         "zoo": "costmodel.datasets.generators.zoo:ZooGenerator",
     },

@@ -11,10 +11,11 @@ from costmodel.core.workers import WorkerPool
 from costmodel.datasets.generators import GENERATORS, Item, Options
 from costmodel.datasets.generators.run import ProductCache, make
 
-NEEDS = {"triton": ("triton", "torch"), "zoo": ("torch", "torch_mlir"), "linalg": ()}
+NEEDS = {"triton": ("triton", "torch"), "zoo": ("torch", "torch_mlir"), "linalg": (), "loops": ()}
+TOOLS = {"loops": [pytest.mark.toolchain("clang", "opt")]}
 
 
-@pytest.fixture(params=list(GENERATORS))
+@pytest.fixture(params=[pytest.param(name, marks=TOOLS.get(name, ())) for name in GENERATORS])
 def name(request):
     for package in NEEDS.get(request.param, ()):
         pytest.importorskip(package)

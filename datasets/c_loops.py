@@ -1,7 +1,8 @@
-# ruff: noqa: E501 - texts of C
-"""Loop kernels in C, drawn by a seed: what unroll factors are learned on, measured.
+# ruff: noqa: E501, D102, D103 - texts of C, one function a family
+"""Loop kernels in C, drawn by a seed: what unroll factors are learned on, measured; rows of data sets.
 
-Each kernel is one function with one loop over the arrays of `arrays.h`. Families are kinds of loops as real code has them:
+Each kernel is one function with one loop over arrays of one struct (`benchmarks/unroll_parts/arrays.h`). Families are
+kinds of loops as real code has them:
 element-wise expressions, stencils, reductions, recurrences, searches, tables and indices, conditions, hashes, bytes,
 small inner loops, calls. Invariant: equal seeds give equal texts; no kernel reads or writes outside the arrays, whatever n up to 2000.
 """
@@ -36,8 +37,10 @@ class Kernel:
 class Draw:
     """Random parts of kernels."""
 
-    def __init__(self, rng: Generator) -> None:
+    def __init__(self, rng: Generator, *, vectors: bool = False) -> None:
         self.rng = rng
+        self.vectors = vectors
+        """Whether LLVM may vectorise every loop; else half of them say that it may not."""
 
     def one(self, *choices: str) -> str:
         return choices[int(self.rng.integers(len(choices)))]
@@ -47,6 +50,9 @@ class Draw:
 
     def chance(self, p: float) -> bool:
         return bool(self.rng.random() < p)
+
+    def pragma(self, p: float) -> str:
+        return PRAGMA if self.chance(p) and not self.vectors else ""
 
     def type(self, weights: str = "ffddiilsc") -> str:
         return self.one(*weights)
@@ -89,7 +95,7 @@ class Draw:
 
 
 def _loop(d: Draw, body: str, *, begin: str = "0", end: str = "n", step: str = "++j") -> str:
-    pragma = PRAGMA if d.chance(0.5) else ""
+    pragma = d.pragma(0.5)
     index = d.one("long", "int", "size_t")
     return f"{pragma}for ({index} j = {begin}; j < ({index}){end}; {step}) {{ {body} }}"
 
@@ -272,7 +278,7 @@ def inner(d: Draw) -> str:
     pointers, inputs = _arrays(d, t, d.number(2, 3))
     text = d.expression(t, [f"{name}[(i & 15) * {trips} + j]" for name in inputs], d.number(0, 3))
     trips_text = str(trips) if d.chance(0.6) else f"(n & 63) / {d.number(1, 4)} + 3"
-    pragma = PRAGMA if d.chance(0.6) else ""
+    pragma = d.pragma(0.6)
     body = f"r += ({TYPES[t]})({text});" if d.chance(0.6) else f"o[j] += ({TYPES[t]})({text});"
     outer = f"for (long i = 0; i < {rows}; ++i) {{ {TYPES[t]} r = 0; {pragma} for (int j = 0; j < {trips_text}; ++j) {{ {body} }} at->{t}[3][i] = r; }}"
     return f"{pointers} {outer} return (long)o[0];"
