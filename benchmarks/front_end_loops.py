@@ -72,11 +72,12 @@ def figures(pairs: list[tuple[FunctionRow, Answer, float]], metric: str) -> Json
     told = [answer.metrics[metric] for _, answer, _ in pairs]
     mean = np.array([one.mean for one in told])
     error = 100 * np.abs(mean - true) / np.maximum(true, 1.0)
+    holds = [one.low <= value <= one.high for one, value in zip(told, true, strict=True)]
     return {
         "rows": len(pairs), "mape_percent": round(float(error.mean()), 2),
         "median_error_percent": round(float(np.median(error)), 2),
         "median_ratio": round(float(np.median(mean / np.maximum(true, 1.0))), 3),
-        "coverage_percent": round(100 * float(np.mean([one.low <= v <= one.high for one, v in zip(told, true, strict=True)])), 2),
+        "coverage_percent": round(100 * float(np.mean(holds)), 2),
         "known_percent": round(100 * float(np.mean([answer.known for _, answer, _ in pairs])), 2),
     }  # fmt: skip
 
