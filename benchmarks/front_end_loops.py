@@ -3,7 +3,7 @@
     python benchmarks/front_end_loops.py [--count 840] [--seed 1] [--targets x86-64/znver4,aarch64/neoverse-v2]
 
 Loops are drawn by the `loops` generator (clang of LLVM 22 is needed) and labelled by the toolchain; nothing is trained.
-For each metric and form of the loops: mean and median error, median of predicted over true, how often the 90 % interval
+For each metric and family of loops: mean and median error, median of predicted over true, how often the 90 % interval
 holds, and the share that the model calls known.
 """
 
@@ -21,6 +21,8 @@ from costmodel.core.tables import FunctionRow
 from costmodel.datasets.generators import GENERATORS, Options
 from costmodel.datasets.generators.run import make
 from costmodel.datasets.labelling import label_functions
+from costmodel.evaluation.intervals import coverage_percent
+from costmodel.evaluation.metrics import mape_percent, median_ape_percent
 from costmodel.ir import read
 from costmodel.models.predictor import Answer, Predictor
 
@@ -67,19 +69,18 @@ def by_family(pairs: list[tuple[FunctionRow, Answer, float]], metric: str) -> Js
 
 
 def figures(pairs: list[tuple[FunctionRow, Answer, float]], metric: str) -> Json:
-    """Errors in percent of what is true, at least 1."""
-    true = np.array([value for _, _, value in pairs])
+    """Errors by the definitions of `costmodel.evaluation`, over labels that are not zero; coverage; share of known."""
+    truth = np.array([value for _, _, value in pairs])
     told = [answer.metrics[metric] for _, answer, _ in pairs]
-    mean = np.array([one.mean for one in told])
-    error = 100 * np.abs(mean - true) / np.maximum(true, 1.0)
-    holds = [one.low <= value <= one.high for one, value in zip(told, true, strict=True)]
-    return {
-        "rows": len(pairs), "mape_percent": round(float(error.mean()), 2),
-        "median_error_percent": round(float(np.median(error)), 2),
-        "median_ratio": round(float(np.median(mean / np.maximum(true, 1.0))), 3),
-        "coverage_percent": round(100 * float(np.mean(holds)), 2),
-        "known_percent": round(100 * float(np.mean([answer.known for _, answer, _ in pairs])), 2),
+    mean, low, high = (np.array([getattr(one, name) for one in told]) for name in ("mean", "low", "high"))
+    there = truth != 0
+    found = {
+        "mape_percent": mape_percent(mean, truth), "median_error_percent": median_ape_percent(mean, truth),
+        "median_ratio": float(np.median(mean[there] / truth[there])) if there.any() else None,
+        "coverage_percent": coverage_percent(low, high, truth),
+        "known_percent": 100 * float(np.mean([answer.known for _, answer, _ in pairs])),
     }  # fmt: skip
+    return {"rows": len(pairs)} | {name: None if value is None else round(value, 3) for name, value in found.items()}
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 # ruff: noqa: E501, D102, D103 - texts of C, one function a family
 """Loop kernels in C, drawn by a seed: what unroll factors are learned on, measured; rows of data sets.
 
-Each kernel is one function with one loop over arrays of one struct (`benchmarks/unroll_parts/arrays.h`). Families are
-kinds of loops as real code has them:
-element-wise expressions, stencils, reductions, recurrences, searches, tables and indices, conditions, hashes, bytes,
-small inner loops, calls. Invariant: equal seeds give equal texts; no kernel reads or writes outside the arrays, whatever n up to 2000.
+Each kernel is one function with one loop over the arrays of `c_loops.h`. Families are kinds of loops as real code has
+them: element-wise expressions, stencils, reductions, recurrences, searches, tables and indices, conditions, hashes,
+bytes, small inner loops, calls. Invariant: equal seeds give equal texts; no kernel reads or writes outside the arrays,
+whatever n up to 2000.
 """
 
 from __future__ import annotations
@@ -369,6 +369,7 @@ MORE: dict[str, Callable[[Draw], str]] = {
     family.__name__: family for family in (uncountable, mixed_index, lagged, windows)
 }
 SETS = {"common": FAMILIES, "more": MORE}
+ALL = FAMILIES | MORE
 
 
 def kernels(count: int, seed: int, families: str = "common") -> list[Kernel]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from costmodel.core.errors import MissingDependencyError, UsageError
-from costmodel.datasets.c_loops import FAMILIES, MORE
+from costmodel.core.errors import UsageError
+from costmodel.datasets.c_loops import ALL
 from costmodel.datasets.generators.base import Item, Options, share
-from costmodel.toolchain.tools import APT_LINE, LLVM_MAJOR, find_apt_tool
+from costmodel.toolchain.tools import require_tool
 
 LEVELS = ("llvm",)
+TOOLS = ("clang", "opt")
 TASK = "costmodel.datasets.generators.loops_task:compile_loops"
 TIMEOUT_S = 120.0
 KERNELS = 25
@@ -30,15 +31,12 @@ class LoopsGenerator:
             raise UsageError(
                 f"the loops generator has the levels {', '.join(LEVELS)}; seen {', '.join(options.levels)}"
             )
-        for tool in ("clang", "opt"):
-            if find_apt_tool(tool) is None:
-                raise MissingDependencyError(
-                    f"loops in C need {tool!r} of LLVM {LLVM_MAJOR}, not found; try: {APT_LINE}"
-                )
+        for tool in TOOLS:
+            require_tool(tool)
 
     def families(self) -> tuple[str, ...]:
         """Kinds of loops."""
-        return (*FAMILIES, *MORE)
+        return tuple(ALL)
 
     def draw(self, families: Sequence[str], count: int, seed: int) -> list[Item]:
         """Kernels of each family."""

@@ -16,7 +16,8 @@ from numpy.random import default_rng
 from costmodel.core.errors import ToolchainError
 from costmodel.core.hashing import sha256_text
 from costmodel.core.tables import FunctionRow
-from costmodel.datasets.c_loops import FAMILIES, MORE, Draw
+from costmodel.datasets import c_loops
+from costmodel.datasets.c_loops import ALL, Draw
 from costmodel.datasets.extract.commands import BEFORE
 from costmodel.datasets.extract.text import function_text, split_module
 from costmodel.datasets.generators.base import LICENSE, Product
@@ -37,10 +38,9 @@ typedef __INT16_TYPE__ int16_t; typedef __INT32_TYPE__ int32_t; typedef __INT64_
 typedef __UINT8_TYPE__ uint8_t; typedef __UINT32_TYPE__ uint32_t; typedef __UINT64_TYPE__ uint64_t;
 typedef __SIZE_TYPE__ size_t;
 double sqrt(double), fabs(double); float sqrtf(float), fabsf(float);
-#define MOST 4544
-struct arrays { float f[4][MOST]; double d[4][MOST]; int32_t i[4][MOST]; int64_t l[4][MOST]; int16_t s[4][MOST];
-  uint8_t c[4][MOST]; };
 """
+"""What the kernels want of the system's headers, whose place and text differ from machine to machine."""
+_ARRAYS = Path(c_loops.__file__).with_suffix(".h")
 _NEXT = r", \*\s*(?:restrict)?\s*\w+ = at->\w\[\d\]"
 _POINTERS = re.compile(rf"(const )?(\w+) \*\s*(restrict)?\s*(\w+) = at->\w\[\d\]((?:{_NEXT})*);")
 _ONE = re.compile(r", \*\s*(restrict)?\s*(\w+) = at->\w\[\d\]")
@@ -55,20 +55,22 @@ def compile_loops(spec: tuple[tuple[str, Any], ...]) -> Product:
         MissingDependencyError: there is no clang.
     """
     fields = dict(spec)
-    family = fields["family"]
-    draw = {**FAMILIES, **MORE}[family]
-    salt = int(sha256_text(family)[:8], 16)
-    names = {f"{family}_{i}": i for i in range(fields["first"], fields["first"] + fields["count"])}
-    texts = [
-        function(name, draw(Draw(default_rng((fields["seed"], salt, i)), vectors=True)), i) for name, i in names.items()
-    ]
-    rows = []
+    family, first = fields["family"], fields["first"]
+    rows: list[FunctionRow] = []
     for place, passes in enumerate(FORMS.values()):
-        chosen = [(name, text) for text, (name, i) in zip(texts, names.items(), strict=True) if i % len(FORMS) == place]
-        if chosen:
-            module = split_module(_compiled("".join(text for _, text in chosen), passes))
-            rows += [_row(function_text(module, name), name, family) for name, _ in chosen]
+        numbers = [i for i in range(first, first + fields["count"]) if i % len(FORMS) == place]
+        texts = dict(_kernel(family, fields["seed"], i) for i in numbers)
+        if texts:
+            module = split_module(compiled("".join(texts.values()), passes))
+            rows += [_row(function_text(module, name), name, family) for name in texts]
     return Product(functions=tuple(rows))
+
+
+def _kernel(family: str, seed: int, index: int) -> tuple[str, str]:
+    """Name and text of a kernel."""
+    name = f"{family}_{index}"
+    rng = default_rng((seed, int(sha256_text(family)[:8], 16), index))
+    return name, function(name, ALL[family](Draw(rng, vectors=True)), index)
 
 
 def function(name: str, body: str, index: int) -> str:
@@ -92,12 +94,17 @@ def function(name: str, body: str, index: int) -> str:
     return f"long {name}({', '.join([*parameters, *([count] if count else [])])}) {{ {known} {rest} }}\n"
 
 
-def _compiled(source: str, passes: str) -> str:
-    """LLVM IR of C, after some passes."""
+def compiled(source: str, passes: str) -> str:
+    """LLVM IR of C, after some passes.
+
+    Raises:
+        ToolchainError: clang or opt refuses it.
+        MissingDependencyError: one of them is not here.
+    """
     clang = [require_tool("clang").path, "-O3", "-Xclang", "-disable-llvm-passes", f"--target={TRIPLE}", "-w"]
     with tempfile.TemporaryDirectory(prefix="costmodel-") as folder:
         path = Path(folder) / "loops.c"
-        path.write_text(_PRELUDE + source, encoding="utf-8")
+        path.write_text(_PRELUDE + _ARRAYS.read_text(encoding="utf-8") + source, encoding="utf-8")
         text = _run([*map(str, clang), "-S", "-emit-llvm", "-o", "-", path.name], folder)
         return _run([str(require_tool("opt").path), "-S", f"-passes={passes}"], folder, text) if passes else text
 

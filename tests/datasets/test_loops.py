@@ -6,7 +6,7 @@ import pytest
 
 from costmodel.core.errors import MissingDependencyError, ToolchainError
 from costmodel.datasets.generators import GENERATORS, Options
-from costmodel.datasets.generators.loops_task import FORMS, TRIPS, _compiled, compile_loops, function
+from costmodel.datasets.generators.loops_task import FORMS, TRIPS, compile_loops, compiled, function
 from costmodel.ir import read
 
 POINTERS = "float *restrict o = at->f[0]; const int32_t *p = at->i[3], *x = at->i[1];"
@@ -27,8 +27,8 @@ def test_what_takes_more_than_whole_arrays_keeps_the_struct():
 
 
 def test_without_clang_the_remedy_is_named(monkeypatch):
-    monkeypatch.setattr("costmodel.datasets.generators.loops.find_apt_tool", lambda name: None)
-    with pytest.raises(MissingDependencyError, match=r"'clang' of LLVM 22.*apt-get install clang-22"):
+    monkeypatch.setattr("costmodel.toolchain.tools.find_tool", lambda name: None)
+    with pytest.raises(MissingDependencyError, match=r"no clang of LLVM 22 found.*apt-get install clang-22"):
         GENERATORS.get("loops")(Options())
 
 
@@ -53,4 +53,4 @@ def test_every_family_gives_scalar_functions_in_three_forms():
 @pytest.mark.toolchain("clang", "opt")
 def test_c_that_clang_refuses_is_an_error_that_says_so():
     with pytest.raises(ToolchainError, match=r"failed on generated C: .*error"):
-        _compiled("long f( {", "")
+        compiled("long f( {", "")

@@ -103,7 +103,7 @@ def test_default_lowering_is_a_trial_too(shared, kernel):
 def test_compare_takes_samples_in_turn_and_leaves_out_what_fails(shared, kernel):
     samples = shared.compare(kernel, ["right", "slow"], rounds=7)
     assert {text: len(taken) for text, taken in samples.items()} == {"right": 7, "slow": 2}
-    assert min(samples["slow"]) > sorted(samples["right"])[3]
+    assert min(samples["slow"]) > max(samples["right"])
     broken = shared.compare(kernel, ["right", "null", "refused"], rounds=3)
     assert {text: len(taken) for text, taken in broken.items()} == {"right": 3, "null": 0, "refused": 0}
 

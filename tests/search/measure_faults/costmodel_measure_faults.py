@@ -79,7 +79,7 @@ spin:
   %s = phi i64 [ 0, %entry ], [ %t, %spin ]
   %v = load volatile float, ptr %a
   %t = add i64 %s, 1
-  %u = icmp ult i64 %t, 20000
+  %u = icmp ult i64 %t, 400000
   br i1 %u, label %spin, label %ready
 ready:"""
 
