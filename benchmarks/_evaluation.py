@@ -17,6 +17,7 @@ from _common import Json, write
 
 from costmodel.core.errors import UsageError
 from costmodel.evaluation.run import mean_and_spread
+from costmodel.models.encode import versions
 from costmodel.training.table import TrainingTable, read_table
 
 DATA = Path(__file__).resolve().parent / "data" / "bundle" / "labelled"
@@ -62,11 +63,13 @@ class Results:
     """One JSON document with `cells` by key, written after each."""
 
     def __init__(self, path: Path, head: Callable[[], Json], settings: Mapping[str, Any], *, anew: bool) -> None:
-        """Take over the file's cells if it has the same settings."""
+        """Take over the file's cells if it has the same settings; `made` says what commit and machine each is of."""
         self.path = path
         old = json.loads(path.read_text()) if path.is_file() and not anew else {}
+        settings = {**settings, "encoding": versions()}
         same = old.get("settings") == json.loads(json.dumps(settings))
-        self.document: Json = {**head(), "settings": dict(settings), "cells": old.get("cells", {}) if same else {}}
+        kept = {name: old.get(name, {}) if same else {} for name in ("cells", "made")}
+        self.document: Json = {**head(), "settings": settings, **kept}
 
     def cell(self, key: str, make: Callable[[], Json]) -> Json:
         """The cell, computed if it is not there."""
@@ -74,6 +77,7 @@ class Results:
         if key not in cells:
             say(key)
             cells[key] = make()
+            self.document["made"][key] = {name: self.document[name] for name in ("commit", "hardware")}
             write(self.path, self.document)
         return cells[key]
 
@@ -84,6 +88,7 @@ class Results:
             if other["settings"] != json.loads(json.dumps(self.document["settings"])):
                 raise SystemExit(f"{path.name} has other settings: {other['settings']}")
             self.document["cells"] |= other["cells"]
+            self.document["made"] |= other["made"]
         if others:
             write(self.path, self.document)
 

@@ -15,7 +15,7 @@ from costmodel.core.metrics import get_metric
 from costmodel.evaluation.cases import Cases
 from costmodel.evaluation.detection import detection_figures
 from costmodel.evaluation.intervals import calibration, coverage_by, interval_figures
-from costmodel.evaluation.metrics import Figures, exact_percent, label_range, value_figures, within_percent
+from costmodel.evaluation.metrics import Figures, exact_percent, value_figures, within_percent
 from costmodel.evaluation.ranking import (
     grouped_pairwise_accuracy,
     kendall_tau,
@@ -26,6 +26,7 @@ from costmodel.evaluation.ranking import (
 )
 from costmodel.evaluation.selection import eff_at_k, efficiencies, regrets_percent
 from costmodel.models.base import Array, Prediction
+from costmodel.models.label_range import label_range
 
 CATEGORIES = ("family", "project", "network", "level", "stage", "target", "pipeline")
 MIN_CATEGORY = 5

@@ -115,7 +115,8 @@ def few_shot(
         cases: rows of several targets.
         groups: `[n]`, what a model holds out together while it trains.
         target: the new one.
-        held_out: mask `[n]` of whole groups: tested on, whatever the target; never trained on.
+        held_out: mask `[n]` of whole groups: tested on, whatever the target; never trained on. Near-duplicates of
+            functions outside it are not tested on.
         make: builds models.
         seed: of the model and of the shots.
         shots: numbers of labelled rows of the new target that `update` gets, in rising order.
@@ -128,7 +129,8 @@ def few_shot(
         UsageError: the target has no rows on one side.
     """
     own = cases.columns["target"] == target
-    test, pool, rest = (np.flatnonzero(m) for m in (own & held_out, own & ~held_out, ~own & ~held_out))
+    fresh = ~np.isin(cases.likeness, np.unique(cases.likeness[~held_out]))
+    test, pool, rest = (np.flatnonzero(m) for m in (own & held_out & fresh, own & ~held_out, ~own & ~held_out))
     if not len(test) or not len(pool) or not len(rest):
         raise UsageError(f"target {target} has no rows on both sides of the split, or is the only one")
     fold = Fold(train=rest, seen=rest[:0], held=test, groups=(target,))

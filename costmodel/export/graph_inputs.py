@@ -72,7 +72,7 @@ def of_graphs(compact: Compact, encodings: Sequence[Encoding], seed: int = 0) ->
         raise UsageError("a student of graphs needs functions with graphs; encode them with graph=True")
     seen = [pooled(encoding.graph) for encoding in encodings if encoding.graph is not None]
     rows = Examples(encodings=seen, program=np.arange(len(seen)), context=np.zeros((len(seen), len(compact.context))),
-                    context_names=compact.context)  # fmt: skip
+                    context_names=compact.context, archs=np.full(len(seen), ""))  # fmt: skip
     columns = Columns.choose(rows)
     numbers = columns.numbers
     width = next((e.graph.node_num.shape[1] for e in encodings if e.graph is not None), 0)

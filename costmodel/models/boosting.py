@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from costmodel.core.errors import UsageError
 from costmodel.models.base import Array
 from costmodel.models.forest import Forest
 from costmodel.models.monitor import Monitor
@@ -23,6 +24,13 @@ REFIT_ROWS = 8192
 """Up to so many rows boosters are trained again on all of them, once it is known when to stop."""
 _LEAST_STEPS = 3.0
 """Over the step size: so many rounds leave a twentieth unlearned. What few families say of fewer is chance."""
+_VALUES = {
+    "rounds": (1, 100_000, True), "depth": (1, 32, True), "eta": (1e-6, 1.0, False),
+    "min_child_weight": (0.0, 1e9, False), "subsample": (1e-3, 1.0, False), "colsample": (1e-3, 1.0, False),
+    "l2": (0.0, 1e9, False), "patience": (1, 100_000, True), "validation_share": (0.0, 0.9, False),
+    "threads": (1, 1024, True),
+}  # fmt: skip
+"""Least and most of each option, and whether it is a whole number."""
 FEW_ROWS = 24
 """Up to so many rows the forest is asked, above the library."""
 
@@ -41,6 +49,15 @@ class BoostingOptions:
     patience: int = 30
     validation_share: float = 0.1
     threads: int = 2
+
+    def __post_init__(self) -> None:
+        """Raise `UsageError` for a value that no booster can have."""
+        for name, (least, most, whole) in _VALUES.items():
+            value = getattr(self, name)
+            right = isinstance(value, int) if whole else isinstance(value, (int, float))
+            if isinstance(value, bool) or not right or not least <= value <= most:
+                kind = "a whole number" if whole else "a number"
+                raise UsageError(f"option {name} of boosted trees is {value!r}, expected {kind} from {least} to {most}")
 
 
 def train_booster(

@@ -35,6 +35,7 @@ MIN_CATEGORY = 100
 ALL = "*"
 _WIDTH = BoostingOptions(rounds=60, depth=4, eta=0.12, min_child_weight=20, validation_share=0.0, colsample=0.8)
 _LEAST = 1e-3
+_FEWEST_GROUPS = 2
 _OWN_INPUTS = 5
 """Of the models of the error's size: mean, deviation, probability, distance, size; then the context."""
 
@@ -62,7 +63,8 @@ class Conformal(Wrapper):
     def _fit(self, examples: Examples, targets: Array, groups: Array, monitor: Monitor) -> None:
         assert self.columns is not None
         assert self.novelty is not None
-        fold = fold_of(groups, self._folds, self.seed)
+        parts = separable(groups, examples)
+        fold = fold_of(parts, self._folds, self.seed)
         share = 1 / (int(fold.max()) + 2)
         outside = _Outside(targets.shape)
         for number in range(int(fold.max()) + 1):
@@ -73,11 +75,11 @@ class Conformal(Wrapper):
             inner = self._spawn(self.seed)
             families = part.of_functions(groups[inside])
             inner.novelty = Novelty.fit(self.columns.functions(part.encodings), self.seed, families)
-            inner._fit(part, targets[inside], groups[inside], monitor.child(f"fold-{number}", share))
+            inner._fit(part, targets[inside], parts[inside], monitor.child(f"fold-{number}", share))
             outside.put(held, inner.scaled(examples.take(held)), inner.distance_of_features(examples.take(held)))
         self._base = self._spawn(self.seed)
-        self._base._fit(examples, targets, groups, monitor.child("all", share))
-        self._calibrate(examples, targets, groups, outside, monitor.child("widths", 0.0))
+        self._base._fit(examples, targets, parts, monitor.child("all", share))
+        self._calibrate(examples, targets, parts, outside, monitor.child("widths", 0.0))
 
     def _calibrate(
         self, examples: Examples, targets: Array, groups: Array, outside: _Outside, monitor: Monitor
@@ -85,12 +87,14 @@ class Conformal(Wrapper):
         assert self.columns is not None
         assert self.novelty is not None
         seen = self.novelty.distance(self.columns.functions(examples.encodings), leave_one_out=True)
-        self.novelty.set_threshold(seen, outside.distance * self.novelty.threshold)
+        raw = outside.distance * self.novelty.threshold
+        self.novelty.set_threshold(seen, raw)
+        distance = raw / self.novelty.threshold  # as it will be told where the model is asked
         boosters, columns, kinds = [], [], kinds_of(examples)
         for i in range(len(self.metrics)):
             rows = np.flatnonzero(~np.isnan(targets[:, i]) & ~np.isnan(outside.mean[:, i]))
             error = np.abs(targets[rows, i] - outside.mean[rows, i])
-            x = self._width_inputs(examples, outside.scaled(), outside.distance, slice(i, i + 1))[rows, 0]
+            x = self._width_inputs(examples, outside.scaled(), distance, slice(i, i + 1))[rows, 0]
             booster, size = self._learn_width(x, error, groups[rows], monitor.child(self.metrics[i]))
             boosters.append(booster)
             held = (targets[rows, i] == 0) & (outside.nonzero[rows, i] < SURE)  # every interval of these holds zero
@@ -187,6 +191,14 @@ class _Outside:
 
     def scaled(self) -> Scaled:
         return Scaled(mean=self.mean, std=self.std, nonzero=self.nonzero)
+
+
+def separable(groups: Array, examples: Examples) -> Array:
+    """Groups `[n]` that folds may cut between: functions where there is one family alone.
+
+    Rows of one function on several targets tell of each other, and must not be on both sides.
+    """
+    return examples.program if len(np.unique(groups)) < _FEWEST_GROUPS else groups
 
 
 def fold_of(groups: Array, folds: int, seed: int) -> Array:

@@ -39,7 +39,7 @@ class Examples:
     context: Array
     """`[n, C]` f32: numbers of the target, pipeline and schedule, in the order of `context_names`."""
     context_names: tuple[str, ...]
-    archs: Array = field(default_factory=lambda: np.zeros(0, "U16"))
+    archs: Array
     """`[n]`: the targets' architectures."""
     kept: dict[tuple[str, ...], Array] = field(default_factory=dict, repr=False)
     """Numbers of the encodings by the names of columns (`Columns.of`)."""

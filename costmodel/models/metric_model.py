@@ -64,6 +64,8 @@ class MetricModel(Model):
 
     def __init__(self, metrics: Sequence[str] = (), *, seed: int = 0, **options: Any) -> None:
         """`metrics` name the columns of the targets; `seed` decides everything that is drawn."""
+        if seed < 0:
+            raise UsageError(f"seed {seed} is negative; give 0 or more")
         self.metrics = tuple(metrics)
         self.seed = seed
         self.options = options

@@ -29,6 +29,8 @@ SEEN_QUANTILE = 0.95
 LEAST_DISTANCE = 1e-3
 """Of what others are divided by."""
 _CHUNK = 1024
+_OWN_SHARE = 1e-3
+"""Of a reference's length: what lies so near is what it was made of, rounded to half precision."""
 
 
 @dataclass(kw_only=True)
@@ -79,7 +81,7 @@ class Novelty:
         return references, (references**2).sum(1)
 
     def distance(self, functions: Array, *, leave_one_out: bool = False) -> Array:
-        """Raw distances `[N]`; `leave_one_out` skips each function's own reference (distance zero)."""
+        """Raw distances `[N]`; `leave_one_out` skips each function's own reference, where it is one (distance zero)."""
         z = (compressed(functions[:, :-1]) - self.center) / self.spread
         points = z @ self.components
         near = np.concatenate(
@@ -94,7 +96,9 @@ class Novelty:
             return np.asarray(np.sqrt(np.maximum(squared.min(axis=1), 0.0)))
         distances = np.sqrt(np.maximum(squared, 0.0))
         if leave_one_out:
-            distances[np.arange(len(points)), distances.argmin(axis=1)] = np.inf
+            rows, nearest = np.arange(len(points)), distances.argmin(axis=1)
+            own = distances[rows, nearest] <= _OWN_SHARE * np.sqrt(lengths[nearest])
+            distances[rows[own], nearest[own]] = np.inf
         count = max(1, min(self.neighbours, distances.shape[1] - leave_one_out))
         nearest = np.partition(distances, count - 1, axis=1)[:, :count]
         return np.asarray(np.where(np.isfinite(nearest), nearest, 0.0).mean(axis=1))

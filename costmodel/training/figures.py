@@ -1,8 +1,8 @@
 """The few figures that a model card carries; the full evaluation is `costmodel.evaluation`'s.
 
-Definitions: RMSE over the range from the 1st to the 99th percentile of the training labels; MAPE over labels that are
-not zero; coverage is the share of labels inside the 90 % interval; AUC of zero against not zero (Mann and Whitney
-1947); the baseline is the RMSE of predicting the training mean.
+Definitions: RMSE over the range of the training labels (`models.label_range`), absent where that is zero; MAPE over
+labels that are not zero; coverage is the share of labels inside the 90 % interval; AUC of zero against not zero (Mann
+and Whitney 1947); the baseline is the RMSE of predicting the training mean.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from costmodel.models.base import Array, Prediction
+from costmodel.models.label_range import label_range
 from costmodel.models.roc import area_under_curve
 
 
@@ -22,14 +23,11 @@ def card_figures(prediction: Prediction, truth: Array, training: Array) -> dict[
         if not there.any() or not seen.size:
             continue
         y, mean = truth[there, i], prediction.mean[there, i]
-        low, high = np.percentile(seen, (1, 99))
-        spread = max(float(high - low), 1e-12)
-        figures = {
-            "rows": float(there.sum()),
-            "rmse_percent_of_range": 100 * _rmse(mean - y) / spread,
-            "baseline_rmse_percent_of_range": 100 * _rmse(seen.mean() - y) / spread,
-            "mae": float(np.abs(mean - y).mean()),
-        }
+        spread = label_range(seen)
+        figures = {"rows": float(there.sum()), "mae": float(np.abs(mean - y).mean())}
+        if spread is not None:
+            figures["rmse_percent_of_range"] = 100 * _rmse(mean - y) / spread
+            figures["baseline_rmse_percent_of_range"] = 100 * _rmse(seen.mean() - y) / spread
         if (y != 0).any():
             figures["mape_percent"] = _mape(mean, y)
         if prediction.low is not None and prediction.high is not None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import shutil
 import time
 from collections.abc import Mapping
@@ -18,6 +20,8 @@ from costmodel.core.errors import UsageError
 from costmodel.models.monitor import Monitor
 
 _RUN, _CURVES = "run.json", "curves.json"
+_OWN = re.compile(r"(run\.json|curves\.json|[0-9a-f]{32}\.part)(\.new)?|[0-9a-f]{32}\.new")
+"""Names of files in the folder, those half written included."""
 
 
 class Screen(Protocol):
@@ -38,15 +42,13 @@ class Keeper:
         self.shares: dict[str, float] = {}
         try:
             if folder.is_dir() and _identity(folder) != identity:
-                shutil.rmtree(folder)
+                _remove(folder)
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / _RUN).write_text(json.dumps({"identity": identity}) + "\n")
+            _write(folder / _RUN, (json.dumps({"identity": identity}) + "\n").encode())
         except OSError as error:
             raise UsageError(f"cannot write {folder}: {error}; choose another output") from None
         self.resumed = any(path.name != _RUN for path in folder.iterdir())
-        if (folder / _CURVES).is_file():
-            document = json.loads((folder / _CURVES).read_text())
-            self.curves = {name: [(int(step), float(v)) for step, v in points] for name, points in document.items()}
+        self.curves = _curves(folder)
 
     def monitor(self) -> Monitor:
         """The root of the run's monitors."""
@@ -67,6 +69,36 @@ def _identity(folder: Path) -> str | None:
     except (OSError, ValueError):
         return None
     return document.get("identity") if isinstance(document, dict) else None
+
+
+def _remove(folder: Path) -> None:
+    """Remove the folder of another run; raises `UsageError` where something else lies there."""
+    others = sorted(path.name for path in folder.iterdir() if not _OWN.fullmatch(path.name))
+    if others or (any(folder.iterdir()) and not (folder / _RUN).is_file()):
+        seen = others[0] if others else f"no {_RUN}"
+        raise UsageError(
+            f"{folder} is no unfinished run (there is {seen}), so it stays; move it away or choose another output"
+        )
+    shutil.rmtree(folder)
+
+
+def _curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Curves as far as they were kept; a file that says nothing, as after a loss of power, is begun anew."""
+    try:
+        document = json.loads((folder / _CURVES).read_text())
+        return {name: [(int(step), float(v)) for step, v in points] for name, points in document.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file as a whole: after a kill or a loss of power the old one or the new one is there."""
+    scratch = path.with_name(path.name + ".new")
+    with scratch.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)
 
 
 class _Part(Monitor):
@@ -95,12 +127,8 @@ class _Part(Monitor):
 
     def keep(self, key: str, data: bytes) -> None:
         path = self._keeper.path(self._prefix + key)
-        scratch = path.with_suffix(".new")
-        scratch.write_bytes(hashlib.sha256(data).digest() + data)
-        curves = self._keeper.folder / f"{_CURVES}.new"
-        curves.write_text(json.dumps(self._keeper.curves))
-        curves.replace(self._keeper.folder / _CURVES)
-        scratch.replace(path)
+        _write(self._keeper.folder / _CURVES, json.dumps(self._keeper.curves).encode())
+        _write(path, hashlib.sha256(data).digest() + data)
 
 
 class Clock:

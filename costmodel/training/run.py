@@ -15,6 +15,7 @@ import numpy as np
 
 import costmodel
 from costmodel.core.hashing import sha256_text
+from costmodel.core.splits import SPLIT_FILE
 from costmodel.models import MODELS, Model
 from costmodel.models.context import SCHEDULE_PIPELINE
 from costmodel.models.encode import versions
@@ -73,7 +74,7 @@ def train(
     """
     table = load_table(folder, config)
     model = build(config, table.metrics)
-    keeper = Keeper(out.with_name(out.name + ".partial"), sha256_text(config.sha256 + table.sha256), screen)
+    keeper = Keeper(out.with_name(out.name + ".partial"), _identity(folder, config, table), screen)
     needs = model.needs if isinstance(model, MetricModel) else Needs()
 
     def told(done: int, total: int) -> None:
@@ -95,6 +96,13 @@ def train(
     return Trained(
         model=model, figures=figures, dropped=ready.dropped, rows=int(held.train.sum()), resumed=keeper.resumed
     )
+
+
+def _identity(folder: Path, config: TrainConfig, table: TrainingTable) -> str:
+    """What a half-done run is of: configuration, data, the split that is held out, and how functions are encoded."""
+    split = folder / SPLIT_FILE
+    text = split.read_text(errors="replace") if split.is_file() else ""
+    return sha256_text(json.dumps([config.sha256, table.sha256, text, versions()], sort_keys=True))
 
 
 def _fit(model: Model, ready: Prepared, rows: Any, groups: Any, keeper: Keeper) -> None:

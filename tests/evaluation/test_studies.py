@@ -1,8 +1,10 @@
 """Size studies, adaptation to a new target, and drift under rewrites."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -63,6 +65,18 @@ def test_a_few_labels_of_a_new_target_help():
     assert after < before
     assert found["ratio"]["instructions"] == pytest.approx(before / found["seen"]["metrics"]["instructions"]["mae"])
     assert found["test_rows"] == int((held & (cases().columns["target"] == TARGETS[0])).sum())
+
+
+def test_near_duplicates_of_training_functions_are_no_test_of_a_new_target():
+    groups, held = by_family()
+    plain = few_shot(cases(), groups, TARGETS[0], held, trees, seed=0, shots=(0,))
+    likeness = cases().likeness.copy()
+    twin = np.flatnonzero(held & (cases().columns["target"] == TARGETS[0]))[0]
+    alike = cases().likeness == likeness[twin]
+    likeness[alike] = likeness[np.flatnonzero(~held)[0]]
+    found = few_shot(replace(cases(), likeness=likeness), groups, TARGETS[0], held, trees, seed=0, shots=(0,))
+    lost = int((alike & held & (cases().columns["target"] == TARGETS[0])).sum())
+    assert found["test_rows"] == plain["test_rows"] - lost < plain["test_rows"]
 
 
 def test_shots_that_the_pool_cannot_give_are_left_out():

@@ -16,13 +16,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 from table_samples import write_dataset
 
 from costmodel.core.errors import ParseError, UnknownNameError, UnsupportedError, UsageError
-from costmodel.models.examples import Encoding
+from costmodel.models import MODELS
+from costmodel.models.base import Prediction
+from costmodel.models.conformal import fold_of, separable
+from costmodel.models.examples import Encoding, Examples
 from costmodel.models.metric_model import Needs
+from costmodel.models.novelty import Novelty
 from costmodel.models.predictor import Predictor
 from costmodel.training import TrainConfig, read_table, train
 from costmodel.training.encodings import encode_all, from_bytes, to_bytes
 from costmodel.training.examples import groups_of, hold_out
-from costmodel.training.figures import area_under_curve
+from costmodel.training.figures import area_under_curve, card_figures
 from costmodel.training.keeper import Clock, Keeper
 
 TREES = TrainConfig(model="boosted-trees", test_share=0.3, options={"rounds": 20})
@@ -206,3 +210,85 @@ def test_area_under_curve_counts_pairs():
     assert area_under_curve(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True])) == 0.75
     assert area_under_curve(np.array([0.5, 0.5]), np.array([False, True])) == 0.5
     assert area_under_curve(np.array([0.5]), np.array([True])) is None
+
+
+def test_a_folder_of_something_else_is_not_removed(tmp_path):
+    (tmp_path / "k").mkdir()
+    (tmp_path / "k" / "thesis.tex").write_text("years of work")
+    with pytest.raises(UsageError, match=r"is no unfinished run \(there is thesis.tex\)"):
+        Keeper(tmp_path / "k", "one")
+    assert (tmp_path / "k" / "thesis.tex").read_text() == "years of work"
+
+
+def test_an_empty_folder_is_taken(tmp_path):
+    (tmp_path / "k").mkdir()
+    assert not Keeper(tmp_path / "k", "one").resumed
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"a": 3}', "{"])
+def test_curves_that_were_lost_are_begun_anew(tmp_path, text):
+    first = Keeper(tmp_path / "k", "one")
+    first.monitor().step(1, 2, {"loss": 0.5})
+    first.monitor().keep("part", b"data")
+    (tmp_path / "k" / "curves.json").write_text(text)
+    again = Keeper(tmp_path / "k", "one")
+    assert (again.curves, again.monitor().recall("part")) == ({}, b"data")
+
+
+def test_another_split_is_another_run(tmp_path, monkeypatch):
+    folder, told = write_dataset(tmp_path / "data"), []
+
+    def stop(_path, identity, _screen):
+        told.append(identity)
+        raise InterruptedError
+
+    monkeypatch.setattr("costmodel.training.run.Keeper", stop)
+    monkeypatch.setattr("costmodel.training.table._split", lambda path: None)
+    for text in (None, '{"of": 1}', '{"of": 2}'):
+        if text is not None:
+            (folder / "split.json").write_text(text)
+        with pytest.raises(InterruptedError):
+            train(folder, TREES, tmp_path / "m")
+    assert len(set(told)) == 3
+
+
+def test_labels_without_a_range_have_no_error_in_percent_of_it():
+    flat = np.ones((4, 1))
+    prediction = Prediction(metrics=("spills",), mean=flat, std=flat, unit=("count",))
+    found = card_figures(prediction, np.zeros((4, 1)), np.zeros((9, 1)))
+    assert found == {"spills": {"rows": 4.0, "mae": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("rounds", 0), ("rounds", 2.5), ("depth", 0), ("eta", 0.0), ("eta", float("nan")), ("subsample", 1.5),
+     ("validation_share", 1.0), ("threads", True), ("l2", -1.0), ("colsample", "all")],
+)  # fmt: skip
+def test_options_that_no_booster_can_have_are_refused(name, value):
+    with pytest.raises(UsageError, match=f"option {name} of boosted trees is"):
+        MODELS.get("boosted-trees")(("spills",), **{name: value})
+
+
+def test_a_negative_seed_is_refused():
+    with pytest.raises(UsageError, match="seed -1 is negative"):
+        MODELS.get("boosted-trees")(("spills",), seed=-1)
+
+
+def test_one_family_is_cut_between_functions():
+    groups, program = np.zeros(12, np.int64), np.repeat(np.arange(4), 3)
+    examples = Examples(
+        encodings=[Encoding(numbers={})] * 4, program=program, context=np.zeros((12, 0)), context_names=(),
+        archs=np.full(12, "x86-64"),
+    )  # fmt: skip
+    fold = fold_of(separable(groups, examples), 3, seed=0)
+    assert set(fold.tolist()) == {0, 1, 2}
+    assert all(len(set(fold[program == number].tolist())) == 1 for number in range(4))
+
+
+def test_only_its_own_reference_is_left_out():
+    functions = np.random.default_rng(0).normal(size=(60, 9))
+    functions[:, -1] = 0.0
+    novelty = Novelty.fit(functions[:40])
+    inside, outside = functions[:40], functions[40:]
+    assert (novelty.distance(inside, leave_one_out=True) > novelty.distance(inside)).all()
+    np.testing.assert_array_equal(novelty.distance(outside, leave_one_out=True), novelty.distance(outside))
