@@ -11,10 +11,10 @@ from costmodel.core.errors import UsageError
 from costmodel.models import MODELS
 from costmodel.models.monitor import Monitor
 
-torch = pytest.importorskip("torch")
 sys.path.insert(0, str(Path(__file__).parents[1] / "contracts"))
 from program_samples import METRICS, sample
 
+torch = pytest.importorskip("torch")
 SMALL = {"epochs": 3, "width": 8, "hidden": 8, "max_tokens": 32}
 
 
