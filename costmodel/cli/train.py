@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from costmodel.core.errors import UsageError
+from costmodel.models.checkpoint import replaceable
 from costmodel.training.config import TrainConfig
 from costmodel.training.keeper import Clock
 from costmodel.training.run import Trained, train
@@ -42,10 +42,9 @@ def run(args: argparse.Namespace) -> int:
     """Train; the checkpoint's folder goes to standard output.
 
     Raises:
-        UsageError: the data set or the configuration makes no sense.
+        UsageError: the data set or the configuration makes no sense, or something else than a model is at the output.
     """
-    if args.output.exists() and not (args.output / "model.json").is_file() and any(_children(args.output)):
-        raise UsageError(f"{args.output} is there and holds no model; choose another output")
+    replaceable(args.output)
     config = calibrated(TrainConfig.read(config_path(args.config)))
     cache = args.cache or args.output.with_name(f"{args.output.name}.encodings.sqlite")
     console = Console(stderr=True)
@@ -59,10 +58,6 @@ def run(args: argparse.Namespace) -> int:
     _report(console, trained)
     print(args.output)
     return 0
-
-
-def _children(path: Path) -> list[Path]:
-    return list(path.iterdir()) if path.is_dir() else [path]
 
 
 def example_configs() -> list[str]:

@@ -46,7 +46,7 @@ def test_a_model_is_replaced_but_other_folders_are_not(dataset, config, tmp_path
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("keep")
     assert main(["train", str(dataset), "-o", str(tmp_path / "mine"), "--config", str(config)]) == 2
-    assert "holds no model" in capsys.readouterr().err
+    assert "not replaced; choose another folder" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
 
 

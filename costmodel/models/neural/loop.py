@@ -16,6 +16,7 @@ from costmodel.models.boosting import held_out
 from costmodel.models.examples import Examples
 from costmodel.models.heads import Scale
 from costmodel.models.monitor import Monitor
+from costmodel.models.neural.divergence import check_losses, check_weights
 from costmodel.models.neural.library import torch
 from costmodel.models.neural.losses import ranking_loss, value_loss
 from costmodel.models.neural.model import in_pieces
@@ -128,7 +129,10 @@ class _Run:
 
 
 def train_network(model: NeuralModel, examples: Examples, targets: Array, groups: Array, monitor: Monitor) -> None:
-    """Pre-train where asked, then train on the labels; leaves the best weights in the model, ready to predict."""
+    """Pre-train where asked, then train on the labels; leaves the best weights in the model, ready to predict.
+
+    Raises `UsageError` where the network diverges: a loss or a weight that is not finite.
+    """
     settings = model.settings
     if settings.pretraining != "none":
         pretrain(model, examples, monitor.child("pretraining", 0.3))
@@ -138,6 +142,7 @@ def train_network(model: NeuralModel, examples: Examples, targets: Array, groups
         run.unpack(kept)
     while run.epoch < settings.epochs and run.waited < settings.patience:
         train, validation = run.run_epoch()
+        check_losses(run.epoch + 1, {"training": train, "validation": validation}, settings.learning_rate)
         run.keep_best(validation)
         run.epoch += 1
         monitor.step(run.epoch, settings.epochs, {"train": train, "validation": validation})
@@ -145,6 +150,7 @@ def train_network(model: NeuralModel, examples: Examples, targets: Array, groups
     monitor.step(settings.epochs, settings.epochs, {})
     if run.best:
         model.network.load_state_dict(run.best)
+    check_weights(model.network, settings.learning_rate)
     model.network.eval()
 
 

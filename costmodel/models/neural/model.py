@@ -22,6 +22,7 @@ from costmodel.models.heads import Scale
 from costmodel.models.metric_model import MetricModel, Needs, Scaled, zero_inflated
 from costmodel.models.monitor import Monitor
 from costmodel.models.neural.batch import Batch, Standard, graph_tensors, token_tensors
+from costmodel.models.neural.divergence import check_weights
 from costmodel.models.neural.library import torch
 from costmodel.models.neural.options import NeuralOptions
 from costmodel.models.tensors import pack_tensors, unpack_tensors
@@ -134,7 +135,11 @@ class NeuralModel(MetricModel):
         return zero_inflated(nonzero, magnitude, std, self.scales, floor=1e-3)
 
     def state(self) -> dict[str, bytes]:
-        """See `MetricModel`; weights as 16-bit floats, which is what predicts too."""
+        """See `MetricModel`; weights as 16-bit floats, which is what predicts too.
+
+        Raises `UsageError` for weights that are not finite.
+        """
+        check_weights(self.network, self.settings.learning_rate)
         weights = {name: value.half().numpy() for name, value in self.network.state_dict().items()}
         for name, standard in self.standards.items():
             weights |= {f"standard.{name}.center": standard.center, f"standard.{name}.spread": standard.spread}

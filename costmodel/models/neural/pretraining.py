@@ -17,6 +17,7 @@ from costmodel.models.columns import compressed
 from costmodel.models.examples import Examples
 from costmodel.models.monitor import Monitor
 from costmodel.models.neural.batch import Standard, masked
+from costmodel.models.neural.divergence import check_losses
 from costmodel.models.neural.library import torch
 from costmodel.models.neural.optimizers import make_optimizer
 from costmodel.models.neural.state import pack_state, unpack_state
@@ -38,7 +39,10 @@ def execution_targets(model: NeuralModel, examples: Examples) -> Array:
 
 
 def pretrain(model: NeuralModel, examples: Examples, monitor: Monitor) -> None:
-    """Train the network's body on the functions alone; finished epochs are recalled."""
+    """Train the network's body on the functions alone; finished epochs are recalled.
+
+    Raises `UsageError` where it diverges.
+    """
     t = torch()
     tasks = model.settings.pretraining.split("+")
     targets = execution_targets(model, examples)
@@ -58,7 +62,9 @@ def pretrain(model: NeuralModel, examples: Examples, monitor: Monitor) -> None:
     while epoch < epochs:
         losses = _epoch(model, examples, targets, tasks, extra, optimizer, epoch)
         epoch += 1
-        monitor.step(epoch, epochs, {"train": float(np.mean(losses))})
+        train = float(np.mean(losses))
+        check_losses(epoch, {"pre-training": train}, model.settings.learning_rate)
+        monitor.step(epoch, epochs, {"train": train})
         monitor.keep("network", pack_state(extra, optimizer, {}, {"epoch": epoch}))
 
 
