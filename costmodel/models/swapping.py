@@ -1,7 +1,7 @@
 """A folder is written beside its place and swapped in whole: whoever looks finds the old one or the new one.
 
-Owns the swap. Invariant: until the swap the old folder is untouched, and a failure leaves nothing behind. Killed between
-the swap's two renames, which nothing but a power cut or a signal can hit, both stand beside the place, whole.
+Owns the swap. Invariant: until the swap the old folder is untouched, and a failure leaves nothing behind. Killed
+between the swap's two renames, which nothing but a power cut or a signal can hit, both stand beside the place, whole.
 """
 
 from __future__ import annotations
