@@ -1,7 +1,7 @@
 """A folder is written beside its place and swapped in whole: whoever looks finds the old one or the new one.
 
-Owns the swap. Invariant: until the swap the old folder is untouched, and a failure leaves nothing behind. Killed
-between the swap's two renames, which nothing but a power cut or a signal can hit, both stand beside the place, whole.
+Owns what of the old folder is kept. Invariant: until the swap (`core.files`) the old folder is untouched, and a failure
+leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from costmodel.core.files import take_place
 
 
 @contextmanager
@@ -23,18 +25,16 @@ def swapped_in(folder: Path, dropped: Collection[str]) -> Iterator[Path]:
     """
     place = folder.resolve()
     place.parent.mkdir(parents=True, exist_ok=True)
-    mark = f"{place.name}.{secrets.token_hex(4)}"
-    fresh, old = place.with_name(f".{mark}.new"), place.with_name(f".{mark}.old")
+    fresh = place.with_name(f".{place.name}.{secrets.token_hex(4)}.new")
     try:
         if place.is_dir():
             shutil.copytree(place, fresh, symlinks=True, ignore=lambda at, names: _own(place, at, names, dropped))
         else:
             fresh.mkdir()
         yield fresh
-        _swap(place, fresh, old)
+        take_place(fresh, place)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _own(place: Path, at: str, names: Collection[str], dropped: Collection[str]) -> set[str]:
@@ -42,15 +42,3 @@ def _own(place: Path, at: str, names: Collection[str], dropped: Collection[str])
     if Path(at) != place:
         return set()
     return {name for name in names if name in dropped and ((place / name).is_symlink() or not (place / name).is_dir())}
-
-
-def _swap(place: Path, fresh: Path, old: Path) -> None:
-    if not place.exists():
-        fresh.rename(place)
-        return
-    place.rename(old)
-    try:
-        fresh.rename(place)
-    except BaseException:
-        old.rename(place)
-        raise

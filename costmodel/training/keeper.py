@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import time
@@ -17,11 +16,12 @@ from pathlib import Path
 from typing import Protocol
 
 from costmodel.core.errors import UsageError
+from costmodel.core.files import write_whole
 from costmodel.models.monitor import Monitor
 
 _RUN, _CURVES = "run.json", "curves.json"
-_OWN = re.compile(r"(run\.json|curves\.json|[0-9a-f]{32}\.part)(\.new)?|[0-9a-f]{32}\.new")
-"""Names of files in the folder, those half written included."""
+_OWN = re.compile(r"\.?(run\.json|curves\.json|[0-9a-f]{32}\.part)(\.\w+\.part)?|([0-9a-f]{32}|curves\.json)\.new")
+"""Names of files in the folder, those half written included, by this version or by earlier ones."""
 
 
 class Screen(Protocol):
@@ -44,7 +44,7 @@ class Keeper:
             if folder.is_dir() and _identity(folder) != identity:
                 _remove(folder)
             folder.mkdir(parents=True, exist_ok=True)
-            _write(folder / _RUN, (json.dumps({"identity": identity}) + "\n").encode())
+            write_whole(folder / _RUN, (json.dumps({"identity": identity}) + "\n").encode())
         except OSError as error:
             raise UsageError(f"cannot write {folder}: {error}; choose another output") from None
         self.resumed = any(path.name != _RUN for path in folder.iterdir())
@@ -73,8 +73,9 @@ def _identity(folder: Path) -> str | None:
 
 def _remove(folder: Path) -> None:
     """Remove the folder of another run; raises `UsageError` where something else lies there."""
-    others = sorted(path.name for path in folder.iterdir() if not _OWN.fullmatch(path.name))
-    if others or (any(folder.iterdir()) and not (folder / _RUN).is_file()):
+    names = {path.name for path in folder.iterdir()}
+    others = sorted(name for name in names if not _OWN.fullmatch(name))
+    if others or (names and _RUN not in names):
         seen = others[0] if others else f"no {_RUN}"
         raise UsageError(
             f"{folder} is no unfinished run (there is {seen}), so it stays; move it away or choose another output"
@@ -89,16 +90,6 @@ def _curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
         return {name: [(int(step), float(v)) for step, v in points] for name, points in document.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file as a whole: after a kill or a loss of power the old one or the new one is there."""
-    scratch = path.with_name(path.name + ".new")
-    with scratch.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
 
 
 class _Part(Monitor):
@@ -127,8 +118,8 @@ class _Part(Monitor):
 
     def keep(self, key: str, data: bytes) -> None:
         path = self._keeper.path(self._prefix + key)
-        _write(self._keeper.folder / _CURVES, json.dumps(self._keeper.curves).encode())
-        _write(path, hashlib.sha256(data).digest() + data)
+        write_whole(self._keeper.folder / _CURVES, json.dumps(self._keeper.curves).encode())
+        write_whole(path, hashlib.sha256(data).digest() + data)
 
 
 class Clock:

@@ -1,6 +1,7 @@
-"""Folders that appear whole: written beside their place, then renamed.
+"""Data sets that appear whole (`core.files`).
 
-Owns atomic replacement. Invariant: whatever fails, the old folder or file stands as it was and no scratch is left.
+Owns what may be replaced, and what is said where it cannot be written. Invariant: whatever fails, the old folder or
+file stands as it was and no scratch is left.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from costmodel.core.errors import CostModelError, UsageError
+from costmodel.core.files import take_place, write_whole
 
 MANIFEST = "manifest.json"
 
@@ -36,7 +38,7 @@ def replacing(folder: Path) -> Iterator[Path]:
         scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
         scratch.chmod(0o755)
         yield scratch
-        _swap(scratch, folder)
+        take_place(scratch, folder)
     except OSError as error:
         raise write_error(folder, error) from error
     finally:
@@ -64,29 +66,7 @@ def write_error(path: Path, error: OSError) -> DatasetError:
 
 def write_file(path: Path, content: bytes) -> None:
     """Replace one file in one step; raises `DatasetError`."""
-    scratch = path.with_name(f".{path.name}.part")
     try:
-        with scratch.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
+        write_whole(path, content)
     except OSError as error:
-        scratch.unlink(missing_ok=True)
         raise write_error(path, error) from error
-
-
-def _swap(scratch: Path, folder: Path) -> None:
-    old: Path | None = None
-    if folder.exists():
-        old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".old")) / "data"
-        os.rename(folder, old)
-    try:
-        os.rename(scratch, folder)
-    except OSError:
-        if old is not None:
-            os.rename(old, folder)
-        raise
-    finally:
-        if old is not None:
-            shutil.rmtree(old.parent, ignore_errors=True)

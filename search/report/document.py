@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 import math
 import numbers
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
+from costmodel.core import files
 from costmodel.core.errors import ArtifactError
 from costmodel.core.schema import CONTRACTS_VERSION
 from costmodel.search.report.data import EndToEnd, Report, TrialPoint, WorkloadReport
@@ -38,21 +37,10 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         ArtifactError: The file cannot be written; the old one, if any, is untouched.
     """
-    scratch: str | None = None
     try:
-        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(file.fileno(), 0o644)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-        scratch = None
+        files.write_whole(path, content)
     except OSError as error:
         raise ArtifactError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        if scratch is not None:
-            Path(scratch).unlink(missing_ok=True)
 
 
 def _fields(value: Report | WorkloadReport | TrialPoint | EndToEnd) -> dict[str, object]:
