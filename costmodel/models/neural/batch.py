@@ -16,7 +16,7 @@ from costmodel.ir.tokens import SPECIAL, names
 from costmodel.ir.vocabulary import VOCABULARY_SIZE
 from costmodel.models.base import Array
 from costmodel.models.examples import Encoding
-from costmodel.models.neural.library import torch
+from costmodel.models.neural.packages import torch
 
 PAD, MASK = SPECIAL.index(names.PAD), SPECIAL.index(names.MASK)
 """Numbers that every vocabulary of tokens begins with."""

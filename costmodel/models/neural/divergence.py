@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from costmodel.core.errors import UsageError
-from costmodel.models.neural.library import torch
+from costmodel.models.neural.packages import torch
 
 
 def check_losses(epoch: int, losses: dict[str, float], learning_rate: float) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 from costmodel.ir.graph import NUM_COLUMNS, EdgeKind, NodeKind
 from costmodel.models.neural.batch import MAX_POSITION, NUM_NODE_TOKENS, Batch
-from costmodel.models.neural.library import geometric, torch
 from costmodel.models.neural.networks import Conv1d
 from costmodel.models.neural.options import NeuralOptions
+from costmodel.models.neural.packages import geometric, torch
 
 _t = torch()
 nn: Any = _t.nn

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from costmodel.models.neural.batch import Batch
-from costmodel.models.neural.library import torch
 from costmodel.models.neural.options import NeuralOptions
+from costmodel.models.neural.packages import torch
 
 _t = torch()
 nn: Any = _t.nn

@@ -17,10 +17,10 @@ from costmodel.models.examples import Examples
 from costmodel.models.heads import Scale
 from costmodel.models.monitor import Monitor
 from costmodel.models.neural.divergence import check_losses, check_weights
-from costmodel.models.neural.library import torch
 from costmodel.models.neural.losses import ranking_loss, value_loss
 from costmodel.models.neural.model import in_pieces
 from costmodel.models.neural.optimizers import make_optimizer
+from costmodel.models.neural.packages import torch
 from costmodel.models.neural.pretraining import pretrain
 from costmodel.models.neural.state import pack_state, unpack_state
 

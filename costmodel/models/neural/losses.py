@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from costmodel.models.neural.library import torch
+from costmodel.models.neural.packages import torch
 
 _LEAST, _MOST = -7.0, 5.0
 

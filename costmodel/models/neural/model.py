@@ -23,8 +23,8 @@ from costmodel.models.metric_model import MetricModel, Needs, Scaled, zero_infla
 from costmodel.models.monitor import Monitor
 from costmodel.models.neural.batch import Batch, Standard, graph_tensors, token_tensors
 from costmodel.models.neural.divergence import check_weights
-from costmodel.models.neural.library import torch
 from costmodel.models.neural.options import NeuralOptions
+from costmodel.models.neural.packages import torch
 from costmodel.models.tensors import pack_tensors, unpack_tensors
 
 _FUNCTIONS_AT_ONCE = 64

@@ -12,8 +12,8 @@ from typing import Any
 
 from costmodel.models.encode import num_token_numbers
 from costmodel.models.neural.batch import PAD, Batch
-from costmodel.models.neural.library import torch
 from costmodel.models.neural.options import NeuralOptions
+from costmodel.models.neural.packages import torch
 
 _t = torch()
 nn: Any = _t.nn

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from costmodel.core.errors import MissingDependencyError, UnknownNameError, UnsupportedError
-from costmodel.models.neural.library import torch
+from costmodel.models.neural.packages import torch
 
 TORCH = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}
 OTHERS = ("lion", "apollo", "adan", "lamb")

@@ -18,8 +18,8 @@ from costmodel.models.examples import Examples
 from costmodel.models.monitor import Monitor
 from costmodel.models.neural.batch import Standard, masked
 from costmodel.models.neural.divergence import check_losses
-from costmodel.models.neural.library import torch
 from costmodel.models.neural.optimizers import make_optimizer
+from costmodel.models.neural.packages import torch
 from costmodel.models.neural.state import pack_state, unpack_state
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from costmodel.models.neural.library import torch
+from costmodel.models.neural.packages import torch
 from costmodel.models.tensors import pack_tensors, unpack_tensors
 
 _NUMBERS = "numbers"
