@@ -6,7 +6,6 @@ numpy reads OPENBLAS_* when it is loaded, so whoever starts this cleans the envi
 
 from __future__ import annotations
 
-import ctypes
 import json
 import math
 import re
@@ -97,17 +96,15 @@ def random_inputs(wanted: Sequence[tuple[int, ...]], seed: int) -> list[Array]:
 def our_call(folder: Path, inputs: Sequence[Array]) -> tuple[Callable[[], object], Array]:
     """The artifact's C function over preallocated memory, and where its result will lie."""
     artifact = load(folder)
-    (function,) = (f.description for f in artifact.functions.values())
+    (tuned,) = artifact.functions.values()
+    function = tuned.description
     if [t.shape for t in function.inputs] != [a.shape for a in inputs]:
         raise SystemExit(f"{folder} takes {[t.shape for t in function.inputs]}")
     out = aligned(function.outputs[0].shape)
     out.fill(np.nan)
     workspace = aligned((max(1, function.workspace_bytes),), "uint8")
-    entry = ctypes.CDLL(str((folder / artifact.manifest.library).resolve()))[function.symbol]
-    entry.restype = None
     arguments = [*inputs, out, workspace]
-    entry.argtypes = [ctypes.c_void_p] * len(arguments)
-    call = partial(entry, *pointers(arguments))
+    call = partial(tuned.entry, *pointers(arguments))
     call.kept = (artifact, *arguments)  # type: ignore[attr-defined]
     return call, out
 

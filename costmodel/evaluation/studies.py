@@ -129,7 +129,7 @@ def few_shot(
         UsageError: the target has no rows on one side.
     """
     own = cases.columns["target"] == target
-    fresh = ~np.isin(cases.likeness, np.unique(cases.likeness[~held_out]))
+    fresh = ~np.isin(cases.likeness, cases.likeness[~held_out])
     test, pool, rest = (np.flatnonzero(m) for m in (own & held_out & fresh, own & ~held_out, ~own & ~held_out))
     if not len(test) or not len(pool) or not len(rest):
         raise UsageError(f"target {target} has no rows on both sides of the split, or is the only one")

@@ -35,7 +35,6 @@ MIN_CATEGORY = 100
 ALL = "*"
 _WIDTH = BoostingOptions(rounds=60, depth=4, eta=0.12, min_child_weight=20, validation_share=0.0, colsample=0.8)
 _LEAST = 1e-3
-_FEWEST_GROUPS = 2
 _OWN_INPUTS = 5
 """Of the models of the error's size: mean, deviation, probability, distance, size; then the context."""
 
@@ -198,7 +197,7 @@ def separable(groups: Array, examples: Examples) -> Array:
 
     Rows of one function on several targets tell of each other, and must not be on both sides.
     """
-    return examples.program if len(np.unique(groups)) < _FEWEST_GROUPS else groups
+    return examples.program if len(np.unique(groups)) < 2 else groups
 
 
 def fold_of(groups: Array, folds: int, seed: int) -> Array:

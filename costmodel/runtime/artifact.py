@@ -41,9 +41,10 @@ class ArtifactFunction:
         self._outputs = [_numpy_dtype(t) for t in description.outputs]
         self._alignment_bytes = alignment_bytes
         self._local = threading.local()
-        self._entry = entry
-        self._entry.restype = None
-        self._entry.argtypes = [ctypes.c_void_p] * (len(self._inputs) + len(self._outputs) + 1)
+        self.entry = entry
+        """The C function: it takes addresses of the inputs, the outputs and the workspace, and checks nothing."""
+        self.entry.restype = None
+        self.entry.argtypes = [ctypes.c_void_p] * (len(self._inputs) + len(self._outputs) + 1)
 
     @property
     def name(self) -> str:
@@ -69,7 +70,7 @@ class ArtifactFunction:
         inputs = [self._checked(i, a) for i, a in enumerate(arrays)]
         outputs = [np.empty(t.shape, d) for t, d in zip(self.description.outputs, self._outputs, strict=True)]
         workspace = self._workspace()
-        self._entry(*[a.ctypes.data for a in inputs], *[a.ctypes.data for a in outputs], workspace)
+        self.entry(*[a.ctypes.data for a in inputs], *[a.ctypes.data for a in outputs], workspace)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def _checked(self, index: int, value: Any) -> Array:
